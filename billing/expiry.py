@@ -1,0 +1,76 @@
+"""The end of permissions: expiry exactly at `expires_at`, and the lapse of what was never paid."""
+
+from datetime import datetime
+
+import structlog
+from django.db.models import Sum
+
+from billing import metering
+from core.db import operation, require_transaction
+from core.errors import Busy
+from zcash import audit, permissions, queries
+from zcash.models import Deposit, SpendingPermission, WatchedChain
+from zcash.rules import EXPIRING, PermissionStatus
+
+log = structlog.get_logger(__name__)
+
+
+def run(*, now: datetime) -> int:
+    """End every permission whose time is over; return how many were looked at.
+
+    A busy one is left to the next sweep: it ends at its own instant, however late it is noticed.
+    """
+    due = [
+        *SpendingPermission.objects.expiring_by(now).order_by("id").values_list("pk", flat=True),
+        *SpendingPermission.objects.unpaid_by(now).order_by("id").values_list("pk", flat=True),
+    ]
+    for permission_id in due:
+        try:
+            bring_current(permission_id, now=now)
+        except Busy:
+            log.info("expiry_left_a_busy_permission", permission=permission_id)
+    return len(due)
+
+
+def bring_current(permission_id: int, *, now: datetime) -> SpendingPermission:
+    """Let everything happen to a permission that time alone brings; return it as it is then."""
+    with operation():
+        permission = queries.lock(permission_id)
+        let_time_pass(permission, now=now)
+    return permission
+
+
+def let_time_pass(permission: SpendingPermission, *, now: datetime) -> None:
+    """Settle, expire or lapse a locked permission, whichever is due at `now`; a step."""
+    require_transaction()
+    if permission.status == PermissionStatus.ACTIVE:
+        metering.settle(permission, now=now)
+    elif permission.status in EXPIRING and permission.expires_at <= now:
+        _end(permission, to=PermissionStatus.EXPIRED, at=permission.expires_at, now=now)
+    elif is_unpaid(permission, now=now):
+        _end(permission, to=PermissionStatus.LAPSED, at=permission.pay_before, now=now)
+
+
+def is_unpaid(permission: SpendingPermission, *, now: datetime) -> bool:
+    """Whether a pending permission's payment window is over without enough money in sight.
+
+    The window is judged by first sight, not by confirmation, and only once the watcher has looked at the
+    chain after its end: an outage of the node makes nobody late.
+    """
+    if permission.status != PermissionStatus.PENDING or permission.pay_before > now:
+        return False
+    if permission.expires_at <= now:
+        return True
+    asked_at = WatchedChain.objects.filter(pk=1).values_list("asked_at", flat=True).first()
+    if asked_at is None or asked_at < permission.pay_before:
+        return False
+    return _in_sight_zat(permission) < permission.requested_zat
+
+
+def _in_sight_zat(permission: SpendingPermission) -> int:
+    total = Deposit.objects.filter(permission=permission).aggregate(total=Sum("amount_zat"))["total"]
+    return int(total or 0)
+
+
+def _end(permission: SpendingPermission, *, to: PermissionStatus, at: datetime, now: datetime) -> None:
+    permissions.change_status(permission, to=to, effective_at=at, booked_at=now, actor=audit.ENGINE)

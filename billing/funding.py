@@ -1,0 +1,205 @@
+"""Money coming in: crediting confirmed deposits, activating what is paid, revoking what is withdrawn."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError
+
+from billing import expiry, metering
+from core import db
+from core.amounts import zec_text
+from core.clock import to_ms
+from core.errors import DomainError
+from sessions_app import sessions
+from sessions_app.rules import EndReason
+from zcash import audit, deposits, permissions, queries, watch
+from zcash.errors import PermissionGone
+from zcash.models import Deposit, SpendingPermission
+from zcash.node.port import WalletPort
+from zcash.rules import CLOSED, DepositStatus, PermissionStatus
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Payment:
+    """How far a permission's payment is, in zatoshis and confirmations."""
+
+    required_zat: int
+    received_zat: int
+    confirmed_zat: int
+    missing_zat: int
+    confirmations: int
+    required_confirmations: int
+
+
+def scan_and_credit(*, wallet: WalletPort, now: datetime) -> int:
+    """Record what the chain shows at the watched addresses, then credit what is confirmed.
+
+    Returns how many permissions were credited. What was recorded before is credited even while the node
+    is away.
+
+    Raises:
+        NodeUnavailable: the node is away; nothing new was seen.
+    """
+    try:
+        watch.scan(wallet=wallet, now=now)
+    finally:
+        credited = credit_confirmed(now=now)
+    return credited
+
+
+def credit_confirmed(*, now: datetime) -> int:
+    """Credit every permission that has confirmed deposits; return how many."""
+    ready = Deposit.objects.filter(
+        status=DepositStatus.SEEN, confirmations__gte=settings.ZCASH_MIN_CONFIRMATIONS
+    )
+    credited = 0
+    for permission_id in ready.order_by("permission_id").values_list("permission_id", flat=True).distinct():
+        try:
+            credited += credit(permission_id, now=now) > 0
+        except DomainError as error:
+            log.warning("credit_postponed", permission=permission_id, reason=str(error))
+    return credited
+
+
+def credit(permission_id: int, *, now: datetime) -> int:
+    """Credit a permission's confirmed deposits and activate or queue it where it is paid now.
+
+    Returns the zatoshis credited. A repetition credits nothing. A credit takes effect now, never backwards.
+    """
+    # Two permissions of one wallet may be paid at the same moment: the index lets one become active, the
+    # other finds it on the second try.
+    return db.again(lambda: _credit_once(permission_id, now=now), on=IntegrityError, times=3)
+
+
+def verify(*, client_id: int, public_id: UUID, wallet: WalletPort, now: datetime) -> SpendingPermission:
+    """Ask the wallet about one permission's address, credit what is confirmed, return the permission.
+
+    Raises:
+        PermissionNotFound: not this client's.
+        PermissionGone: it expired, was revoked or lapsed.
+        NodeUnavailable: the wallet is away; nothing was credited.
+    """
+    permission = queries.of_client(client_id=client_id, public_id=public_id)
+    _refuse_closed(permission)
+    watch.pin(watch.ready_status(wallet))
+    watch.look(permission, wallet=wallet, now=now)
+    credit(permission.pk, now=now)
+    permission.refresh_from_db()
+    _refuse_closed(permission)
+    return permission
+
+
+def payment_of(permission: SpendingPermission) -> Payment:
+    """Return how far a permission's payment is."""
+    found = list(Deposit.objects.filter(permission=permission).order_by("id"))
+    received_zat = _sum(found)
+    confirmed_zat = _sum([each for each in found if each.status == DepositStatus.CONFIRMED])
+    waiting = [each.confirmations for each in found if each.status == DepositStatus.SEEN]
+    return Payment(
+        required_zat=permission.requested_zat,
+        received_zat=received_zat,
+        confirmed_zat=confirmed_zat,
+        missing_zat=max(0, permission.requested_zat - received_zat),
+        confirmations=min(waiting, default=max((each.confirmations for each in found), default=0)),
+        required_confirmations=settings.ZCASH_MIN_CONFIRMATIONS,
+    )
+
+
+def revoke(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> SpendingPermission:
+    """Withdraw a permission for good: its sessions end at this instant and do not roll over.
+
+    The next queued permission of the wallet becomes active. What is left of the revoked one is kept for its
+    owner.
+
+    Raises:
+        PermissionNotFound: not this client's.
+        PermissionGone: it has ended already.
+    """
+    with db.operation():
+        permission = queries.lock(queries.of_client(client_id=client_id, public_id=public_id).pk)
+        expiry.let_time_pass(permission, now=now)
+        _refuse_closed(permission)
+        was_active = permission.status == PermissionStatus.ACTIVE
+        at = metering.effective_instant(permission, now=now) if was_active else now
+        _end_sessions(permission, at=at, now=now)
+        permissions.change_status(
+            permission, to=PermissionStatus.REVOKED, effective_at=at, booked_at=now, actor=actor
+        )
+        if was_active:
+            metering.hand_over(permission, at=at, now=now)
+    return permission
+
+
+def _credit_once(permission_id: int, *, now: datetime) -> int:
+    with db.operation():
+        active = _lock_active_first(permission_id, now=now)
+        permission = queries.lock(permission_id)
+        # What is over does not come back to life by the credit that is made now.
+        expiry.let_time_pass(permission, now=now)
+        ready = deposits.lock_creditable(permission, min_confirmations=settings.ZCASH_MIN_CONFIRMATIONS)
+        for deposit in ready:
+            deposits.mark_credited(deposit, permission=permission, now=now)
+            permissions.add_money(
+                permission,
+                amount_zat=deposit.amount_zat,
+                now=now,
+                actor=audit.CHAIN,
+                details={"txid": deposit.txid, "pool": deposit.pool, "output_index": deposit.output_index},
+            )
+        if _is_payable(permission):
+            _activate_or_queue(permission, behind=active, now=now)
+    return sum(deposit.amount_zat for deposit in ready)
+
+
+def _lock_active_first(permission_id: int, *, now: datetime) -> SpendingPermission | None:
+    """Lock and settle the active permission of the same wallet; return the one that is active then."""
+    wallet = SpendingPermission.objects.values("client_id", "wallet_address").get(pk=permission_id)
+    active = queries.lock_active(**wallet)
+    return metering.settle(active, now=now) if active else None
+
+
+def _is_payable(permission: SpendingPermission) -> bool:
+    """Whether money has made a permission ready to pay for sessions."""
+    if permission.status == PermissionStatus.PENDING:
+        return permission.credited_zat - permission.reversed_zat >= permission.requested_zat
+    return permission.status == PermissionStatus.EXHAUSTED and permission.remaining_zat > 0
+
+
+def _activate_or_queue(
+    permission: SpendingPermission, *, behind: SpendingPermission | None, now: datetime
+) -> None:
+    permissions.change_status(
+        permission,
+        to=PermissionStatus.QUEUED if behind else PermissionStatus.ACTIVE,
+        effective_at=now,
+        booked_at=now,
+        actor=audit.ENGINE,
+        details={"credited": zec_text(permission.credited_zat)},
+    )
+
+
+def _end_sessions(permission: SpendingPermission, *, at: datetime, now: datetime) -> None:
+    running = metering.open_transactions(permission)
+    for transaction in running:
+        amount_zat = metering.meter(transaction).amount(to_ms(at))
+        metering.close_transaction(transaction, at=at, amount_zat=amount_zat)
+        sessions.end_session(
+            transaction.session, at=at, reason=EndReason.PERMISSION_REVOKED, booked_at=now
+        )
+    if running:
+        permissions.count_open(permission, change=-len(running), settled_at=at)
+
+
+def _refuse_closed(permission: SpendingPermission) -> None:
+    if permission.status in CLOSED:
+        raise PermissionGone(f"the permission is {permission.status}", status=permission.status)
+
+
+def _sum(found: Sequence[Deposit]) -> int:
+    return sum(each.amount_zat for each in found if each.status != DepositStatus.REVERSED)

@@ -1,0 +1,70 @@
+"""How long sessions may stream on what is known now: the funding chain looked at ahead of time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from billing import metering
+from billing.models import Transaction
+from billing.projection import Source, funded_until_ms
+from billing.rules import Meter, depletes_ms
+from core.amounts import MS_PER_HOUR
+from core.clock import from_ms, to_ms
+from zcash.models import SpendingPermission
+
+# Larger than any primary key: a session that would be started comes last in the hand-out.
+_NEXT_ID = 2**63
+_DAY_MS = 24 * MS_PER_HOUR
+
+
+@dataclass(frozen=True)
+class Grants:
+    """`depletes_at` of the active permission, None where the sessions' caps or its last day come first;
+    `until` by session primary key: the vendor may stream until then."""
+
+    depletes_at: datetime | None
+    until: dict[int, datetime]
+
+
+def of(permission: SpendingPermission, running: Sequence[Transaction]) -> Grants:
+    """Return the grants of the open transactions of a settled, active permission.
+
+    `depletes_at` assumes that heartbeat leases are renewed; `until` does not.
+    """
+    if not running:
+        return Grants(None, {})
+    settled_ms = to_ms(metering.settled_at(permission))
+    ends = funded_until_ms(metering.meters(running), chain=chain(permission), settled_ms=settled_ms)
+    renewed = [
+        replace(metering.meter(each), until_ms=to_ms(each.session.capped_at)) for each in running
+    ]
+    depletion_ms = depletes_ms(renewed, remaining_zat=permission.remaining_zat, settled_ms=settled_ms)
+    if depletion_ms is not None and depletion_ms > to_ms(permission.expires_at):
+        depletion_ms = None
+    return Grants(
+        depletes_at=None if depletion_ms is None else from_ms(depletion_ms),
+        until={each.session_id: from_ms(ends[each.pk]) for each in running},
+    )
+
+
+def funded_ms(
+    permission: SpendingPermission, running: Sequence[Transaction], *, rate: int, at: datetime
+) -> int:
+    """Return for how many milliseconds the chain would pay for one more session at a rate, up to a day."""
+    at_ms = to_ms(at)
+    newcomer = Meter(_NEXT_ID, rate, at_ms, at_ms + _DAY_MS)
+    ends = funded_until_ms(
+        [*metering.meters(running), newcomer], chain=chain(permission), settled_ms=at_ms
+    )
+    return ends[_NEXT_ID] - at_ms
+
+
+def chain(permission: SpendingPermission) -> list[Source]:
+    """Return the active permission and what waits behind it, in the order in which they pay."""
+    queued = SpendingPermission.objects.of_wallet(
+        client_id=permission.client_id, wallet_address=permission.wallet_address
+    ).queued_in_order()
+    return [
+        Source(each.remaining_zat, each.rate_zat_per_hour, to_ms(each.expires_at))
+        for each in [permission, *queued]
+    ]

@@ -1,0 +1,90 @@
+"""Live reads of permissions: what is left at an instant, computed, not written.
+
+A read that finds an event in the past (a depletion, an expiry) lets it happen first.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from billing import expiry, metering
+from billing.models import Transaction
+from billing.projection import next_event_ms
+from billing.rules import accrued_zat
+from core import db
+from core.clock import to_ms
+from zcash import queries
+from zcash.models import SpendingPermission
+from zcash.rules import EXPIRING, PermissionStatus
+
+
+@dataclass(frozen=True)
+class LivePermission:
+    """A permission as it is at an instant; `remaining_zat` counts what its open transactions used."""
+
+    permission: SpendingPermission
+    remaining_zat: int
+    open_sessions: int
+
+
+def of_client(*, client_id: int, public_id: UUID, now: datetime) -> LivePermission:
+    """Return a client's permission as it is now.
+
+    Raises:
+        PermissionNotFound: it does not exist, or is another client's.
+    """
+    return read(queries.of_client(client_id=client_id, public_id=public_id).pk, now=now)
+
+
+def of_wallet(*, client_id: int, wallet_address: str, now: datetime) -> LivePermission:
+    """Return the wallet's active permission at this client, as it is now.
+
+    Raises:
+        NoActivePermission: it has none.
+    """
+    while True:
+        found = queries.active_of_wallet(client_id=client_id, wallet_address=wallet_address)
+        live = read(found.pk, now=now)
+        if live.permission.status == PermissionStatus.ACTIVE:
+            return live
+
+
+def read(permission_id: int, *, now: datetime) -> LivePermission:
+    """Return a permission as it is at `now`, after everything that time alone brings."""
+    with db.snapshot():
+        permission, running = _load(permission_id)
+        due = _is_due(permission, running, now=now)
+    if due:
+        expiry.bring_current(permission_id, now=now)
+        with db.snapshot():
+            permission, running = _load(permission_id)
+    if not running:
+        return LivePermission(permission, permission.remaining_zat, 0)
+    used_zat = accrued_zat(
+        metering.meters(running),
+        settled_ms=to_ms(metering.settled_at(permission)),
+        at_ms=to_ms(metering.effective_instant(permission, now=now)),
+    )
+    return LivePermission(permission, permission.remaining_zat - used_zat, len(running))
+
+
+def _load(permission_id: int) -> tuple[SpendingPermission, list[Transaction]]:
+    permission = SpendingPermission.objects.get(pk=permission_id)
+    return permission, metering.open_transactions(permission)
+
+
+def _is_due(permission: SpendingPermission, running: list[Transaction], *, now: datetime) -> bool:
+    """Whether something has happened to the permission that no write tells yet."""
+    if permission.status == PermissionStatus.PENDING:
+        return expiry.is_unpaid(permission, now=now)
+    if permission.status in EXPIRING and permission.expires_at <= now:
+        return True
+    if not running:
+        return False
+    event_ms, _ = next_event_ms(
+        metering.meters(running),
+        remaining_zat=permission.remaining_zat,
+        settled_ms=to_ms(metering.settled_at(permission)),
+        expires_ms=to_ms(permission.expires_at),
+    )
+    return event_ms <= to_ms(now)

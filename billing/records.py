@@ -1,0 +1,80 @@
+"""What a session cost: the record that `end` and `show` answer, from its transactions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from billing import metering
+from billing.models import Transaction
+from billing.rules import TransactionStatus
+from core.clock import to_ms
+from sessions_app.models import StreamingSession
+from sessions_app.rules import EndReason
+
+
+@dataclass(frozen=True)
+class TransactionRecord:
+    """One stretch of a session on one permission; `amount_zat` of an open one is what it used so far."""
+
+    id: str
+    permission_id: str
+    status: str
+    rate_zat_per_hour: int
+    started_at: datetime
+    ended_at: datetime | None
+    duration_ms: int
+    amount_zat: int
+
+
+@dataclass(frozen=True)
+class SessionRecord:
+    """A session with its totals in zatoshis and billable milliseconds."""
+
+    session: StreamingSession
+    transactions: tuple[TransactionRecord, ...]
+
+    @property
+    def amount_zat(self) -> int:
+        return sum(each.amount_zat for each in self.transactions)
+
+    @property
+    def duration_ms(self) -> int:
+        return sum(each.duration_ms for each in self.transactions)
+
+    @property
+    def status(self) -> str:
+        """The least final of the transactions' states."""
+        states = {each.status for each in self.transactions}
+        return next(state.value for state in TransactionStatus if state in states)
+
+    @property
+    def end_reason(self) -> EndReason | None:
+        reason = self.session.end_reason
+        return EndReason(reason) if reason else None
+
+
+def of_session(session: StreamingSession, *, now: datetime | None = None) -> SessionRecord:
+    """Return a session's record; open transactions are measured at `now`."""
+    found: Sequence[Transaction] = (
+        Transaction.objects.filter(session=session).select_related("permission").order_by("id")
+    )
+    return SessionRecord(session, tuple(_record(each, now=now) for each in found))
+
+
+def _record(transaction: Transaction, *, now: datetime | None) -> TransactionRecord:
+    until = transaction.ended_at or min(
+        max(now or transaction.started_at, transaction.started_at), transaction.billable_until
+    )
+    amount_zat = transaction.amount_zat
+    if amount_zat is None:
+        amount_zat = metering.meter(transaction).amount(to_ms(until))
+    return TransactionRecord(
+        id=str(transaction.public_id),
+        permission_id=str(transaction.permission.public_id),
+        status=transaction.status,
+        rate_zat_per_hour=transaction.rate_zat_per_hour,
+        started_at=transaction.started_at,
+        ended_at=transaction.ended_at,
+        duration_ms=to_ms(until) - to_ms(transaction.started_at),
+        amount_zat=amount_zat,
+    )

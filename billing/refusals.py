@@ -1,0 +1,68 @@
+"""Why nothing pays for a wallet, in the terms of the 402 answers, with what to do about it."""
+
+from datetime import datetime
+from typing import Any
+
+from billing import expiry
+from core.amounts import zec
+from core.errors import PaymentRequired
+from zcash.errors import (
+    PermissionExhausted,
+    PermissionExpired,
+    PermissionPending,
+    PermissionRequired,
+    PermissionSuspended,
+)
+from zcash.models import SpendingPermission
+from zcash.rules import EXPIRING, PermissionStatus
+
+_ENDED = (PermissionStatus.REVOKED, PermissionStatus.LAPSED)
+
+
+def why_unfunded(*, client_id: int, wallet_address: str, now: datetime) -> PaymentRequired:
+    """Return the refusal that fits the wallet's latest permission; the caller found none active."""
+    wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
+    latest = wallet.exclude(status__in=_ENDED).order_by("-id").first()
+    if latest is None or expiry.is_unpaid(latest, now=now):
+        return PermissionRequired(
+            "this wallet has no permission here: create one (POST /api/v1/zcash/permissions) and pay it"
+        )
+    known: dict[str, Any] = {"permission_id": str(latest.public_id), "expires_at": latest.expires_at}
+    if latest.status in EXPIRING and latest.expires_at <= now:
+        return _expired(known)
+    return _REFUSALS[PermissionStatus(latest.status)](latest, known)
+
+
+def _pending(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
+    missing_zat = max(0, latest.requested_zat - latest.credited_zat)
+    return PermissionPending(
+        "the permission waits for its payment: pay what is missing to the payment address, then verify",
+        payment_address=latest.payment_address,
+        missing_amount=zec(missing_zat),
+        pay_before=latest.pay_before,
+        **known,
+    )
+
+
+def _suspended(_: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
+    return PermissionSuspended("the permission is on hold: ask the service's operator", **known)
+
+
+def _exhausted(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
+    return PermissionExhausted(
+        "the permission is used up: pay more to its address, or create a new permission",
+        payment_address=latest.payment_address,
+        **known,
+    )
+
+
+def _expired(known: dict[str, Any]) -> PaymentRequired:
+    return PermissionExpired("the permission has expired: create a new one", **known)
+
+
+_REFUSALS = {
+    PermissionStatus.PENDING: _pending,
+    PermissionStatus.SUSPENDED: _suspended,
+    PermissionStatus.EXHAUSTED: _exhausted,
+    PermissionStatus.EXPIRED: lambda _, known: _expired(known),
+}

@@ -1,0 +1,84 @@
+"""The three rounds of upkeep as Celery and `manage.py bill` both call them: one function each, safe twice."""
+
+import os
+import socket
+from datetime import timedelta
+from typing import NamedTuple
+
+import structlog
+from django.conf import settings
+
+from billing import expiry, funding, interval
+from billing.models import IntervalRun
+from core import clock
+from zcash.models import WatchedChain
+from zcash.node import connect
+from zcash.node.port import NodeRefused, NodeUnavailable
+
+log = structlog.get_logger(__name__)
+
+
+class Lateness(NamedTuple):
+    """Seconds since the last finished interval began (None: there was none), and whether that is too long."""
+
+    seconds: float | None
+    late: bool
+
+
+def engine_name() -> str:
+    """Return a name under which an operator finds this process (`host:pid`)."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def interval_round() -> IntervalRun:
+    """Settle every permission with open transactions.
+
+    Raises:
+        ClockSkew: this machine's clock is wrong; nothing was billed by it.
+    """
+    clock.require_no_skew()
+    run = interval.run_interval(
+        now=clock.now(), engine=engine_name(), chunk_size=settings.BILLING_CHUNK_SIZE
+    )
+    log.info("interval", permissions=run.permissions, events=run.events, put_aside=len(run.put_aside))
+    return run
+
+
+def expiry_round() -> int:
+    """End every permission whose time is over; return how many."""
+    clock.require_no_skew()
+    return expiry.run(now=clock.now())
+
+
+def deposit_round() -> int | None:
+    """Look for payments and credit them; return how many permissions were credited, None without a node."""
+    try:
+        return funding.scan_and_credit(wallet=connect(), now=clock.now())
+    except (NodeUnavailable, NodeRefused) as error:
+        log.warning(
+            "deposit_scan_without_node",
+            reason=str(error),
+            advice="deposits are found when the node is back; check ZCASH_RPC_URL, user and password",
+        )
+        return None
+
+
+def lateness() -> Lateness:
+    """Return how late billing is, from the database: whoever runs the interval, and whether anybody does."""
+    latest = IntervalRun.objects.exclude(finished_at=None).order_by("-started_at").first()
+    if latest is None:
+        return Lateness(None, late=True)
+    seconds = (clock.now() - latest.started_at).total_seconds()
+    return Lateness(seconds, late=seconds > grace_seconds(settings.BILLING_INTERVAL_SECONDS))
+
+
+def scan_is_late() -> bool:
+    """Whether nobody has looked at the chain for longer than the setting asks."""
+    asked_at = WatchedChain.objects.filter(pk=1).values_list("asked_at", flat=True).first()
+    allowed = timedelta(seconds=grace_seconds(settings.DEPOSIT_SCAN_SECONDS))
+    return asked_at is None or clock.now() - asked_at > allowed
+
+
+def grace_seconds(period_seconds: int) -> float:
+    """Return after how long something that runs every so often counts as late."""
+    return period_seconds * 1.5 + 5

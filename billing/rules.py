@@ -1,0 +1,95 @@
+"""The metering formula and what follows from it: pure integers, milliseconds since the epoch, zatoshis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.amounts import MS_PER_HOUR, div_ceil, div_floor
+
+
+class TransactionStatus(StrEnum):
+    """What a transaction can be."""
+
+    OPEN = "open"  # runs
+    CONFIRMED = "confirmed"  # final: paid from prepaid ZEC
+
+
+TRANSACTION_TRANSITIONS: dict[TransactionStatus, frozenset[TransactionStatus]] = {
+    TransactionStatus.OPEN: frozenset({TransactionStatus.CONFIRMED}),
+    TransactionStatus.CONFIRMED: frozenset(),
+}
+
+
+@dataclass(frozen=True)
+class Meter:
+    """What the formula needs of an open transaction; `id` is its primary key."""
+
+    id: int
+    rate_zat_per_hour: int
+    started_ms: int
+    until_ms: int
+
+    def amount(self, at_ms: int) -> int:
+        """Return the zatoshis used from the start to an instant: a pure function of it."""
+        elapsed_ms = max(0, min(at_ms, self.until_ms) - self.started_ms)
+        return div_floor(self.rate_zat_per_hour * elapsed_ms, MS_PER_HOUR)
+
+
+def accrued_zat(meters: Sequence[Meter], *, settled_ms: int, at_ms: int) -> int:
+    """Return what the transactions used between two instants: differences of running totals."""
+    return sum(meter.amount(at_ms) - meter.amount(settled_ms) for meter in meters)
+
+
+def depletes_ms(meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int) -> int | None:
+    """Return the first whole millisecond at which what is used reaches what remains, or None.
+
+    One transaction has a closed form; several, each with its own start, rate and bound, are bisected.
+    """
+    if not meters:
+        return None
+    last_ms = max(meter.until_ms for meter in meters)
+    if accrued_zat(meters, settled_ms=settled_ms, at_ms=last_ms) < remaining_zat:
+        return None
+    if len(meters) == 1:
+        return _depletes_alone_ms(meters[0], remaining_zat=remaining_zat, settled_ms=settled_ms)
+    return _bisect_depletion_ms(
+        meters, remaining_zat=remaining_zat, settled_ms=settled_ms, last_ms=last_ms
+    )
+
+
+def depletion_amounts(
+    meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int, depleted_ms: int
+) -> dict[int, int]:
+    """Return each transaction's final amount where the money ends at `depleted_ms`, by primary key.
+
+    Each has its amount one millisecond earlier; what is then left is handed out in primary-key order, each
+    up to its own gain in that last millisecond. The parts add up to `remaining_zat` exactly.
+    """
+    before_ms = depleted_ms - 1
+    left_zat = remaining_zat - accrued_zat(meters, settled_ms=settled_ms, at_ms=before_ms)
+    amounts = {}
+    for meter in sorted(meters, key=lambda each: each.id):
+        base_zat = meter.amount(before_ms)
+        part_zat = min(left_zat, meter.amount(depleted_ms) - base_zat)
+        left_zat -= part_zat
+        amounts[meter.id] = base_zat + part_zat
+    assert left_zat == 0, "the last millisecond covers what was left"
+    return amounts
+
+
+def _depletes_alone_ms(meter: Meter, *, remaining_zat: int, settled_ms: int) -> int:
+    target_zat = meter.amount(settled_ms) + remaining_zat
+    return meter.started_ms + div_ceil(target_zat * MS_PER_HOUR, meter.rate_zat_per_hour)
+
+
+def _bisect_depletion_ms(
+    meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int, last_ms: int
+) -> int:
+    low_ms, high_ms = settled_ms, last_ms
+    while high_ms - low_ms > 1:
+        middle_ms = (low_ms + high_ms) // 2
+        if accrued_zat(meters, settled_ms=settled_ms, at_ms=middle_ms) >= remaining_zat:
+            high_ms = middle_ms
+        else:
+            low_ms = middle_ms
+    return high_ms

@@ -1,0 +1,22 @@
+"""Celery shells: beat triggers them; doubled or late ones do no harm."""
+
+from typing import Any
+
+from celery import shared_task
+
+from billing import rounds
+
+
+@shared_task(name="billing.run_interval")
+def run_interval(**_: Any) -> None:
+    rounds.interval_round()
+
+
+@shared_task(name="billing.run_expiry")
+def run_expiry(**_: Any) -> None:
+    rounds.expiry_round()
+
+
+@shared_task(name="billing.scan_deposits")
+def scan_deposits(**_: Any) -> None:
+    rounds.deposit_round()

@@ -1,0 +1,88 @@
+"""Transactions and raw SQL: operations open a transaction, steps require one, nobody nests."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.db import OperationalError, connection, transaction
+
+from core.errors import Busy
+
+T = TypeVar("T")
+
+# lock_not_available, deadlock_detected, serialization_failure, query_canceled (statement_timeout)
+_BUSY_STATES = {"55P03", "40P01", "40001", "57014"}
+
+
+@contextmanager
+def operation() -> Iterator[None]:
+    """Open the one transaction of a public operation; it never runs inside another.
+
+    Raises:
+        Busy: a lock or statement time-out, a deadlock: nothing was changed, the call may be repeated.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            yield
+    except OperationalError as error:
+        if sqlstate(error) in _BUSY_STATES:
+            raise Busy("another call holds what this one needs; try again") from error
+        raise
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Let several reads see one state of the database; inside an operation its locks do."""
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic(durable=True):
+        execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield
+
+
+def require_transaction() -> None:
+    """Fail loudly when a step is called outside of an operation: it would commit half of a change."""
+    if not connection.in_atomic_block:
+        raise RuntimeError("a step was called outside of a transaction")
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE code behind a Django database error, if there is one."""
+    return getattr(error.__cause__, "sqlstate", None)
+
+
+def constraint(error: BaseException) -> str | None:
+    """Return the name of the constraint behind a Django IntegrityError, if there is one."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    return getattr(diagnosis, "constraint_name", None)
+
+
+def again(call: Callable[[], T], *, on: type[Exception], times: int = 5) -> T:
+    """Return what the call returns, repeating a whole operation that lost a race."""
+    for _ in range(times - 1):
+        try:
+            return call()
+        except on:
+            continue
+    return call()
+
+
+def rows(statement: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """Return all rows of a statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def row(statement: str, parameters: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+    """Return the one row of a statement that always has one."""
+    (found,) = rows(statement, parameters)
+    return found
+
+
+def execute(statement: str, parameters: Mapping[str, Any] | None = None) -> int:
+    """Run a statement; return how many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return int(cursor.rowcount)

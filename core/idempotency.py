@@ -1,0 +1,130 @@
+"""Receipts: one idempotency key, one effect, one answer (design: the public API, Idempotency-Key).
+
+An operation that touches only the database calls `claim` first and `store` last in its own transaction.
+An operation that also calls outside systems calls `begin` (an operation of its own) before the call and
+`store` in the transaction of the effect.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db import connection
+
+from core.db import operation, require_transaction
+from core.errors import Conflict, Unprocessable
+from core.models import ReceiptRow
+
+LEASE = timedelta(seconds=60)
+
+
+class KeyInFlight(Conflict):
+    """The first call with this key has not answered yet."""
+
+    code = "idempotency_key_in_flight"
+    title = "The first call with this Idempotency-Key is still running"
+
+
+class KeyReused(Unprocessable):
+    """The key was used with another body."""
+
+    code = "idempotency_key_reused"
+    title = "This Idempotency-Key was used with another body"
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Names one call: whose, which endpoint (method and path), which key, which body."""
+
+    client_id: int
+    endpoint: str
+    key: str
+    body_digest: bytes
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A call that may go on (`result` is None), with the seed its outside ids derive from."""
+
+    seed: UUID
+    result: dict[str, Any] | None
+
+
+def claim(receipt: Receipt, *, now: datetime) -> dict[str, Any] | None:
+    """Return the stored result of an earlier call with this key, or None and hold the key until commit.
+
+    Raises:
+        KeyInFlight: another transaction holds the key.
+        KeyReused: the key was used with another body.
+    """
+    require_transaction()
+    _hold(receipt)
+    found = _find(receipt)
+    if found is None:
+        return None
+    _check_body(found, receipt)
+    if found.result is None and found.lease_until is not None and found.lease_until > now:
+        raise KeyInFlight
+    result: dict[str, Any] | None = found.result
+    return result
+
+
+def begin(receipt: Receipt, *, now: datetime) -> Begun:
+    """Commit a leased row before an outside call; a repetition after the lease goes on with its seed.
+
+    Raises:
+        KeyInFlight: the first call is still running, or died less than a minute ago.
+        KeyReused: the key was used with another body.
+    """
+    with operation():
+        result = claim(receipt, now=now)
+        found = _find(receipt)
+        if result is not None and found is not None:
+            return Begun(found.seed, result)
+        if found is None:
+            found = ReceiptRow(**_identity(receipt), seed=uuid4(), created_at=now)
+            found.body_digest = receipt.body_digest
+        found.lease_until = now + LEASE
+        found.save()
+        return Begun(found.seed, None)
+
+
+def store(receipt: Receipt, result: dict[str, Any], *, now: datetime) -> None:
+    """Keep the answer, in the transaction of the effect."""
+    require_transaction()
+    ReceiptRow.objects.update_or_create(
+        **_identity(receipt),
+        defaults={"result": result, "lease_until": None},
+        create_defaults={"result": result, "body_digest": receipt.body_digest, "created_at": now},
+    )
+
+
+def release(receipt: Receipt) -> None:
+    """Forget a begun call that failed without effect, so that a repetition need not wait for the lease."""
+    ReceiptRow.objects.filter(**_identity(receipt), result=None).delete()
+
+
+def _identity(receipt: Receipt) -> dict[str, Any]:
+    return {"client_id": receipt.client_id, "endpoint": receipt.endpoint, "key": receipt.key}
+
+
+def _find(receipt: Receipt) -> ReceiptRow | None:
+    return ReceiptRow.objects.filter(**_identity(receipt)).first()
+
+
+def _check_body(found: ReceiptRow, receipt: Receipt) -> None:
+    if bytes(found.body_digest) != receipt.body_digest:
+        raise KeyReused
+
+
+def _hold(receipt: Receipt) -> None:
+    """Take the key's advisory lock: there is no row yet that two first calls could meet at."""
+    name = f"{receipt.client_id}\0{receipt.endpoint}\0{receipt.key}".encode()
+    number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
+        (held,) = cursor.fetchone()
+    if not held:
+        raise KeyInFlight

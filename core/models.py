@@ -1,0 +1,82 @@
+"""Tables of the kernel: users, the sandbox clock, receipts of idempotent calls and the event outbox."""
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+
+
+class User(AbstractUser):
+    """An operator of the back office, or a client: the owner of API keys, permissions and sessions."""
+
+
+class ClockOffset(models.Model):
+    """The sandbox's forward-only offset to the database's clock; one row, 0 in production."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    offset_ms = models.BigIntegerField(default=0)
+
+    class Meta:
+        db_table = "core_clock"
+        constraints = [
+            models.CheckConstraint(condition=Q(id=1), name="core_clock_single_row"),
+            models.CheckConstraint(condition=Q(offset_ms__gte=0), name="core_clock_forward"),
+        ]
+
+    def __str__(self) -> str:
+        return f"+{self.offset_ms} ms"
+
+
+class ReceiptRow(models.Model):
+    """What an idempotency key was used for, and the answer that a repetition gets."""
+
+    client = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    endpoint = models.TextField()
+    key = models.TextField()
+    body_digest = models.BinaryField(max_length=32)
+    # Ids that outside systems see (an address index) derive from it, so that a repetition after a crash
+    # asks for the same thing.
+    seed = models.UUIDField(default=uuid.uuid4)
+    created_at = models.DateTimeField()
+    lease_until = models.DateTimeField(null=True)
+    result = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "core_receipt"
+        constraints = [
+            models.UniqueConstraint(fields=["client", "endpoint", "key"], name="core_receipt_once"),
+            models.CheckConstraint(
+                condition=Q(result__isnull=False) | Q(lease_until__isnull=False),
+                name="core_receipt_answered_or_leased",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.key}"
+
+
+class Event(models.Model):
+    """One line of the outbox: a change of state, written in the transaction of the change.
+
+    The payload is frozen at commit. `position`, the order in which readers see events, is given after
+    commit by the publisher; until then it is null.
+    """
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True)
+    client = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    kind = models.TextField()
+    subject = models.UUIDField()
+    payload = models.JSONField()
+    created_at = models.DateTimeField()
+    position = models.BigIntegerField(null=True, unique=True)
+
+    class Meta:
+        db_table = "core_event"
+        indexes = [
+            # The publisher's query: what has no position yet, in order of insertion.
+            models.Index(fields=["id"], name="core_event_unpublished", condition=Q(position__isnull=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.uid}"

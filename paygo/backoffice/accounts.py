@@ -1,0 +1,42 @@
+"""Users and groups, and the kernel's machine-written rows."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from core.models import Event, ReceiptRow, User
+from paygo.backoffice.base import ReadOnlyAdmin
+
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+    pass
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ("id", "created_at", "kind", "client", "subject")
+    list_filter = ("kind",)
+    list_select_related = ("client",)
+    search_fields = ("=subject",)
+    ordering = ("-id",)
+
+
+@admin.register(ReceiptRow)
+class ReceiptAdmin(ReadOnlyAdmin):
+    list_display = ("id", "created_at", "client", "endpoint", "key")
+    list_select_related = ("client",)
+    search_fields = ("=key",)
+    ordering = ("-id",)

@@ -1,0 +1,16 @@
+from importlib import import_module
+
+from django.contrib.admin.apps import AdminConfig
+
+_WINDOWS = ("accounts", "zcash", "sessions_app", "billing", "keys")
+
+
+class BackofficeConfig(AdminConfig):
+    """The Django admin, with every window on PayGo's rows registered from this package."""
+
+    default = False
+
+    def ready(self) -> None:
+        super().ready()
+        for name in _WINDOWS:
+            import_module(f"paygo.backoffice.{name}")

@@ -1,0 +1,40 @@
+"""Loopback ports: a free one, and the same one again after a restart."""
+
+import socket
+from contextlib import closing
+from pathlib import Path
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int, *, host: str = LOOPBACK) -> bool:
+    """Say whether a server could listen on this TCP port now."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        # Connections of an earlier run in TIME_WAIT do not occupy the port for a server.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A loopback TCP port that nothing listens on at this moment."""
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def kept_port(record: Path) -> int:
+    """The port recorded in a file by an earlier start if it is free, else another one, recorded."""
+    try:
+        port = int(record.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        port = 0
+    if not 1024 <= port <= 65535 or not is_free(port):
+        port = free_port()
+        record.write_text(f"{port}\n", encoding="ascii")
+    return port

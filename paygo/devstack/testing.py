@@ -1,0 +1,55 @@
+"""PostgreSQL and Valkey for a test run, started once and gone with it.
+
+In tests/conftest.py, before Django's settings are loaded:
+
+    os.environ.update(ensure_test_services())
+    os.environ["DJANGO_SETTINGS_MODULE"] = "paygo.settings"
+
+(not in pyproject.toml: pytest-django would load the settings before conftest.py is read). Workers of
+pytest-xdist inherit the environment of the controller and start nothing.
+"""
+
+import atexit
+import fcntl
+import os
+from pathlib import Path
+from typing import IO
+
+from paygo.devstack.postgres import PostgresCluster
+from paygo.devstack.valkey import Valkey
+from paygo.environment import NO_FILES
+
+ROOT = Path(__file__).resolve().parents[2] / ".paygo" / "test"
+# Set by the process that started them, so that workers know whose servers these are.
+OWN_REDIS = "PAYGO_TEST_REDIS"
+MAX_RUNS = 32
+
+
+def ensure_test_services() -> dict[str, str]:
+    """Start PostgreSQL and Valkey unless DATABASE_URL and REDIS_URL name them already; return those URLs.
+
+    The servers live under `.paygo/test/<slot>/`, one slot per concurrent test run, kept for the next run. They stop
+    when the calling process ends, by the parent-death signal even after SIGKILL. PAYGO_POSTGRES_BIN
+    chooses the PostgreSQL release. `.env` and a running `make run` have no influence on tests.
+    """
+    services = {NO_FILES: "1", "DATABASE_URL": "", "REDIS_URL": ""}
+    services.update({name: os.environ[name] for name in services if os.environ.get(name)})
+    if not services["DATABASE_URL"] or not services["REDIS_URL"]:
+        _start_missing(services)
+    elif services["REDIS_URL"] == os.environ.get(OWN_REDIS):
+        services["REDIS_URL"] = _redis_of_worker(services["REDIS_URL"])
+    return services
+
+
+def _start_missing(services: dict[str, str]) -> None:
+    slot = _free_slot()
+    if not services["DATABASE_URL"]:
+        cluster = PostgresCluster(slot / _cluster_name())
+        cluster.start()
+        atexit.register(_in_this_process(cluster.stop))
+        services["DATABASE_URL"] = cluster.url()
+    if not services["REDIS_URL"]:
+        valkey = Valkey(slot / "valkey")
+        valkey.start()
+        atexit.register(_in_this_process(valkey.stop))
+        services["REDIS_URL"] = services[OWN_REDIS] = valkey.url()

@@ -1,0 +1,241 @@
+"""Django settings of PayGo, read from the environment; README.md lists every variable.
+
+A missing value has a default that is safe on a laptop; a wrong one stops the start with its name.
+`paygo.checks` refuses combinations that are unsafe in production.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import environ
+import structlog
+
+from paygo.environment import load_environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+load_environment(BASE_DIR)
+env = environ.Env()
+
+# -- The service ------------------------------------------------------------------------------------
+DEBUG = env.bool("PAYGO_DEBUG", default=False)
+SECRET_KEY = env.str("PAYGO_SECRET_KEY", default="")
+ALLOWED_HOSTS = env.list("PAYGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("PAYGO_CSRF_TRUSTED_ORIGINS", default=[])
+PAYGO_SANDBOX = env.bool("PAYGO_SANDBOX", default=False)
+# The URL under which problem documents and pages name this service.
+PAYGO_URL = env.str("PAYGO_URL", default="http://127.0.0.1:8080").rstrip("/")
+
+ROOT_URLCONF = "paygo.urls"
+WSGI_APPLICATION = "paygo.wsgi.application"
+AUTH_USER_MODEL = "core.User"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+APPEND_SLASH = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+
+INSTALLED_APPS = [
+    "core",
+    "zcash",
+    "sessions_app",
+    "billing",
+    "paygo",
+    "paygo.api",
+    "unfold",
+    "paygo.backoffice.apps.BackofficeConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_celery_beat",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+]
+
+MIDDLEWARE = [
+    "paygo.api.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Files are served from the packages themselves, so that `make run` needs no collectstatic.
+WHITENOISE_USE_FINDERS = True
+
+# -- PostgreSQL -------------------------------------------------------------------------------------
+# Requests give up early; the engine sets its own limits per statement.
+LOCK_TIMEOUT_MS = env.int("PAYGO_LOCK_TIMEOUT_MS", default=3_000)
+STATEMENT_TIMEOUT_MS = env.int("PAYGO_STATEMENT_TIMEOUT_MS", default=30_000)
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        **env.db("DATABASE_URL", default="postgresql://paygo@127.0.0.1:5432/paygo"),
+        "ATOMIC_REQUESTS": False,
+        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 600,
+        "OPTIONS": {
+            "connect_timeout": 5,
+            "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+            " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
+        },
+    }
+}
+# A pool is worth three times the throughput in a threaded web server and nothing in a worker.
+if pool_size := env.int("PAYGO_DB_POOL", default=0):
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": pool_size, "timeout": 5}
+
+# -- Redis: cache and broker, never the only home of anything about money -----------------------------
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "paygo",
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
+    }
+}
+
+# -- Celery -----------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2, "socket_timeout": 10}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_TIME_LIMIT = 600
+CELERY_TASK_SOFT_TIME_LIMIT = 570
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+# A worker that was away for an hour must not run sixty intervals in a row: one settles all.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+
+# -- Billing ----------------------------------------------------------------------------------------
+BILLING_INTERVAL_SECONDS = env.int("BILLING_INTERVAL_SECONDS", default=60)
+BILLING_CHUNK_SIZE = env.int("BILLING_CHUNK_SIZE", default=5_000)
+DEPOSIT_SCAN_SECONDS = env.int("DEPOSIT_SCAN_SECONDS", default=15)
+EXPIRY_SWEEP_SECONDS = env.int("EXPIRY_SWEEP_SECONDS", default=60)
+DEFAULT_PERMISSION_DURATION_DAYS = env.int("DEFAULT_PERMISSION_DURATION_DAYS", default=30)
+MAX_PERMISSION_DURATION_DAYS = env.int("MAX_PERMISSION_DURATION_DAYS", default=366)
+PERMISSION_PAYMENT_WINDOW_HOURS = env.int("PERMISSION_PAYMENT_WINDOW_HOURS", default=24)
+MIN_PERMISSION_AMOUNT = env.str("MIN_PERMISSION_AMOUNT", default="0.00000001")
+MAX_PERMISSION_AMOUNT = env.str("MAX_PERMISSION_AMOUNT", default="21000000")
+MIN_START_SECONDS = env.int("MIN_START_SECONDS", default=10)
+MAX_SESSION_HOURS = env.int("MAX_SESSION_HOURS", default=12)
+MAX_SESSIONS_PER_WALLET = env.int("MAX_SESSIONS_PER_WALLET", default=4)
+
+CELERY_BEAT_SCHEDULE = {
+    "billing-interval": {"task": "billing.run_interval", "schedule": BILLING_INTERVAL_SECONDS},
+    "expiry-sweep": {"task": "billing.run_expiry", "schedule": EXPIRY_SWEEP_SECONDS},
+    "deposit-scan": {"task": "billing.scan_deposits", "schedule": DEPOSIT_SCAN_SECONDS},
+}
+
+# -- Zcash ------------------------------------------------------------------------------------------
+ZCASH_NETWORK = env.str("ZCASH_NETWORK", default="regtest")
+ZCASH_RPC_URL = env.str("ZCASH_RPC_URL", default="http://127.0.0.1:18232")
+ZCASH_RPC_USER = env.str("ZCASH_RPC_USER", default="")
+ZCASH_RPC_PASSWORD = env.str("ZCASH_RPC_PASSWORD", default="")
+ZCASH_RPC_COOKIE_FILE = env.str("ZCASH_RPC_COOKIE_FILE", default="")
+ZCASH_RPC_TIMEOUT_SECONDS = env.float("ZCASH_RPC_TIMEOUT_SECONDS", default=10.0)
+ZCASH_SERVICE_WALLET = env.str("ZCASH_SERVICE_WALLET", default="")
+ZCASH_ACCOUNT = env.int("ZCASH_ACCOUNT", default=0)
+# ZIP-315 (draft) recommends 10 for money from strangers; the seed's example has 1.
+ZCASH_MIN_CONFIRMATIONS = env.int("ZCASH_MIN_CONFIRMATIONS", default=10)
+
+# -- The public API ---------------------------------------------------------------------------------
+API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=64 * 1024)
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["paygo.api.auth.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["paygo.api.parsers.BoundedJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "paygo.api.negotiation.JSONOnly",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "paygo.api.problems.handle",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "PayGo",
+    "DESCRIPTION": "Billing for streaming by the hour, from a Zcash spending permission.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# -- Security ---------------------------------------------------------------------------------------
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+HTTPS = env.bool("PAYGO_HTTPS", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+if HTTPS:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# -- Logs: one JSON object a line, so that no input can forge a line ---------------------------------
+_processors: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": _processors,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(),
+            ],
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": env.str("PAYGO_LOG_LEVEL", default="INFO")},
+    # An anticipated refusal is not a warning; unanticipated ones are logged with their trace.
+    "loggers": {"django.request": {"level": "ERROR"}},
+}
+structlog.configure(
+    processors=[*_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)

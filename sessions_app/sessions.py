@@ -1,0 +1,103 @@
+"""Steps that open and end sessions; the caller holds the permission's lock and runs the meter."""
+
+import secrets
+import string
+from datetime import datetime
+
+from core import outbox
+from core.amounts import zec_text
+from core.db import require_transaction
+from core.errors import Conflict
+from sessions_app.models import StreamingSession, Vendor
+from sessions_app.rules import SESSION_TRANSITIONS, EndReason, SessionStatus
+
+# 36^12 is 62 bits: nobody guesses a code, and a code grants nothing without the client's key.
+_CODE_ALPHABET = string.ascii_uppercase + string.digits
+_CODE_LENGTH = 12
+
+
+def new_code() -> str:
+    """Return a fresh random session code (`ABC123XYZ789`)."""
+    return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+
+
+def open_session(
+    *,
+    client_id: int,
+    wallet_address: str,
+    vendor: Vendor,
+    client_ref: str,
+    rate_zat_per_hour: int,
+    heartbeat_seconds: int | None,
+    lease_until: datetime | None,
+    capped_at: datetime,
+    at: datetime,
+) -> StreamingSession:
+    """Insert an active session that starts at an instant, with its event."""
+    require_transaction()
+    session = StreamingSession.objects.create(
+        code=new_code(),
+        client_id=client_id,
+        wallet_address=wallet_address,
+        vendor=vendor,
+        client_ref=client_ref,
+        rate_zat_per_hour=rate_zat_per_hour,
+        started_at=at,
+        capped_at=capped_at,
+        heartbeat_seconds=heartbeat_seconds,
+        lease_until=lease_until,
+    )
+    _announce("session.started", session, now=at)
+    return session
+
+
+def end_session(
+    session: StreamingSession, *, at: datetime, reason: EndReason, booked_at: datetime
+) -> None:
+    """End an open session at an instant, with its event.
+
+    Raises:
+        Conflict: somebody has ended it already.
+    """
+    require_transaction()
+    from_states = [old for old, new in SESSION_TRANSITIONS.items() if SessionStatus.ENDED in new]
+    changes = {"status": SessionStatus.ENDED, "ended_at": at, "end_reason": reason}
+    if not StreamingSession.objects.filter(pk=session.pk, status__in=from_states).update(**changes):
+        raise Conflict("the session has ended already")
+    for field, value in changes.items():
+        setattr(session, field, value)
+    _announce("session.ended", session, now=booked_at)
+
+
+def announce_grant_changed(session: StreamingSession, *, granted_until: datetime, now: datetime) -> None:
+    """Tell the client that a running session may stream for less time than was said before."""
+    outbox.emit(
+        "session.grant_changed",
+        client_id=session.client_id,
+        subject=session.public_id,
+        payload={
+            "session_id": str(session.public_id),
+            "session_code": session.code,
+            "granted_until": granted_until.isoformat(),
+        },
+        now=now,
+    )
+
+
+def _announce(kind: str, session: StreamingSession, *, now: datetime) -> None:
+    outbox.emit(
+        kind,
+        client_id=session.client_id,
+        subject=session.public_id,
+        payload={
+            "session_id": str(session.public_id),
+            "session_code": session.code,
+            "user_wallet_address": session.wallet_address,
+            "vendor_id": session.vendor.slug,
+            "rate_per_hour": zec_text(session.rate_zat_per_hour),
+            "started_at": session.started_at.isoformat(),
+            "ended_at": session.ended_at.isoformat() if session.ended_at else None,
+            "end_reason": session.end_reason,
+        },
+        now=now,
+    )

@@ -1,0 +1,62 @@
+"""Fixtures for every test: real PostgreSQL and Valkey, and books that balance after every database test."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+os.environ.setdefault("PAYGO_SECRET_KEY", "only-for-tests")
+os.environ.setdefault("PAYGO_SANDBOX", "1")
+os.environ.setdefault("ZCASH_MIN_CONFIRMATIONS", "3")
+
+try:
+    from paygo.devstack.testing import ensure_test_services
+
+    os.environ.update(ensure_test_services())
+except ImportError:
+    pass
+
+from django.contrib.auth.hashers import make_password  # noqa: E402, F401
+from django.core.management import sql as management_sql  # noqa: E402, F401
+from django.core.management.commands import flush as flush_command  # noqa: E402
+
+from core import clock  # noqa: E402
+from tests import books  # noqa: E402
+
+_sql_flush = flush_command.sql_flush
+
+
+def _flush_past_the_triggers(*args: object, **kwargs: object) -> list[str]:
+    """The audit log refuses TRUNCATE; the test database alone is emptied with its triggers asleep."""
+    return [
+        "SET session_replication_role = replica",
+        *_sql_flush(*args, **kwargs),
+        "INSERT INTO core_clock (id, offset_ms) VALUES (1, 0)",
+        "SET session_replication_role = origin",
+    ]
+
+
+flush_command.sql_flush = _flush_past_the_triggers
+
+
+@pytest.fixture(autouse=True)
+def _fresh_clock() -> Iterator[None]:
+    """No test inherits the clock reading of another, whose sandbox offset is rolled back."""
+    clock.forget()
+    yield
+    clock.forget()
+
+
+@pytest.fixture(autouse=True)
+def _books_balance(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every database test the invariants hold, whatever it did."""
+    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if uses_database:
+        request.getfixturevalue(next(iter(uses_database)))
+    yield
+    if uses_database and not request.node.get_closest_marker("unbalanced"):
+        assert books.violations() == []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "unbalanced: the test breaks the books on purpose")

@@ -1,0 +1,337 @@
+"""An independent oracle for metering: one wallet's life, walked millisecond by millisecond.
+
+Instants are whole milliseconds since 0, money is zatoshis. Nothing here is computed ahead: the state at an
+instant is the state one millisecond before plus what that millisecond did, so that closed forms, bisections
+and late settlements elsewhere have something to be compared with. It never imports the code that it judges.
+
+The order of things at one instant:
+
+1. every open transaction is charged what the last millisecond added to its amount, in the order of ids, none
+   beyond what is left; a permission with nothing left is exhausted;
+2. sessions whose bound is this instant end with the bound's own reason and never roll over;
+3. permissions whose `expires_at` is this instant expire, pending ones lapse;
+4. where the active permission has left that state, the first queued one becomes active, and the sessions that
+   are still open go on from it in new transactions, or end where its rate does not cover theirs;
+5. scripted calls of this instant are applied in the order of the script, and see all of the above.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Literal
+
+MS_PER_HOUR = 3_600_000
+
+Status = Literal["pending", "queued", "active", "exhausted", "expired", "revoked", "lapsed"]
+CallName = Literal["credit", "start", "end", "revoke"]
+
+
+@dataclass(kw_only=True)
+class OraclePermission:
+    """A spending permission of the wallet; `queued_at` keeps the last instant (ms) at which it was queued."""
+
+    id: int
+    rate_zat_per_hour: int
+    remaining_zat: int
+    expires_at: int
+    status: Status
+    requested_zat: int
+    credited_zat: int
+    queued_at: int | None = None
+
+
+@dataclass(kw_only=True)
+class OracleSession:
+    """A streaming session; `bound` is the instant (ms) at which it ends by itself, with `bound_reason`."""
+
+    id: int
+    rate_zat_per_hour: int
+    bound: int
+    bound_reason: str
+    started_at: int
+    ended_at: int | None = None
+    end_reason: str | None = None
+
+
+@dataclass(kw_only=True)
+class OracleTransaction:
+    """One stretch of a session on one permission, charged `amount_zat` so far."""
+
+    id: int
+    session_id: int
+    permission_id: int
+    rate_zat_per_hour: int
+    started_at: int
+    ended_at: int | None = None
+    amount_zat: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One line of the script."""
+
+    at: int
+    name: CallName
+    arguments: dict[str, int | str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The state after every event and call up to and including the horizon of the run."""
+
+    until: int
+    permissions: dict[int, OraclePermission]
+    sessions: dict[int, OracleSession]
+    transactions: list[OracleTransaction]
+    answers: list[tuple[Call, str]]
+    remaining_zat_by_ms: dict[int, list[int]]
+
+    def remaining(self, permission_id: int, *, at: int) -> int:
+        """What a permission had left (zat) after all of an instant (ms); ValueError outside the run."""
+        if not 0 <= at <= self.until:
+            raise ValueError(f"{at} ms is outside the walked 0..{self.until} ms")
+        return self.remaining_zat_by_ms[permission_id][at]
+
+    def of_session(self, session_id: int) -> list[OracleTransaction]:
+        """The transactions of one session, oldest first."""
+        return [transaction for transaction in self.transactions if transaction.session_id == session_id]
+
+
+class Oracle:
+    """A wallet's permissions at instant 0 and the script of what happens to them."""
+
+    def __init__(self) -> None:
+        self._permissions: dict[int, OraclePermission] = {}
+        self._script: list[Call] = []
+
+    def add_permission(
+        self,
+        permission_id: int,
+        *,
+        rate_zat_per_hour: int,
+        expires_at: int,
+        status: Status = "active",
+        remaining_zat: int = 0,
+        requested_zat: int | None = None,
+        credited_zat: int | None = None,
+        queued_at: int | None = None,
+    ) -> None:
+        """Put a permission into the wallet as of instant 0; amounts (zat) not given equal `remaining_zat`."""
+        if permission_id in self._permissions:
+            raise ValueError(f"permission {permission_id} exists already")
+        if expires_at <= 0:
+            raise ValueError("expires_at must be after instant 0")
+        if status in ("active", "queued") and remaining_zat <= 0:
+            raise ValueError(f"a permission that is {status} has money left")
+        if status == "queued" and queued_at is None:
+            raise ValueError("a queued permission has its queued_at")
+        if status == "pending" and requested_zat is None:
+            raise ValueError("a pending permission has its requested_zat")
+        self._permissions[permission_id] = OraclePermission(
+            id=permission_id,
+            rate_zat_per_hour=rate_zat_per_hour,
+            remaining_zat=remaining_zat,
+            expires_at=expires_at,
+            status=status,
+            requested_zat=remaining_zat if requested_zat is None else requested_zat,
+            credited_zat=remaining_zat if credited_zat is None else credited_zat,
+            queued_at=queued_at,
+        )
+
+    def call(self, at: int, name: CallName, **arguments: int | str) -> None:
+        """Script a call for an instant (ms); calls of one instant are applied in the order of being added.
+
+        credit(permission_id, amount_zat), start(session_id, rate, bound, bound_reason), end(session_id),
+        revoke(permission_id).
+        """
+        if at < 0:
+            raise ValueError("the script starts at instant 0")
+        if name == "start" and int(arguments["bound"]) <= at:
+            raise ValueError("a session's bound lies after its start")
+        if name == "credit" and int(arguments["amount_zat"]) <= 0:
+            raise ValueError("a credit is more than nothing")
+        self._script.append(Call(at=at, name=name, arguments=arguments))
+
+    def run(self, until: int) -> Outcome:
+        """Walk from instant 0 to `until` (ms, inclusive); the script can be run again, to any horizon."""
+        statuses = [permission.status for permission in self._permissions.values()]
+        if statuses.count("active") > 1:
+            raise ValueError("a wallet has at most one active permission")
+        if "queued" in statuses and "active" not in statuses:
+            raise ValueError("a permission is queued only behind an active one")
+        walk = _Walk(permissions=deepcopy(self._permissions), script=self._script)
+        for now in range(until + 1):
+            walk.step(now=now)
+        return walk.outcome(until=until)
+
+
+class _Walk:
+    """The wallet at one instant, moved on by `step`; a verb answers "ok" or why it did nothing."""
+
+    def __init__(self, *, permissions: dict[int, OraclePermission], script: list[Call]) -> None:
+        self.permissions = permissions
+        self.sessions: dict[int, OracleSession] = {}
+        self.transactions: list[OracleTransaction] = []
+        self.answers: list[tuple[Call, str]] = []
+        self.history: dict[int, list[int]] = {permission_id: [] for permission_id in permissions}
+        self.calls_at: dict[int, list[Call]] = {}
+        for call in script:
+            self.calls_at.setdefault(call.at, []).append(call)
+        self.verbs: dict[CallName, Callable[..., str]] = {
+            "credit": self.credit,
+            "start": self.start,
+            "end": self.end,
+            "revoke": self.revoke,
+        }
+
+    def step(self, *, now: int) -> None:
+        self.pass_events(now=now)
+        for call in self.calls_at.get(now, []):
+            answer = self.verbs[call.name](now=now, **call.arguments)
+            self.answers.append((call, answer))
+        for permission in self.permissions.values():
+            self.history[permission.id].append(permission.remaining_zat)
+
+    def outcome(self, *, until: int) -> Outcome:
+        return Outcome(
+            until=until,
+            permissions=self.permissions,
+            sessions=self.sessions,
+            transactions=self.transactions,
+            answers=self.answers,
+            remaining_zat_by_ms=self.history,
+        )
+
+    def pass_events(self, *, now: int) -> None:
+        payer = self.active()
+        if payer is None:
+            self.expire(now=now)
+            return
+        self.charge(payer, now=now)
+        depleted = payer.remaining_zat == 0
+        if depleted:
+            payer.status = "exhausted"
+        self.end_bounded(now=now)
+        self.expire(now=now)
+        if payer.status != "active":
+            self.hand_over()
+            self.roll_over(now=now, end_reason="exhausted" if depleted else "permission_expired")
+
+    def charge(self, payer: OraclePermission, *, now: int) -> None:
+        for transaction in self.open_transactions():
+            gain_zat = self.amount(transaction, at=now) - self.amount(transaction, at=now - 1)
+            part_zat = min(gain_zat, payer.remaining_zat)
+            transaction.amount_zat += part_zat
+            payer.remaining_zat -= part_zat
+
+    def amount(self, transaction: OracleTransaction, *, at: int) -> int:
+        billable_ms = min(at, self.sessions[transaction.session_id].bound) - transaction.started_at
+        return transaction.rate_zat_per_hour * billable_ms // MS_PER_HOUR
+
+    def end_bounded(self, *, now: int) -> None:
+        for transaction in self.open_transactions():
+            session = self.sessions[transaction.session_id]
+            if session.bound == now:
+                self.end_session(transaction, now=now, end_reason=session.bound_reason)
+
+    def expire(self, *, now: int) -> None:
+        for permission in self.permissions.values():
+            if permission.expires_at != now:
+                continue
+            if permission.status == "pending":
+                permission.status = "lapsed"
+            elif permission.status in ("active", "queued", "exhausted"):
+                permission.status = "expired"
+
+    def hand_over(self) -> None:
+        queue = [permission for permission in self.permissions.values() if permission.status == "queued"]
+        if queue:
+            min(queue, key=place_in_queue).status = "active"
+
+    def roll_over(self, *, now: int, end_reason: str) -> None:
+        successor = self.active()
+        for transaction in self.open_transactions():
+            if successor is None or transaction.rate_zat_per_hour > successor.rate_zat_per_hour:
+                self.end_session(transaction, now=now, end_reason=end_reason)
+            else:
+                transaction.ended_at = now
+                self.open_transaction(self.sessions[transaction.session_id], successor, now=now)
+
+    def credit(self, *, now: int, permission_id: int, amount_zat: int) -> str:
+        permission = self.permissions[permission_id]
+        permission.credited_zat += amount_zat
+        permission.remaining_zat += amount_zat
+        paid = permission.credited_zat >= permission.requested_zat
+        if permission.status == "exhausted" or (permission.status == "pending" and paid):
+            if self.active() is None:
+                permission.status = "active"
+            else:
+                permission.status = "queued"
+                permission.queued_at = now
+        return "ok"
+
+    def start(self, *, now: int, session_id: int, rate: int, bound: int, bound_reason: str) -> str:
+        if session_id in self.sessions:
+            raise ValueError(f"session {session_id} exists already")
+        payer = self.active()
+        if payer is None:
+            return "permission_required"
+        if rate > payer.rate_zat_per_hour:
+            return "rate_exceeds_permission"
+        session = OracleSession(
+            id=session_id, rate_zat_per_hour=rate, bound=bound, bound_reason=bound_reason, started_at=now
+        )
+        self.sessions[session_id] = session
+        self.open_transaction(session, payer, now=now)
+        return "ok"
+
+    def end(self, *, now: int, session_id: int) -> str:
+        for transaction in self.open_transactions():
+            if transaction.session_id == session_id:
+                self.end_session(transaction, now=now, end_reason="ended_by_client")
+                return "ok"
+        return "not_open"
+
+    def revoke(self, *, now: int, permission_id: int) -> str:
+        permission = self.permissions[permission_id]
+        if permission.status in ("expired", "lapsed", "revoked"):
+            return "closed"
+        was_active = permission.status == "active"
+        permission.status = "revoked"
+        if was_active:
+            for transaction in self.open_transactions():
+                self.end_session(transaction, now=now, end_reason="permission_revoked")
+            self.hand_over()
+        return "ok"
+
+    def active(self) -> OraclePermission | None:
+        for permission in self.permissions.values():
+            if permission.status == "active":
+                return permission
+        return None
+
+    def open_transactions(self) -> list[OracleTransaction]:
+        """All are on the active permission; ids ascend because transactions are only ever appended."""
+        return [transaction for transaction in self.transactions if transaction.ended_at is None]
+
+    def open_transaction(self, session: OracleSession, payer: OraclePermission, *, now: int) -> None:
+        self.transactions.append(
+            OracleTransaction(
+                id=len(self.transactions) + 1,
+                session_id=session.id,
+                permission_id=payer.id,
+                rate_zat_per_hour=session.rate_zat_per_hour,
+                started_at=now,
+            )
+        )
+
+    def end_session(self, transaction: OracleTransaction, *, now: int, end_reason: str) -> None:
+        transaction.ended_at = now
+        session = self.sessions[transaction.session_id]
+        session.ended_at = now
+        session.end_reason = end_reason
+
+
+def place_in_queue(permission: OraclePermission) -> tuple[int, int]:
+    assert permission.queued_at is not None
+    return permission.queued_at, permission.id

@@ -1,0 +1,248 @@
+"""Tables of the Zcash side: spending permissions, their deposits, their audit log, the watched chain."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from core.amounts import MAX_ZAT
+from zcash.rules import EXPIRING, WATCHED, DepositStatus, PermissionStatus
+
+_ACTIVE = Q(status=PermissionStatus.ACTIVE)
+
+
+class SpendingPermissionQuerySet(models.QuerySet["SpendingPermission"]):
+    def of_wallet(self, *, client_id: int, wallet_address: str) -> SpendingPermissionQuerySet:
+        """The permissions of one viewer: a wallet at one client."""
+        return self.filter(client_id=client_id, wallet_address=wallet_address)
+
+    def active(self) -> SpendingPermissionQuerySet:
+        return self.filter(status=PermissionStatus.ACTIVE)
+
+    def queued_in_order(self) -> SpendingPermissionQuerySet:
+        """What waits behind the active one, in order of payment."""
+        return self.filter(status=PermissionStatus.QUEUED).order_by("queued_at", "id")
+
+    def expiring_by(self, moment: datetime) -> SpendingPermissionQuerySet:
+        return self.filter(status__in=EXPIRING, expires_at__lte=moment)
+
+    def unpaid_by(self, moment: datetime) -> SpendingPermissionQuerySet:
+        """What waits for its payment although its window, or its own life, has passed."""
+        return self.filter(status=PermissionStatus.PENDING, pay_before__lte=moment)
+
+
+class SpendingPermission(models.Model):
+    """A limit that a viewer authorised by paying it in: amount, rate per hour, days.
+
+    `remaining_zat` is what was left at `settled_at`; what open transactions used since then is computed.
+    Neither column is in an index, so that an interval's updates stay heap-only (HOT).
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True)
+    client = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    wallet_address = models.TextField()
+    status = models.TextField(
+        choices=[(s.value, s.value) for s in PermissionStatus], default=PermissionStatus.PENDING
+    )
+    requested_zat = models.BigIntegerField()
+    rate_zat_per_hour = models.BigIntegerField()
+    duration_days = models.IntegerField()
+
+    credited_zat = models.BigIntegerField(default=0)
+    reversed_zat = models.BigIntegerField(default=0)
+    remaining_zat = models.BigIntegerField(default=0)
+    settled_at = models.DateTimeField(null=True)
+    open_transactions = models.IntegerField(default=0)
+
+    payment_address = models.TextField(unique=True)
+    diversifier_index = models.BigIntegerField(unique=True)
+
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    pay_before = models.DateTimeField()
+    queued_at = models.DateTimeField(null=True)
+    activated_at = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    objects = SpendingPermissionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "zcash_permission"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[s.value for s in PermissionStatus]), name="zcash_permission_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(requested_zat__gt=0, requested_zat__lte=MAX_ZAT), name="zcash_permission_requested"
+            ),
+            models.CheckConstraint(
+                condition=Q(rate_zat_per_hour__gt=0, rate_zat_per_hour__lte=MAX_ZAT),
+                name="zcash_permission_rate",
+            ),
+            models.CheckConstraint(condition=Q(duration_days__gt=0), name="zcash_permission_duration"),
+            models.CheckConstraint(
+                condition=Q(remaining_zat__gte=0, credited_zat__gte=0, reversed_zat__gte=0),
+                name="zcash_permission_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(remaining_zat__lte=F("credited_zat") - F("reversed_zat")),
+                name="zcash_permission_remaining_was_credited",
+            ),
+            models.CheckConstraint(
+                condition=Q(open_transactions=0) | Q(open_transactions__gt=0, status=PermissionStatus.ACTIVE),
+                name="zcash_permission_meter_needs_active",
+            ),
+            models.CheckConstraint(
+                condition=~_ACTIVE
+                | Q(settled_at__isnull=False, activated_at__isnull=False),
+                name="zcash_permission_active_is_settled",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=PermissionStatus.EXHAUSTED) | Q(remaining_zat=0),
+                name="zcash_permission_exhausted_is_empty",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=PermissionStatus.QUEUED) | Q(queued_at__isnull=False),
+                name="zcash_permission_queued_since",
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("created_at"), pay_before__gt=F("created_at")),
+                name="zcash_permission_ends_later",
+            ),
+            models.UniqueConstraint(
+                fields=["client", "wallet_address"], condition=_ACTIVE, name="zcash_permission_one_active"
+            ),
+        ]
+        indexes = [
+            # The interval's due rows; the count changes at start and end only.
+            models.Index(
+                fields=["id"], name="zcash_permission_metered", condition=Q(open_transactions__gt=0)
+            ),
+            # A viewer's permissions, latest last; the queue behind the active one.
+            models.Index(fields=["client", "wallet_address", "id"], name="zcash_permission_wallet"),
+            # The expiry sweep.
+            models.Index(
+                fields=["expires_at"],
+                name="zcash_permission_expiring",
+                condition=Q(status__in=[s.value for s in EXPIRING]),
+            ),
+            # The lapse sweep.
+            models.Index(
+                fields=["pay_before"],
+                name="zcash_permission_unpaid",
+                condition=Q(status=PermissionStatus.PENDING),
+            ),
+            # The watcher's list of addresses.
+            models.Index(
+                fields=["id"],
+                name="zcash_permission_watched",
+                condition=Q(status__in=[s.value for s in WATCHED]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} ({self.status})"
+
+    @property
+    def approved_zat(self) -> int:
+        """What was requested while unpaid, then what was credited less what was reversed, in zatoshis."""
+        if self.status == PermissionStatus.PENDING:
+            return self.requested_zat
+        return self.credited_zat - self.reversed_zat
+
+
+class Deposit(models.Model):
+    """One received output at a permission's address; `confirmed` means credited."""
+
+    permission = models.ForeignKey(SpendingPermission, on_delete=models.PROTECT, related_name="deposits")
+    txid = models.TextField()
+    pool = models.TextField()
+    output_index = models.IntegerField()
+    amount_zat = models.BigIntegerField()
+    status = models.TextField(choices=[(s.value, s.value) for s in DepositStatus], default=DepositStatus.SEEN)
+    height = models.IntegerField(null=True)
+    block_hash = models.TextField(null=True)
+    confirmations = models.IntegerField(default=0)
+    first_seen_at = models.DateTimeField()
+    credited_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "zcash_deposit"
+        constraints = [
+            models.UniqueConstraint(fields=["txid", "pool", "output_index"], name="zcash_deposit_once"),
+            models.CheckConstraint(
+                condition=Q(status__in=[s.value for s in DepositStatus]), name="zcash_deposit_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_zat__gt=0, amount_zat__lte=MAX_ZAT), name="zcash_deposit_amount"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status=DepositStatus.CONFIRMED)
+                | Q(credited_at__isnull=False, height__isnull=False, block_hash__isnull=False),
+                name="zcash_deposit_confirmed_is_mined",
+            ),
+        ]
+        indexes = [
+            # What may be credited next.
+            models.Index(
+                fields=["confirmations"],
+                name="zcash_deposit_seen",
+                condition=Q(status=DepositStatus.SEEN),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.txid}:{self.pool}:{self.output_index}"
+
+
+class PermissionAudit(models.Model):
+    """One line of the append-only audit log; partitioned by time, its view is `permission_audit_log`.
+
+    `permission_id` is no foreign key in the database: it would cost a third of the interval's speed, and
+    permissions are never deleted. `effective_at` is the instant that counts, `created_at` when it was booked.
+    """
+
+    permission = models.ForeignKey(
+        SpendingPermission, on_delete=models.DO_NOTHING, db_constraint=False, related_name="audit"
+    )
+    created_at = models.DateTimeField()
+    effective_at = models.DateTimeField()
+    amount_before_zat = models.BigIntegerField()
+    amount_after_zat = models.BigIntegerField()
+    action = models.TextField()
+    actor = models.TextField()
+    details = models.JSONField(null=True)
+
+    class Meta:
+        db_table = "zcash_permission_audit"
+        verbose_name = "audit entry"
+        verbose_name_plural = "permission audit log"
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.permission_id}"
+
+
+class WatchedChain(models.Model):
+    """The chain this service lives on, pinned at first start, and how far the watcher has looked.
+
+    `asked_at` is when the node last answered, `scanned_at` when every due address was last looked at.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    network = models.TextField()
+    genesis_hash = models.TextField()
+    tip_height = models.IntegerField(null=True)
+    tip_hash = models.TextField(null=True)
+    asked_at = models.DateTimeField(null=True)
+    scanned_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "zcash_watched_chain"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="zcash_watched_chain_single_row")]
+
+    def __str__(self) -> str:
+        return f"{self.network} {self.tip_height}"

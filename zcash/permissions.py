@@ -1,0 +1,262 @@
+"""Spending permissions: making one, and the steps that change a locked one.
+
+`create` is an operation; every other function is a step on a permission that the caller has locked and,
+where it is metered, settled.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from core import idempotency, outbox
+from core.amounts import parse_zec, zec_text
+from core.db import operation, require_transaction
+from core.idempotency import Receipt
+from zcash import audit
+from zcash.addresses import AddressError, Network
+from zcash.addresses import parse as parse_address
+from zcash.errors import AddressInvalid, LimitExceeded, WrongPermissionState
+from zcash.models import SpendingPermission
+from zcash.node.port import IndexUnusable, WalletAddress, WalletPort
+from zcash.rules import ENTERED, PERMISSION_TRANSITIONS, AuditAction, PermissionStatus
+
+# About half of all indices have a Sapling address (ZIP-32), so 64 draws never fail together.
+_INDEX_DRAWS = 64
+_INDEX_BITS = 62
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a viewer asks for: how much (zatoshis), at most at which rate (zatoshis per hour), for how long."""
+
+    wallet_address: str
+    requested_zat: int
+    rate_zat_per_hour: int
+    duration_days: int
+
+
+def canonical_wallet(text: str, *, field: str = "user_wallet_address") -> str:
+    """Return the canonical form under which a wallet address is stored and looked up.
+
+    Raises:
+        AddressInvalid: not an address of this service's network.
+    """
+    if text[:2] in ("0x", "0X"):
+        raise AddressInvalid("Ethereum wallets are not accepted yet; give a Zcash address", field=field)
+    try:
+        return parse_address(text, network=Network(settings.ZCASH_NETWORK)).canonical
+    except AddressError as error:
+        raise AddressInvalid(str(error), field=field) from error
+
+
+def check_limits(request: Request) -> None:
+    """Refuse amounts and durations outside of the operator's limits.
+
+    Raises:
+        LimitExceeded: which field, and what the limit is.
+    """
+    low_zat, high_zat = _amount_limits_zat()
+    if not low_zat <= request.requested_zat <= high_zat:
+        raise LimitExceeded(
+            f"must be between {zec_text(low_zat)} and {zec_text(high_zat)} ZEC", field="requested_amount"
+        )
+    if not 1 <= request.duration_days <= settings.MAX_PERMISSION_DURATION_DAYS:
+        raise LimitExceeded(
+            f"must be between 1 and {settings.MAX_PERMISSION_DURATION_DAYS}", field="duration_days"
+        )
+
+
+def create(
+    request: Request,
+    *,
+    client_id: int,
+    wallet: WalletPort,
+    now: datetime,
+    receipt: Receipt | None = None,
+) -> SpendingPermission:
+    """Ask the wallet for an address of its own and insert the permission, unpaid.
+
+    The address comes first and nothing is written without it. A repetition with the same receipt returns
+    the permission of the first call.
+
+    Raises:
+        AddressInvalid, LimitExceeded: a field cannot be accepted.
+        NodeUnavailable: the wallet is away; nothing was written.
+        KeyInFlight, KeyReused: see core.idempotency.
+    """
+    check_limits(request)
+    begun = idempotency.begin(receipt, now=now) if receipt else None
+    if begun is not None and begun.result is not None:
+        return SpendingPermission.objects.get(client_id=client_id, public_id=begun.result["permission_id"])
+    try:
+        address = _fresh_address(wallet, seed=begun.seed if begun else None)
+    except Exception:
+        if receipt:
+            idempotency.release(receipt)
+        raise
+    return _insert(request, address, client_id=client_id, now=now, receipt=receipt)
+
+
+def change_status(
+    permission: SpendingPermission,
+    *,
+    to: PermissionStatus,
+    effective_at: datetime,
+    booked_at: datetime,
+    actor: str,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Move a locked permission to another state, with its audit row and event.
+
+    Raises:
+        WrongPermissionState: the state machine has no such transition, or somebody was faster.
+    """
+    require_transaction()
+    old = PermissionStatus(permission.status)
+    if to not in PERMISSION_TRANSITIONS[old]:
+        raise WrongPermissionState(f"a permission that is {old} cannot become {to}")
+    changes = {"status": to, **_stamps(to, effective_at)}
+    if not SpendingPermission.objects.filter(pk=permission.pk, status=old).update(**changes):
+        raise WrongPermissionState(f"the permission is no longer {old}")
+    for field, value in changes.items():
+        setattr(permission, field, value)
+    _note(permission, ENTERED[to], effective_at=effective_at, booked_at=booked_at, actor=actor, details=details)
+
+
+def add_money(
+    permission: SpendingPermission, *, amount_zat: int, now: datetime, actor: str, details: dict[str, Any]
+) -> None:
+    """Add credited zatoshis to a locked, settled permission; its state is the caller's next step."""
+    require_transaction()
+    before_zat = permission.remaining_zat
+    permission.credited_zat += amount_zat
+    permission.remaining_zat += amount_zat
+    permission.save(update_fields=["credited_zat", "remaining_zat"])
+    audit.record(
+        permission,
+        action=AuditAction.CREDITED,
+        before_zat=before_zat,
+        effective_at=now,
+        booked_at=now,
+        actor=actor,
+        details=details,
+    )
+
+
+def count_open(permission: SpendingPermission, *, change: int, settled_at: datetime) -> None:
+    """Change the number of open transactions of a locked permission settled at an instant."""
+    require_transaction()
+    permission.open_transactions += change
+    permission.settled_at = settled_at
+    permission.save(update_fields=["open_transactions", "settled_at"])
+
+
+def _insert(
+    request: Request,
+    address: WalletAddress,
+    *,
+    client_id: int,
+    now: datetime,
+    receipt: Receipt | None,
+) -> SpendingPermission:
+    expires_at = now + timedelta(days=request.duration_days)
+    window_ends_at = now + timedelta(hours=settings.PERMISSION_PAYMENT_WINDOW_HOURS)
+    with operation():
+        permission = SpendingPermission.objects.create(
+            client_id=client_id,
+            wallet_address=request.wallet_address,
+            requested_zat=request.requested_zat,
+            rate_zat_per_hour=request.rate_zat_per_hour,
+            duration_days=request.duration_days,
+            payment_address=address.address,
+            diversifier_index=address.diversifier_index,
+            created_at=now,
+            expires_at=expires_at,
+            pay_before=min(expires_at, window_ends_at),
+        )
+        _note(
+            permission,
+            AuditAction.CREATED,
+            effective_at=now,
+            booked_at=now,
+            actor=f"client:{client_id}",
+            details={"requested_zat": request.requested_zat},
+        )
+        if receipt:
+            idempotency.store(receipt, {"permission_id": str(permission.public_id)}, now=now)
+    return permission
+
+
+def _note(
+    permission: SpendingPermission,
+    action: AuditAction,
+    *,
+    effective_at: datetime,
+    booked_at: datetime,
+    actor: str,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write the audit row and the event of a change that moved no money."""
+    audit.record(
+        permission,
+        action=action,
+        before_zat=permission.remaining_zat,
+        effective_at=effective_at,
+        booked_at=booked_at,
+        actor=actor,
+        details=details,
+    )
+    outbox.emit(
+        f"permission.{action}",
+        client_id=permission.client_id,
+        subject=permission.public_id,
+        payload={
+            "permission_id": str(permission.public_id),
+            "user_wallet_address": permission.wallet_address,
+            "status": permission.status,
+            "remaining_zat": permission.remaining_zat,
+            "effective_at": effective_at.isoformat(),
+        },
+        now=booked_at,
+    )
+
+
+def _stamps(to: PermissionStatus, effective_at: datetime) -> dict[str, datetime]:
+    if to is PermissionStatus.ACTIVE:
+        # A meter starts at the hand-over: nothing ran on it before.
+        return {"activated_at": effective_at, "settled_at": effective_at}
+    if to is PermissionStatus.QUEUED:
+        return {"queued_at": effective_at}
+    if not PERMISSION_TRANSITIONS[to]:
+        return {"closed_at": effective_at}
+    return {}
+
+
+def _fresh_address(wallet: WalletPort, *, seed: UUID | None) -> WalletAddress:
+    """Return a wallet address at a random index, drawn again where the index has none."""
+    for index in _indices(seed):
+        try:
+            return wallet.new_address(index)
+        except IndexUnusable:
+            continue
+    raise RuntimeError("no usable address index in 64 draws: the wallet refuses every one")
+
+
+def _indices(seed: UUID | None) -> Iterator[int]:
+    """Yield random 62-bit indices: a database restored from yesterday meets no address of today again."""
+    source = seed.bytes if seed else secrets.token_bytes(16)
+    for draw in range(_INDEX_DRAWS):
+        digest = hashlib.sha256(source + bytes([draw])).digest()
+        yield int.from_bytes(digest[:8]) >> (64 - _INDEX_BITS)
+
+
+def _amount_limits_zat() -> tuple[int, int]:
+    return parse_zec(settings.MIN_PERMISSION_AMOUNT), parse_zec(settings.MAX_PERMISSION_AMOUNT)
+
+

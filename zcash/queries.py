@@ -1,0 +1,77 @@
+"""Reads of permissions, and the helpers that lock them (order: active one first, then queued ones)."""
+
+from uuid import UUID
+
+from core.db import require_transaction
+from zcash.errors import NoActivePermission, PermissionNotFound
+from zcash.models import SpendingPermission
+from zcash.rules import PermissionStatus
+
+
+def of_client(*, client_id: int, public_id: UUID) -> SpendingPermission:
+    """Return a client's permission by its public id.
+
+    Raises:
+        PermissionNotFound: it does not exist, or is another client's.
+    """
+    found = SpendingPermission.objects.filter(client_id=client_id, public_id=public_id).first()
+    if found is None:
+        raise PermissionNotFound
+    return found
+
+
+def active_of_wallet(*, client_id: int, wallet_address: str) -> SpendingPermission:
+    """Return the wallet's active permission at this client.
+
+    Raises:
+        NoActivePermission: there is none.
+    """
+    wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
+    found = wallet.active().first()
+    if found is None:
+        raise NoActivePermission
+    return found
+
+
+def lock(permission_id: int) -> SpendingPermission:
+    """Lock one permission and return it as it is now."""
+    require_transaction()
+    return SpendingPermission.objects.select_for_update(no_key=True).get(pk=permission_id)
+
+
+def lock_active(*, client_id: int, wallet_address: str) -> SpendingPermission | None:
+    """Lock the wallet's active permission, if it has one.
+
+    One that stopped being active while its lock was waited for is passed over, and its heir is looked for
+    with a new snapshot.
+    """
+    require_transaction()
+    wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
+    while wallet.active().exists():
+        found = wallet.active().select_for_update(no_key=True).first()
+        if found is not None:
+            return found
+    return None
+
+
+def lock_queued(after: SpendingPermission, *, wait: bool) -> list[SpendingPermission]:
+    """Lock what waits behind a permission that the caller has locked, in order of payment.
+
+    Nobody joins the queue meanwhile: whoever queues a permission locks the active one first. Without
+    `wait`, a busy row raises the database's lock_not_available.
+    """
+    require_transaction()
+    wallet = SpendingPermission.objects.of_wallet(
+        client_id=after.client_id, wallet_address=after.wallet_address
+    )
+    return list(wallet.queued_in_order().select_for_update(no_key=True, nowait=not wait))
+
+
+def latest_of_wallet(
+    *, client_id: int, wallet_address: str, status: PermissionStatus | None = None
+) -> SpendingPermission | None:
+    """Return the wallet's latest permission, of one status if given."""
+    wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
+    if status is not None:
+        wallet = wallet.filter(status=status)
+    return wallet.order_by("-id").first()

@@ -1,0 +1,9 @@
+"""A simulated Zcash node and wallet for development, demos and the sandbox: zcashd's RPC over a chain of its own.
+
+The network is regtest. Addresses are real encodings, but their receivers are digests and no points of a curve;
+blocks and transactions are digests too, and nothing is proven or signed.
+"""
+
+from .server import SimNode
+
+__all__ = ["SimNode"]

@@ -1,0 +1,153 @@
+"""HTTP/1.1 around the RPC: limits, credentials, keep-alive."""
+
+import logging
+import socket
+import socketserver
+import threading
+import time
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from .auth import Credentials
+from .rpc import Rpc
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1 << 20
+MAX_CONNECTIONS = 128
+IDLE_SECONDS = 60.0
+
+# zcashd's, so that guessing passwords takes long.
+_WRONG_PASSWORD_DELAY_SECONDS = 0.25
+_JOIN_SECONDS = 5.0
+
+
+class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """A thread for each connection; closing the server closes them."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = MAX_CONNECTIONS
+
+    def __init__(self, address: tuple[str, int], *, rpc: Rpc, credentials: Credentials) -> None:
+        """Bind and listen.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        self.rpc = rpc
+        self.credentials = credentials
+        self._connections: dict[socket.socket, threading.Thread] = {}
+        self._connections_lock = threading.Lock()
+        super().__init__(address, Handler)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Return whether there is room for one more connection."""
+        return len(self._connections) < MAX_CONNECTIONS
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve one connection until it ends."""
+        with self._connections_lock:
+            self._connections[request] = threading.current_thread()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._connections_lock:
+                del self._connections[request]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what went wrong on a connection; a client that goes away is no error."""
+        log.debug("a connection failed", exc_info=True)
+
+    def close_connections(self) -> None:
+        """Cut every connection, so that nobody gets another answer, and wait for their threads."""
+        with self._connections_lock:
+            connections = dict(self._connections)
+        for connection in connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                continue
+        for thread in connections.values():
+            thread.join(_JOIN_SECONDS)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection."""
+
+    server: HttpServer
+    protocol_version = "HTTP/1.1"
+    server_version = "zcash-simnode"
+    sys_version = ""
+    timeout = IDLE_SECONDS
+    # Head and body leave in one packet: in two, Nagle and delayed acknowledgement add 40 ms to every call.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    def do_POST(self) -> None:
+        """Answer one request body."""
+        body = self._body()
+        if body is None:
+            return
+        if self.path != "/":
+            self._reply(404)
+        elif self._admitted():
+            status, text = self.server.rpc.answer(body)
+            self._reply(status, text, content_type="application/json")
+
+    def _refuse_method(self) -> None:
+        # Whatever body came along is not read: what follows it could not be told from it.
+        self.close_connection = True
+        self._reply(405, "JSONRPC server handles only POST requests", content_type="text/plain")
+
+    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method
+
+    def _body(self) -> bytes | None:
+        length = self.headers.get("Content-Length", "")
+        refusal = None
+        if not length or "Transfer-Encoding" in self.headers:
+            refusal = 411
+        elif (
+            not (length.isascii() and length.isdigit()) or len(self.headers.get_all("Content-Length", [])) > 1
+        ):
+            refusal = 400
+        elif len(length) > len(str(MAX_BODY_BYTES)) or int(length) > MAX_BODY_BYTES:
+            refusal = 413
+        if refusal is None:
+            return self._read(int(length))
+        self.close_connection = True
+        self._reply(refusal)
+        return None
+
+    def _read(self, length: int) -> bytes | None:
+        body = self.rfile.read(length)
+        if len(body) == length:
+            return body
+        self.close_connection = True
+        return None
+
+    def _admitted(self) -> bool:
+        authorization = self.headers.get("Authorization")
+        if authorization is not None and self.server.credentials.admits(authorization):
+            return True
+        if authorization is not None:
+            time.sleep(_WRONG_PASSWORD_DELAY_SECONDS)
+        self._reply(401)
+        return False
+
+    def _reply(self, status: int, text: str = "", *, content_type: str | None = None) -> None:
+        body = text.encode()
+        self.send_response(status)
+        if content_type:
+            self.send_header("Content-Type", content_type)
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="jsonrpc"')
+        self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing: a poller's requests would drown everything else."""

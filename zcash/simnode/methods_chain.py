@@ -1,0 +1,171 @@
+"""Methods about the node and its chain."""
+
+from zcash.addresses import Address, AddressError, parse
+
+from .amounts import Zec
+from .chain import POOLS, Chain
+from .errors import Code, RpcError
+from .jsontext import Json
+from .methods import Registry
+from .node import Node
+from .params import Params
+from .wallet import NETWORK
+
+methods = Registry()
+
+# zcashd 6.20.0 and the protocol it speaks.
+_VERSION = 6_20_00_50
+_PROTOCOL_VERSION = 170_140
+_SUBVERSION = "/MagicBean:6.20.0(simulated)/"
+_WALLET_VERSION = 60_000
+_RELAY_FEE = Zec(100)
+_DIFFICULTY = 1
+_BRANCHES = {
+    "5ba81b19": "Overwinter",
+    "76b809bb": "Sapling",
+    "2bb40e60": "Blossom",
+    "f5b9230b": "Heartwood",
+    "e9ff75a6": "Canopy",
+    "c2d6d0b4": "NU5",
+    "c8e71055": "NU6",
+}
+_MAX_ADDRESSES = 1000
+
+
+@methods.method("getblockchaininfo", "Returns the state of the best chain.")
+def getblockchaininfo(node: Node, _params: Params) -> Json:
+    """Answer with the state of the best chain."""
+    chain, branch = node.chain, list(_BRANCHES)[-1]
+    height = chain.tip.height
+    return {
+        "chain": NETWORK.value,
+        "blocks": height,
+        "initial_block_download_complete": True,
+        "headers": height,
+        "bestblockhash": chain.tip.hash,
+        "difficulty": _DIFFICULTY,
+        "verificationprogress": 1,
+        "chainwork": f"{height + 1:064x}",
+        "pruned": False,
+        "estimatedheight": height,
+        "chainSupply": _supply(sum(chain.mined_zat.values())),
+        "valuePools": [{"id": pool, **_supply(chain.mined_zat[pool])} for pool in POOLS],
+        "upgrades": {
+            each: {"name": name, "activationheight": 1, "status": "active" if height else "pending"}
+            for each, name in _BRANCHES.items()
+        },
+        "consensus": {"chaintip": branch if height else "00000000", "nextblock": branch},
+    }
+
+
+def _supply(zat: int) -> dict[str, Json]:
+    return {"monitored": True, "chainValue": Zec(zat), "chainValueZat": zat}
+
+
+@methods.method("getnetworkinfo", "Returns the state of the peer-to-peer network: none, in a simulated node.")
+def getnetworkinfo(_node: Node, _params: Params) -> Json:
+    """Answer with versions and connections."""
+    return {
+        "version": _VERSION,
+        "subversion": _SUBVERSION,
+        "protocolversion": _PROTOCOL_VERSION,
+        "localservices": "0000000000000005",
+        "timeoffset": 0,
+        "connections": 0,
+        "networks": [],
+        "relayfee": _RELAY_FEE,
+        "localaddresses": [],
+        "warnings": "",
+    }
+
+
+@methods.method("getinfo", "Returns a summary of the node and its wallet.")
+def getinfo(node: Node, _params: Params) -> Json:
+    """Answer with a summary."""
+    return {
+        "version": _VERSION,
+        "build": "v6.20.0-simulated",
+        "subversion": _SUBVERSION,
+        "protocolversion": _PROTOCOL_VERSION,
+        "walletversion": _WALLET_VERSION,
+        "blocks": node.chain.tip.height,
+        "timeoffset": 0,
+        "connections": 0,
+        "proxy": "",
+        "difficulty": _DIFFICULTY,
+        "testnet": False,
+        "relayfee": _RELAY_FEE,
+        "errors": "",
+    }
+
+
+@methods.method("getblockcount", "Returns the height of the best block.")
+def getblockcount(node: Node, _params: Params) -> Json:
+    """Answer with the height of the tip."""
+    return node.chain.tip.height
+
+
+@methods.method("getbestblockhash", "Returns the hash of the best block.")
+def getbestblockhash(node: Node, _params: Params) -> Json:
+    """Answer with the hash of the tip."""
+    return node.chain.tip.hash
+
+
+@methods.method(
+    "getblockhash index",
+    "Returns the hash of the best chain's block at a height; -1 is the best block, -2 the one before.",
+    fewest=1,
+    most=1,
+)
+def getblockhash(node: Node, params: Params) -> Json:
+    """Answer with the hash at a height."""
+    height, tip = params.integer(0), node.chain.tip.height
+    if height < 0:
+        height += tip + 1
+    if not 0 <= height <= tip:
+        raise RpcError(Code.PARAMETER, "Block height out of range")
+    return node.chain.blocks[height].hash
+
+
+@methods.method(
+    'getaddressbalance {"addresses": ["taddr", ...]}',
+    "Returns the balance of transparent addresses, in zatoshis, from mined transactions.",
+    fewest=1,
+    most=1,
+)
+def getaddressbalance(node: Node, params: Params) -> Json:
+    """Answer with the public balance of any transparent addresses."""
+    # Whoever names an address twice does not own twice as much.
+    addresses = {_transparent(text).canonical: _transparent(text) for text in _address_list(params)}
+    balance_zat = sum(_mined_zat(node.chain, address) for address in addresses.values())
+    return {"balance": balance_zat, "received": balance_zat}
+
+
+def _address_list(params: Params) -> list[str]:
+    value = params.get(0)
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, dict):
+        raise RpcError(Code.ADDRESS, "Invalid address")
+    addresses = value.get("addresses")
+    if not isinstance(addresses, list):
+        raise RpcError(Code.ADDRESS, "Addresses is expected to be an array")
+    if len(addresses) > _MAX_ADDRESSES:
+        raise RpcError(Code.PARAMETER, "Too many addresses")
+    return Params([addresses]).texts(0)
+
+
+def _transparent(text: str) -> Address:
+    try:
+        address = parse(text, network=NETWORK)
+    except AddressError as error:
+        raise RpcError(Code.ADDRESS, "Invalid address") from error
+    if not address.is_transparent:
+        raise RpcError(Code.ADDRESS, "Invalid address")
+    return address
+
+
+def _mined_zat(chain: Chain, address: Address) -> int:
+    outputs = [each for receiver in address.receivers for each in chain.outputs_to(receiver)]
+    mined = [(txid, index) for txid, index in outputs if chain.place(txid)]
+    return sum(chain.transactions[txid].outputs[index].amount_zat for txid, index in mined)
