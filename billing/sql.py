@@ -13,7 +13,7 @@ def amount(rate: str, elapsed_ms: str) -> str:
     it is exact and fits for 100 days, the longest that a transaction may last.
     """
     hour = MS_PER_HOUR
-    return f"(({rate}) / {hour} * ({elapsed_ms}) + ({rate}) % {hour} * ({elapsed_ms}) / {hour})"
+    return f"(({rate}) / {hour} * ({elapsed_ms}) + mod({rate}, {hour}) * ({elapsed_ms}) / {hour})"
 
 
 def elapsed_ms(since: str, until: str) -> str:

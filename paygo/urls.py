@@ -1,5 +1,15 @@
 """Every URL of the service."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from paygo.api.problem_pages import problem_page
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/", include("paygo.api.urls")),
+    path("problems/<str:code>", problem_page),
+    path("admin/", include("paygo.backoffice.urls")),
+]
+
+handler400 = "paygo.api.problems.bad_request"
+handler404 = "paygo.api.problems.not_found"
+handler500 = "paygo.api.problems.server_error"

@@ -51,6 +51,10 @@ INVARIANTS = {
                        WINDOW runs AS (PARTITION BY x.session_id ORDER BY x.id)) r
         WHERE started_at <> coalesce(came_from, session_started)
     """,
+    "exhausted means empty, active means not empty": """
+        SELECT id, status, remaining_zat FROM zcash_permission
+        WHERE (status = 'exhausted' AND remaining_zat <> 0) OR (status = 'active' AND remaining_zat = 0)
+    """,
     "nothing was billed past an end": """
         SELECT x.id FROM billing_transaction x
         JOIN sessions_session s ON s.id = x.session_id JOIN zcash_permission p ON p.id = x.permission_id

@@ -102,10 +102,6 @@ class SpendingPermission(models.Model):
                 name="zcash_permission_active_is_settled",
             ),
             models.CheckConstraint(
-                condition=~Q(status=PermissionStatus.EXHAUSTED) | Q(remaining_zat=0),
-                name="zcash_permission_exhausted_is_empty",
-            ),
-            models.CheckConstraint(
                 condition=~Q(status=PermissionStatus.QUEUED) | Q(queued_at__isnull=False),
                 name="zcash_permission_queued_since",
             ),

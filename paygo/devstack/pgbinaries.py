@@ -102,15 +102,16 @@ def _major(place: Path) -> int | None:
 def _copy(source: Path, target: Path) -> None:
     # The libraries lie beside the package and are found by a path relative to the binaries.
     package = source.parent
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="paygo-copy-") as scratch:
-        shutil.copytree(source, Path(scratch, package.name, source.name), symlinks=True)
+    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=f"{target.name}."))
+    try:
+        shutil.copytree(source, scratch / package.name / source.name, symlinks=True)
         libraries = package.with_name(f"{package.name}.libs")
         if libraries.is_dir():
-            shutil.copytree(libraries, Path(scratch, libraries.name), symlinks=True)
-        Path(scratch).chmod(0o755)
-        try:
-            Path(scratch).rename(target)
-        except OSError:
-            if not target.exists():
-                raise
-        Path(scratch).mkdir(exist_ok=True)
+            shutil.copytree(libraries, scratch / libraries.name, symlinks=True)
+        scratch.chmod(0o755)
+        scratch.rename(target)
+    except OSError:
+        shutil.rmtree(scratch, ignore_errors=True)
+        # Another start may have made the same copy meanwhile.
+        if not target.exists():
+            raise

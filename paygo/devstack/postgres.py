@@ -20,7 +20,7 @@ from paygo.devstack import pgbinaries
 from paygo.devstack.errors import StackError
 from paygo.devstack.pgbinaries import Binaries
 from paygo.devstack.ports import LOOPBACK, kept_port
-from paygo.devstack.process import account, end_leftover, spawn, stop, wait_until
+from paygo.devstack.process import account, end_leftover, spawn, stop
 from paygo.environment import process_started
 
 ROLE = "paygo"
@@ -107,7 +107,7 @@ class PostgresCluster:
 
     @property
     def _record(self) -> Path:
-        return self.home.with_name("cluster")
+        return self.home.with_name("cluster" + self.home.name.removeprefix("postgres"))
 
     def _find_place(self) -> Path:
         self.home.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,8 @@ class PostgresCluster:
             found = pgbinaries.find(major=int(version.read_text(encoding="ascii")))
         except StackError as error:
             raise StackError(
-                f"{error} It lies in {self.data}:\ninstall that release, move the directory away, or set DATABASE_URL."
+                f"{error} It lies in {self.data}:\n"
+                "install that release, move the directory away, or set DATABASE_URL."
             ) from error
         return pgbinaries.runnable_by(found, user=self.user)
 
@@ -178,7 +179,9 @@ class PostgresCluster:
             return
         started = process_started(pid)
         if started is not None and _serves(pid, self.data):
-            self.notes.append(f"PostgreSQL of an earlier run (pid {pid}) was still there and has been stopped")
+            self.notes.append(
+                f"PostgreSQL of an earlier run (pid {pid}) was still there and has been stopped"
+            )
             end_leftover(pid, started=started, signum=signal.SIGINT, seconds=10.0)
         elif started is not None:
             # The pid now belongs to something else; PostgreSQL itself would refuse to start.
@@ -189,7 +192,9 @@ class PostgresCluster:
         while not self._answers():
             child = self._child
             if child is None or child.poll() is not None:
-                raise StackError(f"PostgreSQL stopped while starting: {_last_fatal(self.log)} (log: {self.log})")
+                raise StackError(
+                    f"PostgreSQL stopped while starting: {_last_fatal(self.log)} (log: {self.log})"
+                )
             if time.monotonic() > deadline:
                 raise StackError(f"PostgreSQL did not answer within {seconds:.0f} s (log: {self.log})")
             time.sleep(0.05)
@@ -220,7 +225,9 @@ def _server_account() -> str | None:
     for name in ("postgres", "nobody"):
         if name in names:
             return name
-    raise StackError("PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it as.")
+    raise StackError(
+        "PostgreSQL does not run as root, and there is no user 'postgres' or 'nobody' to run it as."
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -2,12 +2,14 @@
 
 import ctypes
 import os
+import pwd
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from paygo.environment import process_started
 
@@ -43,18 +45,16 @@ def spawn(
         )
 
 
-def account(user: str | None) -> dict[str, object]:
+def account(user: str | None) -> dict[str, Any]:
     """The subprocess arguments that run a child as another account; none for the own one."""
     if user is None:
         return {}
-    import grp
-    import pwd
-
-    group = grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_gid
-    return {"user": user, "group": group, "extra_groups": []}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
-def stop(child: subprocess.Popen[bytes], *, signum: signal.Signals = signal.SIGTERM, seconds: float = 5.0) -> None:
+def stop(
+    child: subprocess.Popen[bytes], *, signum: signal.Signals = signal.SIGTERM, seconds: float = 5.0
+) -> None:
     """End a child with `signum` to its main process; its whole session with SIGKILL after `seconds`."""
     if child.poll() is None:
         child.send_signal(signum)

@@ -12,9 +12,11 @@ pytest-xdist inherit the environment of the controller and start nothing.
 import atexit
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
 
+from paygo.devstack.errors import StackError
+from paygo.devstack.pgbinaries import CHOSEN
 from paygo.devstack.postgres import PostgresCluster
 from paygo.devstack.valkey import Valkey
 from paygo.environment import NO_FILES
@@ -28,9 +30,9 @@ MAX_RUNS = 32
 def ensure_test_services() -> dict[str, str]:
     """Start PostgreSQL and Valkey unless DATABASE_URL and REDIS_URL name them already; return those URLs.
 
-    The servers live under `.paygo/test/<slot>/`, one slot per concurrent test run, kept for the next run. They stop
-    when the calling process ends, by the parent-death signal even after SIGKILL. PAYGO_POSTGRES_BIN
-    chooses the PostgreSQL release. `.env` and a running `make run` have no influence on tests.
+    The servers live under `.paygo/test/<slot>/`, one slot per concurrent test run, kept for the next
+    run. They stop when the calling process ends, by the parent-death signal even after SIGKILL.
+    PAYGO_POSTGRES_BIN chooses the PostgreSQL release. `.env` and a running `make run` have no influence.
     """
     services = {NO_FILES: "1", "DATABASE_URL": "", "REDIS_URL": ""}
     services.update({name: os.environ[name] for name in services if os.environ.get(name)})
@@ -53,3 +55,36 @@ def _start_missing(services: dict[str, str]) -> None:
         valkey.start()
         atexit.register(_in_this_process(valkey.stop))
         services["REDIS_URL"] = services[OWN_REDIS] = valkey.url()
+
+
+def _cluster_name() -> str:
+    chosen = os.environ.get(CHOSEN, "")
+    return "postgres" + (f"-{chosen.strip('/').replace('/', '-')}" if chosen else "")
+
+
+def _free_slot() -> Path:
+    for number in range(MAX_RUNS):
+        slot = ROOT / f"slot-{number}"
+        slot.mkdir(parents=True, exist_ok=True)
+        # A bare descriptor: it is never closed by this process, whose end releases the lock.
+        lock = os.open(slot / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        return slot
+    raise StackError(f"{MAX_RUNS} test runs at once in {ROOT}: is one of them stuck?")
+
+
+def _redis_of_worker(url: str) -> str:
+    """A database of its own for each worker of pytest-xdist, so that they do not flush each other's cache."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    number = int(worker.removeprefix("gw")) + 1 if worker else 0
+    return f"{url.rpartition('/')[0]}/{number % 16}"
+
+
+def _in_this_process(stop: Callable[[], None]) -> Callable[[], None]:
+    # A forked child of a test runs the exit handlers of its parent.
+    starter = os.getpid()
+    return lambda: stop() if os.getpid() == starter else None

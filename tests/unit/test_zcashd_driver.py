@@ -393,16 +393,18 @@ class TestReceipts:
 
     def test_reads_an_address_again_when_a_reorg_came_between(self, node: Node, wallet: ZcashdWallet) -> None:
         def list_received(address: str, minconf: int) -> object:
+            if address == ADDRESS:
+                return [row()]
             rows = [row()] if node.branch == "a" else [row(txid="cd" * 32)]
             node.branch = "b"
             return rows
 
         node.answers["z_listreceivedbyaddress"] = list_received
 
-        (receipt,) = wallet.receipts([ADDRESS])
+        before, after = wallet.receipts([ADDRESS, OTHER_ADDRESS])
 
-        assert receipt.txid == "cd" * 32
-        assert receipt.block_hash == f"b{HEIGHT - 2:063x}"
+        assert (before.txid, before.block_hash) == (TXID, f"a{HEIGHT - 2:063x}")
+        assert (after.txid, after.block_hash) == ("cd" * 32, f"b{HEIGHT - 2:063x}")
 
     def test_reads_an_address_again_when_the_chain_became_shorter(
         self, node: Node, wallet: ZcashdWallet
@@ -536,6 +538,17 @@ class TestBalanceAndOwnership:
         node.answers["z_listreceivedbyaddress"] = []
 
         assert wallet.owns(ADDRESS)
+
+    def test_owns_a_lone_receiver_of_its_address(self, node: Node, wallet: ZcashdWallet) -> None:
+        node.answers["z_listreceivedbyaddress"] = refuse(-8, "The provided address is a bare receiver")
+
+        assert wallet.owns(BARE_SAPLING)
+
+    def test_passes_on_any_other_refusal(self, node: Node, wallet: ZcashdWallet) -> None:
+        node.answers["z_listreceivedbyaddress"] = refuse(-32601, "Method not found")
+
+        with pytest.raises(NodeRefused):
+            wallet.owns(ADDRESS)
 
     def test_does_not_own_a_foreign_address(self, node: Node, wallet: ZcashdWallet) -> None:
         node.answers["z_listreceivedbyaddress"] = refuse(-5, "does not belong to this node")

@@ -28,7 +28,7 @@ def encode(hrp: str, data: bytes, *, variant: Variant) -> str:
 
 
 def split(text: str) -> tuple[str, str]:
-    """Return the human-readable part in small letters and the rest of the text; ("", text) without a separator.
+    """Return the human-readable part, in small letters, and the rest of a text; ("", text) if it has no `1`.
 
     The last `1` separates: the digits' alphabet has none.
     """

@@ -46,7 +46,7 @@ def decode(text: str) -> tuple[Receiver, ...]:
     """Return the receivers of a unified address whose human-readable part is known to be one.
 
     Raises:
-        AddressError: Bech32m's reasons, `unified_padding`, `unified_encoding`, or an unusable set of receivers.
+        AddressError: Bech32m's reasons, or `unified_*`.
     """
     hrp, jumbled = bech32.decode(text, variant=bech32.Variant.BECH32M)
     try:

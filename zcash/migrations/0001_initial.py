@@ -200,10 +200,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='spendingpermission',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', zcash.rules.PermissionStatus['EXHAUSTED']), _negated=True), ('remaining_zat', 0), _connector='OR'), name='zcash_permission_exhausted_is_empty'),
-        ),
-        migrations.AddConstraint(
-            model_name='spendingpermission',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', zcash.rules.PermissionStatus['QUEUED']), _negated=True), ('queued_at__isnull', False), _connector='OR'), name='zcash_permission_queued_since'),
         ),
         migrations.AddConstraint(

@@ -18,7 +18,7 @@ _NO_SUCH_HEIGHT = frozenset({-8, -32602})
 Value = TypeVar("Value")
 
 
-class ChainMoved(Exception):
+class ChainMovedError(Exception):
     """A block came or went between calls that belong together."""
 
 
@@ -39,7 +39,7 @@ def steady(read: Callable[[], Value]) -> Value:
     for _ in range(_TRIES):
         try:
             return read()
-        except ChainMoved:
+        except ChainMovedError:
             continue
     raise NodeUnavailable("the chain moved each time it was read, or the node contradicts itself")
 
@@ -79,13 +79,13 @@ class Chain:
         """Return the hash of the best chain's block at a height that was within it a moment ago.
 
         Raises:
-            ChainMoved: the chain has become shorter.
+            ChainMovedError: the chain has become shorter.
         """
         try:
             answer = self._rpc.call("getblockhash", height)
         except NodeRefused as refusal:
             if refusal.rpc_code in _NO_SUCH_HEIGHT:
-                raise ChainMoved from refusal
+                raise ChainMovedError from refusal
             raise
         return hash_text(answer, what="getblockhash")
 

@@ -11,7 +11,7 @@ from core.amounts import MAX_ZAT
 from zcash.addresses import SAPLING, AddressError, Kind, Network, parse
 
 from .answers import MAX_HEIGHT, Record, unexpected
-from .chain import Chain, ChainMoved, steady
+from .chain import Chain, ChainMovedError, steady
 from .port import ChainTransaction, IndexUnusable, NodeRefused, NodeStatus, Receipt, WalletAddress
 from .rpc import RpcClient
 from .zcashd_receipts import METHOD as LIST_RECEIVED
@@ -31,6 +31,7 @@ _NO_ROWS_MINCONF = 1_000_000_000
 _MISC_ERROR = -1
 _WALLET_ERROR = -4
 _UNKNOWN_ADDRESS_OR_TXID = -5
+_INVALID_PARAMETER = -8
 _METHOD_NOT_FOUND = -32601
 
 
@@ -79,7 +80,7 @@ class ZcashdWallet:
             except NodeRefused as refusal:
                 if refusal.rpc_code != _UNKNOWN_ADDRESS_OR_TXID:
                     raise
-                log.error("wallet_does_not_know_address", address=address)
+                log.warning("wallet_does_not_know_address", address=address)
         return found
 
     def transaction(self, txid: str) -> ChainTransaction | None:
@@ -107,7 +108,7 @@ class ZcashdWallet:
         # zcashd does not tell the height; the hash of the block at the computed one proves it.
         height, block_hash = tip_height - confirmations + 1, answer.hash("blockhash")
         if height < 0 or self._chain.block_hash(height) != block_hash:
-            raise ChainMoved
+            raise ChainMovedError
         return ChainTransaction(txid, height, block_hash, confirmations, expired=False)
 
     def transparent_balance(self, address: str) -> int | None:
@@ -130,7 +131,9 @@ class ZcashdWallet:
         except NodeRefused as refusal:
             if refusal.rpc_code == _UNKNOWN_ADDRESS_OR_TXID:
                 return False
-            raise
+            # The parameter it does not like can only be a lone receiver out of one of its unified addresses.
+            if refusal.rpc_code != _INVALID_PARAMETER:
+                raise
         return True
 
 

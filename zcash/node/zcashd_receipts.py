@@ -1,7 +1,7 @@
 """What zcashd's wallet received, address by address, consistent with one best chain."""
 
 from .answers import MAX_HEIGHT, Record, records
-from .chain import Chain, ChainMoved, Tip, steady
+from .chain import Chain, ChainMovedError, Tip, steady
 from .port import Receipt
 from .rpc import RpcClient
 
@@ -56,7 +56,7 @@ class Scan:
         height = row.integer("blockheight")
         if height + confirmations - 1 != tip.height:
             self._forget()
-            raise ChainMoved
+            raise ChainMovedError
         return height
 
     def _block_hash(self, height: int) -> str:
@@ -67,7 +67,7 @@ class Scan:
     def _refuse_moved_tip(self, tip: Tip) -> None:
         if self._chain.tip_hash() != tip.hash:
             self._forget()
-            raise ChainMoved
+            raise ChainMovedError
 
     def _forget(self) -> None:
         self._tip = None

@@ -1,7 +1,8 @@
-"""A simulated Zcash node and wallet for development, demos and the sandbox: zcashd's RPC over a chain of its own.
+"""A simulated Zcash node and wallet for development, demos and the sandbox.
 
-The network is regtest. Addresses are real encodings, but their receivers are digests and no points of a curve;
-blocks and transactions are digests too, and nothing is proven or signed.
+It answers zcashd's JSON-RPC over a chain of its own, on regtest. Addresses are real encodings, but their
+receivers are digests and no points of a curve; blocks and transactions are digests too, and nothing is proven
+or signed.
 """
 
 from .server import SimNode

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import hmac
-import os
 import secrets
 from pathlib import Path
 
@@ -34,8 +33,8 @@ def write_cookie(datadir: Path) -> Credentials:
     password = secrets.token_hex(32)
     fresh = datadir / f"{_COOKIE_NAME}.tmp"
     fresh.unlink(missing_ok=True)
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(f"{COOKIE_USER}:{password}")
+    fresh.touch(mode=0o600, exist_ok=False)
+    fresh.write_text(f"{COOKIE_USER}:{password}")
     fresh.replace(datadir / _COOKIE_NAME)
     return Credentials(COOKIE_USER, password)
 

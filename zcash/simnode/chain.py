@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from zcash.addresses import ORCHARD, P2PKH, P2SH, SAPLING, Receiver
 
-# Regtest's real first block (zcashd, src/chainparams.cpp); the salt makes the blocks above it this chain's own.
+# Regtest's real first block (zcashd, src/chainparams.cpp); a salt makes the blocks above it this chain's own.
 GENESIS_HASH = "029f11d80ef9765602235e1bc9727e3eb6ba20839319f761fee920d63401e327"
 GENESIS_TIME = 1296688602
 # ZIP-203 as wallets apply it: a transaction that is not mined within so many blocks never will be.
@@ -95,6 +95,14 @@ class Chain:
     def place(self, txid: str) -> Place | None:
         """Return where a transaction was mined, None while it is in the mempool."""
         return self._places.get(txid)
+
+    def has_expired(self, txid: str) -> bool:
+        """Return whether an unmined transaction can never be mined any more (ZIP-203)."""
+        return txid in self.mempool and self.mempool[txid].expiry_height <= self.tip.height
+
+    def waiting(self) -> list[str]:
+        """Return the txids that the next block takes, oldest first."""
+        return [txid for txid in self.mempool if not self.has_expired(txid)]
 
     def outputs_to(self, receiver: Receiver) -> list[tuple[str, int]]:
         """Return (txid, output index) of everything paid to a receiver, oldest first."""

@@ -1,8 +1,10 @@
 """HTTP/1.1 around the RPC: limits, credentials, keep-alive."""
 
+import contextlib
 import logging
 import socket
 import socketserver
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
@@ -26,7 +28,6 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """A thread for each connection; closing the server closes them."""
 
     allow_reuse_address = True
-    daemon_threads = True
     request_queue_size = MAX_CONNECTIONS
 
     def __init__(self, address: tuple[str, int], *, rpc: Rpc, credentials: Credentials) -> None:
@@ -37,37 +38,45 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """
         self.rpc = rpc
         self.credentials = credentials
+        self.closing = False
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._connections_lock = threading.Lock()
         super().__init__(address, Handler)
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Return whether there is room for one more connection."""
-        return len(self._connections) < MAX_CONNECTIONS
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection in a thread of its own; beyond `MAX_CONNECTIONS`, close it."""
+        if len(self._connections) >= MAX_CONNECTIONS:
+            self.shutdown_request(request)
+            return
+        thread = threading.Thread(
+            target=self.process_request_thread, args=(request, client_address), daemon=True
+        )
+        # Before the thread runs: whoever closes the server must not miss it.
+        with self._connections_lock:
+            self._connections[request] = thread
+        thread.start()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection until it ends."""
-        with self._connections_lock:
-            self._connections[request] = threading.current_thread()
         try:
             super().process_request_thread(request, client_address)
         finally:
             with self._connections_lock:
                 del self._connections[request]
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, *_connection: Any) -> None:
         """Log what went wrong on a connection; a client that goes away is no error."""
-        log.debug("a connection failed", exc_info=True)
+        log.debug("a connection failed: %r", sys.exc_info()[1])
 
     def close_connections(self) -> None:
-        """Cut every connection, so that nobody gets another answer, and wait for their threads."""
+        """End every connection once the call that it is in has been answered."""
+        self.closing = True
         with self._connections_lock:
             connections = dict(self._connections)
         for connection in connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue
+            # An idle thread wakes up with nothing read; a busy one sees `closing` when it has answered.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)
         for thread in connections.values():
             thread.join(_JOIN_SECONDS)
 
@@ -100,7 +109,8 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self._reply(405, "JSONRPC server handles only POST requests", content_type="text/plain")
 
-    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method
+    # The base class looks for these names.
+    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method  # noqa: N815
 
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "")
@@ -143,11 +153,13 @@ class Handler(BaseHTTPRequestHandler):
         if status == 401:
             self.send_header("WWW-Authenticate", 'Basic realm="jsonrpc"')
         self.send_header("Content-Length", str(len(body)))
+        if self.server.closing:
+            self.close_connection = True
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, *_message: Any) -> None:
         """Say nothing: a poller's requests would drown everything else."""

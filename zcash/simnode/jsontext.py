@@ -8,7 +8,7 @@ from typing import NoReturn, TypeAlias
 from .amounts import Zec
 from .errors import Code, RpcError
 
-Json: TypeAlias = "None | bool | int | Decimal | str | Zec | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | Decimal | str | Zec | list[Json] | dict[str, Json] | None"
 
 MAX_DEPTH = 64
 

@@ -27,11 +27,8 @@ class Method:
         return f"{self.usage}\n\n{self.summary}\n"
 
 
-class Registry:
+class Registry(dict[str, Method]):
     """Methods by name."""
-
-    def __init__(self) -> None:
-        self._methods: dict[str, Method] = {}
 
     def method(
         self, usage: str, summary: str, *, fewest: int = 0, most: int = 0
@@ -39,20 +36,16 @@ class Registry:
         """Return a decorator that registers a function under the first word of `usage`."""
 
         def register(handler: Handler) -> Handler:
-            self._methods[usage.split()[0]] = Method(handler, usage, summary, fewest, most)
+            self[usage.split()[0]] = Method(handler, usage, summary, fewest, most)
             return handler
 
         return register
 
-    def update(self, other: "Registry") -> None:
-        """Take in the methods of another registry."""
-        self._methods.update(other._methods)
-
     def help(self, name: str | None) -> str:
         """Return one method's help text, or every method's usage."""
         if name is None:
-            return "\n".join(method.usage for _, method in sorted(self._methods.items()))
-        method = self._methods.get(name)
+            return "\n".join(method.usage for _, method in sorted(self.items()))
+        method = self.get(name)
         return method.help_text if method else f"help: unknown command: {name}"
 
     def call(self, node: Node, name: str, values: list[Json]) -> Json:
@@ -62,7 +55,7 @@ class Registry:
             RpcError: whatever the call is refused with; -32601 for an unknown method, -1 with the help text
                 for a wrong number of parameters.
         """
-        method = self._methods.get(name)
+        method = self.get(name)
         if method is None:
             raise RpcError(Code.METHOD_NOT_FOUND, "Method not found")
         if not method.fewest <= len(values) <= method.most:

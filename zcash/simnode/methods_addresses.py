@@ -1,5 +1,8 @@
 """Methods about accounts and addresses."""
 
+from collections.abc import Callable
+from functools import partial
+
 from zcash.addresses import (
     ORCHARD,
     P2PKH,
@@ -108,10 +111,9 @@ def z_getaddressforaccount(node: Node, params: Params) -> Json:
     """Answer with the address at an index; the same index and receivers give the same address."""
     account = _account(node, params)
     typecodes = _typecodes(params)
-    if params.get(2) is None:
+    index = _index(params)
+    if index is None:
         index = node.wallet.next_index(account, typecodes=typecodes)
-    else:
-        index = _index(params)
     return _described(_address_at(node, account, index, typecodes=typecodes))
 
 
@@ -138,7 +140,9 @@ def _typecodes(params: Params) -> frozenset[int]:
     return typecodes
 
 
-def _index(params: Params) -> int:
+def _index(params: Params) -> int | None:
+    if params.get(2) is None:
+        return None
     index = params.integer(2, bounds=_ANY_INTEGER)
     if not 0 <= index <= MAX_INDEX:
         raise RpcError(Code.PARAMETER, "Invalid diversifier index: it must be a number from 0 to 2^88-1.")
@@ -154,7 +158,8 @@ def _address_at(node: Node, account: int, index: int, *, typecodes: frozenset[in
     if existing.typecodes != typecodes:
         raise RpcError(
             Code.WALLET,
-            f"Error: address at diversifier index {index} was already generated with different receiver types.",
+            f"Error: address at diversifier index {index} "
+            "was already generated with different receiver types.",
         )
     return existing
 
@@ -184,9 +189,14 @@ def _single(receiver: Receiver) -> tuple[str, Json]:
     return name, encode(receiver.data)
 
 
-_ENCODERS = {
-    P2PKH: ("p2pkh", lambda data: encode_p2pkh(data, network=NETWORK)),
-    P2SH: ("p2sh", lambda data: encode_p2sh(data, network=NETWORK)),
-    SAPLING: ("sapling", lambda data: encode_sapling(data, network=NETWORK)),
-    ORCHARD: ("orchard", lambda data: encode_unified([Receiver(ORCHARD, data)], network=NETWORK)),
+def _orchard_alone(data: bytes) -> str:
+    # Orchard has no encoding of its own.
+    return encode_unified([Receiver(ORCHARD, data)], network=NETWORK)
+
+
+_ENCODERS: dict[int, tuple[str, Callable[[bytes], str]]] = {
+    P2PKH: ("p2pkh", partial(encode_p2pkh, network=NETWORK)),
+    P2SH: ("p2sh", partial(encode_p2sh, network=NETWORK)),
+    SAPLING: ("sapling", partial(encode_sapling, network=NETWORK)),
+    ORCHARD: ("orchard", _orchard_alone),
 }

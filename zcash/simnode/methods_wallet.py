@@ -1,6 +1,7 @@
 """Methods about what the wallet received."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain as concatenated
 
 from zcash.addresses import AddressError, Receiver, encode_p2pkh, parse
@@ -100,10 +101,8 @@ def _received_row(receipt: Receipt) -> Json:
 def _memo_fields(memo: bytes) -> dict[str, Json]:
     fields: dict[str, Json] = {"memo": (memo or _NO_MEMO).ljust(_MEMO_BYTES, b"\0").hex()}
     if memo and memo[0] <= _LAST_TEXT_BYTE:
-        try:
+        with suppress(UnicodeDecodeError):
             fields["memoStr"] = memo.rstrip(b"\0").decode()
-        except UnicodeDecodeError:
-            pass
     return fields
 
 
@@ -219,6 +218,8 @@ def _txid(params: Params) -> str:
 
 def _placed(node: Node, txid: str) -> dict[str, Json]:
     place = node.chain.place(txid)
+    if place is None and node.chain.has_expired(txid):
+        return {"status": "expired", "confirmations": -1}
     if place is None:
         return {"status": "waiting", "confirmations": 0}
     return {

@@ -86,7 +86,7 @@ class Node:
 
     def mine(self, count: int, *, only: Iterable[str] | None = None) -> list[Block]:
         """Mine blocks and return them; the first takes the mempool, or only the transactions named."""
-        first = list(self.chain.mempool if only is None else only)
+        first = list(self.chain.waiting() if only is None else only)
         blocks: list[Block] = []
         previous, times, now = self.chain.tip, self.chain.recent_times(), self._clock()
         for txids in [first, *[[]] * (count - 1)][:count]:

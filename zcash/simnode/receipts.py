@@ -37,9 +37,9 @@ def receipts(
 
 
 def confirmations_of(chain: Chain, txid: str, *, as_of_height: int | None = None) -> int | None:
-    """Return a transaction's confirmations at a height, 0 in today's mempool, None where it was unknown."""
+    """Return a transaction's confirmations at a height, 0 in today's mempool, None where it is unknown."""
     place = chain.place(txid)
     if place is None:
-        return 0 if as_of_height is None else None
+        return 0 if as_of_height is None and not chain.has_expired(txid) else None
     height = chain.tip.height if as_of_height is None else min(as_of_height, chain.tip.height)
     return None if place.block.height > height else height - place.block.height + 1

@@ -3,6 +3,7 @@
 import logging
 import threading
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
@@ -36,6 +37,8 @@ class SimNode:
         self._block_seconds = block_seconds
         self._clock = clock
         self._stopping = threading.Event()
+        # Unlike an event, it may be used by a signal handler that interrupts `wait` (its put is reentrant).
+        self._stop_requests: SimpleQueue[None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -62,7 +65,7 @@ class SimNode:
 
     def _listen(self) -> HttpServer:
         methods = zcashd_methods()
-        methods.update(control_methods(methods, stop=self._stopping.set))
+        methods.update(control_methods(methods, stop=self.request_stop))
         credentials = Credentials(*self._login) if self._login else write_cookie(self._datadir)
         self.user = credentials.user
         return HttpServer(self._address, rpc=Rpc(self._node, methods=methods), credentials=credentials)
@@ -84,17 +87,17 @@ class SimNode:
 
     def request_stop(self) -> None:
         """Make `wait` return; may be called from a signal handler."""
-        self._stopping.set()
+        self._stop_requests.put(None)
 
     def wait(self) -> None:
         """Return once somebody asked the node to stop, by RPC or `request_stop`."""
-        self._stopping.wait()
+        self._stop_requests.get()
 
     @property
     def url(self) -> str:
         """The URL to call, without credentials."""
         host, port = self._server.server_address[:2]
-        return f"http://{str(host)}:{port}"
+        return f"http://{host!s}:{port}"
 
     @property
     def height(self) -> int:

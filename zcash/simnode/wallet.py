@@ -47,7 +47,7 @@ class Wallet:
         return len(self.accounts) - 1
 
     def add_address(self, account: int, index: int, *, typecodes: Iterable[int]) -> WalletAddress:
-        """Derive an address, from now on the wallet's; the index must be unused and valid for the typecodes."""
+        """Derive an address that is the wallet's from now on; the index must be unused and have one."""
         receivers = tuple(self._receiver(account, index, typecode) for typecode in sorted(typecodes))
         text = encode_unified(receivers, network=NETWORK)
         address = WalletAddress(account, index, receivers, text)

@@ -36,10 +36,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--password",
             default=settings.ZCASH_RPC_PASSWORD,
-            help="default: ZCASH_RPC_PASSWORD; with neither, a .cookie file is written into the data directory",
+            help="default: ZCASH_RPC_PASSWORD; with neither, a .cookie file in the data directory",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         """Run until SIGTERM, SIGINT or the RPC's `stop`."""
         if settings.ZCASH_NETWORK == "main":
             raise CommandError("A simulated node is not run where ZCASH_NETWORK=main.")

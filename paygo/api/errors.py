@@ -1,0 +1,20 @@
+"""Failures that only the gateway knows: they are about HTTP, not about the domain."""
+
+from rest_framework.exceptions import APIException, PermissionDenied
+
+
+class BodyTooLarge(APIException):
+    """The body has more bytes than API_MAX_BODY_BYTES."""
+
+    status_code = 413
+    default_code = "body_too_large"
+    default_detail = "the body is larger than this service reads"
+
+
+class InsufficientScope(PermissionDenied):
+    """The key is good, and lacks the scope for this call (RFC 6750)."""
+
+    default_code = "insufficient_scope"
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this call needs a key with the scope {scope}")

@@ -1,0 +1,170 @@
+"""Fields of requests: each takes exactly one type and says what is wrong in a code and a sentence.
+
+DRF's own number fields take `true`, `1_000` and digits of other scripts.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+
+from core.amounts import MAX_ZEC, AmountError, parse_zec
+from core.errors import Invalid
+from zcash.addresses import MAX_LENGTH
+from zcash.errors import AddressInvalid
+from zcash.permissions import canonical_wallet
+
+_MAX_UNKNOWN_NAMED = 10
+_MAX_NAME = 64
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class StrictField(serializers.Field[Any, Any, Any, Any]):
+    """A field that says of itself, in OpenAPI's terms, what it takes."""
+
+    openapi: Mapping[str, Any]
+
+
+class ZecField(StrictField):
+    """An amount in ZEC, above 0, at most 8 decimals; its value is zatoshis."""
+
+    openapi = MappingProxyType({"type": "number", "exclusiveMinimum": 0, "maximum": MAX_ZEC})
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the zatoshis of a JSON number or a plain decimal text."""
+        try:
+            return parse_zec(data)
+        except AmountError as error:
+            raise ValidationError(str(error), code="amount_invalid") from error
+
+
+class WholeField(StrictField):
+    """A whole number within bounds, both included; no boolean, no `30.0`, no text."""
+
+    def __init__(self, *, low: int, high: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.low = low
+        self.high = high
+        self.openapi = {"type": "integer", "minimum": low, "maximum": high}
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the number."""
+        if not isinstance(data, int) or isinstance(data, bool):
+            raise ValidationError("must be a whole number", code="invalid")
+        if not self.low <= data <= self.high:
+            raise ValidationError(f"must be between {self.low} and {self.high}", code="limit_exceeded")
+        return data
+
+
+class AddressField(StrictField):
+    """A Zcash address of the service's network; its value is the canonical form."""
+
+    openapi = MappingProxyType({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH})
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the canonical form."""
+        try:
+            return canonical_wallet(_text(data))
+        except AddressInvalid as error:
+            raise ValidationError(error.detail, code=error.code) from error
+
+
+class PatternField(StrictField):
+    """A text that a regular expression matches from its first to its last character."""
+
+    pattern: str
+    description: str
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text as it is."""
+        if not re.fullmatch(self.pattern, _text(data)):
+            raise ValidationError(f"must be {self.description}", code="invalid")
+        return str(data)
+
+
+class VendorIdField(PatternField):
+    """A vendor's slug."""
+
+    pattern = r"[A-Za-z0-9_-]{1,64}"
+    description = "1 to 64 letters, digits, _ or -"
+    openapi = MappingProxyType({"type": "string", "pattern": f"^{pattern}$"})
+
+
+class SessionCodeField(PatternField):
+    """A session code as `POST /api/v1/sessions` gave it."""
+
+    pattern = r"[A-Z0-9]{12}"
+    description = "12 capital letters or digits"
+    openapi = MappingProxyType({"type": "string", "pattern": f"^{pattern}$"})
+
+
+class ClientRefField(PatternField):
+    """The client's own name for what it starts."""
+
+    pattern = r"(?s:.{0,200})"
+    description = "at most 200 characters"
+    openapi = MappingProxyType({"type": "string", "maxLength": 200})
+
+
+class ChoiceField(StrictField):
+    """One of some texts, in an answer."""
+
+    def __init__(self, choices: Iterable[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.openapi = {"type": "string", "enum": list(choices)}
+
+
+class StrictSerializer(serializers.Serializer[Any]):
+    """A request body without fields that the call does not know."""
+
+    def to_internal_value(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the values of all fields, or say what is wrong with every one of them."""
+        unknown = {
+            name[:_MAX_NAME]: [ErrorDetail("this call has no such field", code="unknown_field")]
+            for name in sorted(data.keys() - self.fields.keys())[:_MAX_UNKNOWN_NAMED]
+        }
+        try:
+            values: dict[str, Any] = super().to_internal_value(data)
+        except ValidationError as error:
+            raise ValidationError({**_by_field(error), **unknown}) from error
+        if unknown:
+            raise ValidationError(unknown)
+        return values
+
+
+def path_uuid(text: str, *, field: str) -> UUID:
+    """Return the UUID that a part of a path is.
+
+    Raises:
+        Invalid: it is none, in the usual form with hyphens.
+    """
+    if not _UUID.fullmatch(text):
+        raise Invalid("must be a UUID", field=field)
+    return UUID(text)
+
+
+def path_value(of: StrictField, text: str, *, name: str) -> Any:
+    """Return what a part of a path or query is, read as the body's field of the same kind.
+
+    Raises:
+        ValidationError: naming the part.
+    """
+    try:
+        return of.run_validation(text)
+    except ValidationError as error:
+        raise ValidationError({name: error.detail}) from error
+
+
+def _by_field(error: ValidationError) -> dict[str, Any]:
+    found: Any = error.detail
+    return dict(found)
+
+
+def _text(data: Any) -> str:
+    if not isinstance(data, str):
+        raise ValidationError("must be a text", code="invalid")
+    return data

@@ -1,0 +1,122 @@
+"""The OpenAPI document: one decorator says of a call what it takes, answers and refuses."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, TypeVar
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerFieldExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.views import SpectacularSwaggerView
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from paygo.api.views import IDEMPOTENCY_HEADER, PublicView
+
+View = TypeVar("View", bound=Callable[..., Any])
+_PATH: Final = "path"
+_QUERY: Final = "query"
+_HEADER: Final = "header"
+
+PERMISSION_IN_PATH = OpenApiParameter("permission_id", OpenApiTypes.UUID, _PATH)
+ADDRESS_IN_PATH = OpenApiParameter("address", OpenApiTypes.STR, _PATH, description="A Zcash address")
+SESSION_IN_PATH = OpenApiParameter("session_code", OpenApiTypes.STR, _PATH)
+RATE_IN_QUERY = OpenApiParameter(
+    "rate_per_hour", OpenApiTypes.NUMBER, _QUERY, description="ZEC; by default the active permission's"
+)
+STRICT_IN_QUERY = OpenApiParameter("strict", OpenApiTypes.INT, _QUERY, enum=[0, 1])
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    IDEMPOTENCY_HEADER,
+    OpenApiTypes.STR,
+    _HEADER,
+    description="1 to 255 visible ASCII characters; a repetition gets the first answer",
+)
+
+
+class FieldProblem(serializers.Serializer[Any]):
+    """What is wrong with one field."""
+
+    field = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ProblemDocument(serializers.Serializer[Any]):
+    """RFC 9457; `code` is stable, a 402 has members of its own that say what is missing."""
+
+    type = serializers.URLField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    instance = serializers.CharField()
+    code = serializers.CharField()
+    request_id = serializers.CharField()
+    errors = FieldProblem(many=True, required=False)  # type: ignore[assignment]
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Documents `Authorization: Bearer <key>`."""
+
+    target_class = "paygo.api.auth.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002
+        """Return the scheme as OpenAPI has it."""
+        return {"type": "http", "scheme": "bearer"}
+
+
+class OwnFields(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
+    """Documents the strict fields by what they say of themselves."""
+
+    target_class = "paygo.api.fields.StrictField"
+    match_subclasses = True
+
+    def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:  # noqa: ARG002
+        """Return the field as OpenAPI has it."""
+        return dict(self.target.openapi)
+
+
+def documented(
+    summary: str,
+    *,
+    answers: Mapping[int, type[serializers.Serializer[Any]]],
+    problems: Sequence[int] = (),
+    request: type[serializers.Serializer[Any]] | None = None,
+    parameters: Sequence[OpenApiParameter] = (),
+    idempotency_key: bool = False,
+    public: bool = False,
+) -> Callable[[View], View]:
+    """Return the decorator that documents one method of a view; a key's problems come by themselves."""
+    every = {*problems, *(() if public else (401, 403)), *((413, 415) if request else ())}
+    responses: dict[Any, Any] = {(status, "application/json"): kind for status, kind in answers.items()}
+    responses |= {(status, "application/problem+json"): ProblemDocument for status in sorted(every)}
+    decorator: Callable[[View], View] = extend_schema(
+        summary=summary,
+        operation_id=summary.lower().replace("'s", "").replace(" ", "_"),
+        request=request,
+        responses=responses,
+        parameters=[*parameters, *([_IDEMPOTENCY_KEY] if idempotency_key else [])],
+    )
+    return decorator
+
+
+class Schema(PublicView):
+    """The OpenAPI document of every call."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request) -> Response:  # noqa: ARG002
+        """Answer the document; it is the same for everybody."""
+        return Response(_document(), content_type="application/vnd.oai.openapi+json")
+
+
+class Docs(PublicView, SpectacularSwaggerView):
+    """The document as a page to try the calls on."""
+
+    url_name = "schema"
+
+
+@cache
+def _document() -> Any:
+    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]

@@ -1,0 +1,167 @@
+"""Bodies of the calls about sessions: what they take, and what they answer."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from billing.engine import Started
+from billing.records import SessionRecord, TransactionRecord
+from billing.rules import TransactionStatus
+from core.amounts import div_floor
+from paygo.api.fields import (
+    AddressField,
+    ChoiceField,
+    ClientRefField,
+    SessionCodeField,
+    StrictSerializer,
+    VendorIdField,
+    WholeField,
+)
+from paygo.api.render import instant, zec_number
+from sessions_app.rules import EndReason, SessionStatus
+
+_TRANSACTION_STATUSES = [each.value for each in TransactionStatus]
+_END_REASONS = [each.value for each in EndReason]
+
+
+class SessionRequest(StrictSerializer):
+    """Who wants to stream where."""
+
+    user_wallet_address = AddressField()
+    vendor_id = VendorIdField()
+    client_ref = ClientRefField(
+        required=False, help_text="Tells a second session from a repeated start, which returns the open one."
+    )
+    heartbeat_seconds = WholeField(
+        low=5, high=3600, required=False, help_text="End the session after so many seconds of silence."
+    )
+
+
+class EndRequest(StrictSerializer):
+    """Which session to end."""
+
+    session_code = SessionCodeField()
+
+
+class StartedSession(serializers.Serializer[Any]):
+    """A running session."""
+
+    session_code = serializers.CharField()
+    session_id = serializers.UUIDField()
+    rate_per_hour = serializers.FloatField(help_text="ZEC, frozen for the session's life")
+    depletes_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the active permission is used up; null: something else comes first"
+    )
+    granted_until = serializers.DateTimeField(help_text="The vendor may stream until then")
+
+
+class TransactionOfSession(serializers.Serializer[Any]):
+    """One stretch of a session on one permission."""
+
+    id = serializers.UUIDField()
+    permission_id = serializers.UUIDField()
+    status = ChoiceField(_TRANSACTION_STATUSES)
+    amount = serializers.FloatField(help_text="ZEC; of an open one so far")
+    rate_per_hour = serializers.FloatField(help_text="ZEC")
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    duration_seconds = serializers.FloatField()
+
+
+class EndedSession(serializers.Serializer[Any]):
+    """What an ended session cost; `id` is its last transaction's."""
+
+    id = serializers.UUIDField()
+    session_code = serializers.CharField()
+    session_id = serializers.UUIDField()
+    amount = serializers.FloatField(help_text="ZEC")
+    duration_minutes = serializers.IntegerField(help_text="Whole minutes of billable time")
+    duration_seconds = serializers.FloatField()
+    status = ChoiceField(_TRANSACTION_STATUSES)
+    end_reason = ChoiceField(_END_REASONS)
+    transactions = TransactionOfSession(many=True)
+
+
+class SessionState(serializers.Serializer[Any]):
+    """A session as it is at this moment."""
+
+    session_code = serializers.CharField()
+    session_id = serializers.UUIDField()
+    user_wallet_address = serializers.CharField()
+    vendor_id = serializers.CharField()
+    client_ref = serializers.CharField(allow_blank=True)
+    status = ChoiceField([each.value for each in SessionStatus])
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    end_reason = ChoiceField(_END_REASONS, allow_null=True)
+    rate_per_hour = serializers.FloatField(help_text="ZEC")
+    amount = serializers.FloatField(help_text="ZEC so far")
+    duration_seconds = serializers.FloatField()
+    transactions = TransactionOfSession(many=True)
+
+
+def render_started(started: Started) -> dict[str, Any]:
+    """Return a running session; its instants are texts already, so that a repetition gets the same."""
+    return {
+        "session_code": started.session_code,
+        "session_id": started.session_id,
+        "rate_per_hour": zec_number(started.rate_zat_per_hour),
+        "depletes_at": started.depletes_at and _as_utc(started.depletes_at),
+        "granted_until": _as_utc(started.granted_until),
+    }
+
+
+def render_ended(record: SessionRecord) -> dict[str, Any]:
+    """Return what an ended session cost."""
+    return {
+        "id": record.transactions[-1].id,
+        "session_code": record.session.code,
+        "session_id": str(record.session.public_id),
+        "amount": zec_number(record.amount_zat),
+        "duration_minutes": div_floor(record.duration_ms, 60_000),
+        "duration_seconds": _seconds(record.duration_ms),
+        "status": record.status,
+        "end_reason": record.end_reason,
+        "transactions": [_transaction(each) for each in record.transactions],
+    }
+
+
+def render_session(record: SessionRecord) -> dict[str, Any]:
+    """Return a session as it is at this moment."""
+    session = record.session
+    return {
+        "session_code": session.code,
+        "session_id": str(session.public_id),
+        "user_wallet_address": session.wallet_address,
+        "vendor_id": session.vendor.slug,
+        "client_ref": session.client_ref,
+        "status": session.status,
+        "started_at": instant(session.started_at),
+        "ended_at": instant(session.ended_at) if session.ended_at else None,
+        "end_reason": record.end_reason,
+        "rate_per_hour": zec_number(session.rate_zat_per_hour),
+        "amount": zec_number(record.amount_zat),
+        "duration_seconds": _seconds(record.duration_ms),
+        "transactions": [_transaction(each) for each in record.transactions],
+    }
+
+
+def _transaction(record: TransactionRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "permission_id": record.permission_id,
+        "status": record.status,
+        "amount": zec_number(record.amount_zat),
+        "rate_per_hour": zec_number(record.rate_zat_per_hour),
+        "started_at": instant(record.started_at),
+        "ended_at": instant(record.ended_at) if record.ended_at else None,
+        "duration_seconds": _seconds(record.duration_ms),
+    }
+
+
+def _seconds(duration_ms: int) -> float:
+    return duration_ms / 1000
+
+
+def _as_utc(text: str) -> str:
+    return text.replace("+00:00", "Z")

@@ -1,0 +1,24 @@
+"""Paths of the public API, version 1, and of its description."""
+
+from django.urls import path
+
+from paygo.api.balance import BalanceOfWallet
+from paygo.api.health import Health
+from paygo.api.permissions import Permission, PermissionOfWallet, Permissions, Revocation, Verification
+from paygo.api.schema import Docs, Schema
+from paygo.api.sessions import Session, SessionEnd, Sessions
+
+urlpatterns = [
+    path("v1/zcash/permissions", Permissions.as_view()),
+    path("v1/zcash/permissions/wallet/<str:address>", PermissionOfWallet.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>", Permission.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>/verify", Verification.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>/revoke", Revocation.as_view()),
+    path("v1/zcash/balance/<str:address>", BalanceOfWallet.as_view()),
+    path("v1/sessions", Sessions.as_view()),
+    path("v1/sessions/end", SessionEnd.as_view()),
+    path("v1/sessions/<str:session_code>", Session.as_view()),
+    path("v1/health", Health.as_view()),
+    path("schema/", Schema.as_view(), name="schema"),
+    path("docs/", Docs.as_view(), name="docs"),
+]

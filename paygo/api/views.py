@@ -1,0 +1,82 @@
+"""What the views of the gateway have in common; each parses, makes one domain call, and renders."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, cast
+
+from django.http import HttpRequest
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from core.errors import Invalid
+from core.idempotency import Receipt
+from paygo.api.auth import HasScope
+from paygo.api.fields import StrictSerializer
+
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
+
+
+class ApiView(APIView):
+    """A call of a client, who needs the scope that the view names for the method."""
+
+    metadata_class = None
+    permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated, HasScope)
+    scopes: Mapping[str, str] = MappingProxyType({})
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Take the query for UTF-8, whatever charset the body claims to have."""
+        request.encoding = "utf-8"
+        return super().initialize_request(request, *args, **kwargs)
+
+
+class PublicView(ApiView):
+    """A call that needs no key."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+
+class NoFields(StrictSerializer):
+    """The body of a call without fields: none, or `{}`."""
+
+
+def client_id(request: Request) -> int:
+    """Return whose call it is: the scope of every look-up."""
+    return cast("int", request.user.pk)
+
+
+def body(request: Request, kind: type[StrictSerializer]) -> dict[str, Any]:
+    """Return the values of the body's fields; optional ones that are not given are missing.
+
+    Raises:
+        ValidationError: naming every field that is wrong.
+    """
+    serializer = kind(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    values: dict[str, Any] = serializer.validated_data
+    return values
+
+
+def receipt(request: Request, values: Mapping[str, Any]) -> Receipt | None:
+    """Return the receipt that an Idempotency-Key asks for; bodies of equal values are the same body.
+
+    Raises:
+        Invalid: the header is no 1 to 255 visible ASCII characters.
+    """
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is None:
+        return None
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Invalid("must be 1 to 255 visible ASCII characters", field=IDEMPOTENCY_HEADER)
+    canonical = json.dumps(values, sort_keys=True).encode()
+    return Receipt(
+        client_id=client_id(request),
+        endpoint=f"{request.method} {request.path}",
+        key=key,
+        body_digest=hashlib.sha256(canonical).digest(),
+    )

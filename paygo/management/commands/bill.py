@@ -1,0 +1,89 @@
+"""`manage.py bill`: one pass of upkeep, or a loop that takes over when nobody else does it."""
+
+import signal
+import threading
+from argparse import ArgumentParser
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
+
+from billing import rounds
+from core import clock
+from core.errors import DomainError
+
+log = structlog.get_logger(__name__)
+
+
+class Command(BaseCommand):
+    help = "Settle every running permission, end what has expired, look for payments and credit them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--loop", action="store_true", help="go on until stopped, every interval")
+        parser.add_argument(
+            "--when-late",
+            action="store_true",
+            help="with --loop: only when the database says that nobody else did (beside a worker)",
+        )
+
+    def handle(self, *args: Any, loop: bool, when_late: bool, **options: Any) -> None:
+        if when_late and not loop:
+            raise CommandError("--when-late goes with --loop")
+        if loop:
+            _loop(when_late=when_late)
+        else:
+            self._once()
+
+    def _once(self) -> None:
+        try:
+            run = rounds.interval_round()
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        ended = rounds.expiry_round()
+        credited = rounds.deposit_round()
+        self.stdout.write(
+            f"settled {run.permissions} permissions and {run.events} events, looked at {ended} that were due"
+            f" to end, credited {'nothing: the node is away' if credited is None else credited}"
+        )
+        if run.put_aside:
+            raise CommandError(f"could not be billed, see the log: permissions {run.put_aside}")
+
+
+def _loop(*, when_late: bool) -> None:
+    """Run what is due until a signal says stop; an outage of the database is waited out."""
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    period_s = settings.BILLING_INTERVAL_SECONDS / (4 if when_late else 1)
+    while not stopped.wait(min(period_s, 15)):
+        _guarded(_take_over if when_late else _all_rounds)
+
+
+def _take_over() -> None:
+    if rounds.lateness().late:
+        log.warning(
+            "interval_taken_over", advice="the Celery worker or beat does not run the interval: look at it"
+        )
+        rounds.interval_round()
+        rounds.expiry_round()
+    if rounds.scan_is_late():
+        rounds.deposit_round()
+
+
+def _all_rounds() -> None:
+    rounds.interval_round()
+    rounds.expiry_round()
+    rounds.deposit_round()
+
+
+def _guarded(step: Callable[[], None]) -> None:
+    """Survive what a later round can survive, and say it; a dead connection is replaced."""
+    try:
+        step()
+    except (DatabaseError, DomainError) as error:
+        log.error("billing_round_failed", error=str(error), advice="it is tried again")
+        connection.close()
+        clock.forget()

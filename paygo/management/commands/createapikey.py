@@ -1,0 +1,42 @@
+"""`manage.py createapikey NAME`: a client and its key; the key alone goes to stdout."""
+
+from argparse import ArgumentParser
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from core import clock
+from core.models import User
+from paygo.api import keys
+
+
+class Command(BaseCommand):
+    help = "Make an API key for a client (made if there is none of this name) and print the key, once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("client", help="the client's user name")
+        parser.add_argument("--name", default="default", help="what the key is for, shown in lists")
+        parser.add_argument("--days", type=int, help="the key expires after so many days")
+        parser.add_argument(
+            "--scope", action="append", choices=keys.SCOPES, help="may be repeated; default: all scopes"
+        )
+
+    def handle(
+        self, *args: Any, client: str, name: str, days: int | None, scope: list[str] | None, **options: Any
+    ) -> None:
+        if days is not None and days < 1:
+            raise CommandError("--days must be at least 1")
+        now = clock.now()
+        owner, created = User.objects.get_or_create(username=client)
+        if created:
+            owner.set_unusable_password()
+            owner.save(update_fields=["password"])
+        key = keys.create(
+            owner,
+            name=name,
+            now=now,
+            scopes=tuple(scope or keys.SCOPES),
+            expires_at=now + timedelta(days=days) if days else None,
+        )
+        self.stdout.write(key)

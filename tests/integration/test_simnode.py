@@ -1,0 +1,436 @@
+"""The simulated node over HTTP, and as a process of its own."""
+
+import base64
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from zcash.addresses import Network, encode_sapling
+from zcash.simnode import SimNode
+
+STRANGER = encode_sapling(bytes(43), network=Network.REGTEST)
+USER, PASSWORD = "paygo", "p\u00e4ss:word"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[SimNode]:
+    with SimNode(datadir=tmp_path, user=USER, password=PASSWORD) as running:
+        yield running
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def connection(node: SimNode) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(node.url.removeprefix("http://"), timeout=10)
+
+
+def post(
+    node: SimNode, body: bytes, *, authorization: str | None = None, method: str = "POST", path: str = "/"
+) -> tuple[int, dict[str, str], bytes]:
+    client = connection(node)
+    try:
+        client.request(method, path, body, {"Authorization": authorization or basic(USER, PASSWORD)})
+        answer = client.getresponse()
+        return answer.status, dict(answer.headers), answer.read()
+    finally:
+        client.close()
+
+
+def call(node: SimNode, method: str, *params: Any) -> Any:
+    status, _, body = post(node, json.dumps({"method": method, "params": params, "id": 1}).encode())
+    assert status == 200, body
+    return json.loads(body)["result"]
+
+
+def ask(client: http.client.HTTPConnection, request: tuple[str, str, bytes, dict[str, str]]) -> bytes:
+    client.request(*request)
+    return client.getresponse().read()
+
+
+def raw(node: SimNode, *pieces: bytes) -> bytes:
+    host, port = node.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as client:
+        for piece in pieces:
+            client.sendall(piece)
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def test_answers_over_one_connection_many_times(node: SimNode) -> None:
+    client = connection(node)
+    client.connect()
+    sock = client.sock
+
+    for height in range(3):
+        client.request(
+            "POST", "/", b'{"method":"getblockcount","id":"x"}', {"Authorization": basic(USER, PASSWORD)}
+        )
+        assert json.loads(client.getresponse().read()) == {"result": height, "error": None, "id": "x"}
+        call(node, "generate", 1)
+
+    assert client.sock is sock
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b'{"method":"nope","id":1}', 404, -32601),
+        (b'{"id":1}', 400, -32600),
+        (b'{"method":5,"id":1}', 400, -32600),
+        (b'{"method":"getblockcount","params":{},"id":1}', 400, -32600),
+        (b'{"method":"getblockcount","params":5,"id":1}', 400, -32600),
+        (b'{"method":"getblockcount","params":[1],"id":1}', 500, -1),
+        (b'{"jsonrpc":"2.0","method":"getblockhash","params":[9],"id":1}', 500, -8),
+        (b"", 500, -32700),
+        (b"{", 500, -32700),
+        (b"5", 500, -32700),
+        (b'"text"', 500, -32700),
+        (b"null", 500, -32700),
+        (b"\xff\xfe", 500, -32700),
+        (b'{"method":"generate","params":[NaN]}', 500, -32700),
+        (b'{"method":"generate","params":[1e99999999999999999999]}', 500, -32700),
+        (b'{"method":"generate","params":[' + b"9" * 5000 + b"]}", 500, -32700),
+        (b"[" * 100 + b"]" * 100, 500, -32700),
+        (b'{"a":' * 100_000, 500, -32700),
+        (b'{"method":"generate","params":[' + b"[" * 65 + b"]" * 65 + b"]}", 500, -32700),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_answers_errors_with_zcashds_status_and_a_json_body(
+    node: SimNode, body: bytes, status: int, code: int
+) -> None:
+    answered, headers, text = post(node, body)
+
+    reply = json.loads(text)
+    assert (answered, reply["error"]["code"], reply["result"]) == (status, code, None)
+    assert headers["Content-Type"] == "application/json"
+    assert call(node, "getblockcount") == 0
+
+
+def test_brackets_in_strings_are_no_depth(node: SimNode) -> None:
+    body = json.dumps({"method": "z_validateaddress", "params": ['[{\\"' * 500], "id": 1})
+
+    status, _, _ = post(node, body.encode())
+
+    assert status == 200
+
+
+def test_answers_a_batch_in_its_order(node: SimNode) -> None:
+    requests = [
+        {"method": "getblockcount", "id": 1},
+        5,
+        {"method": "nope", "id": 3},
+        {"method": "generate", "params": [1], "id": None},
+    ]
+
+    status, _, text = post(node, json.dumps(requests).encode())
+
+    replies = json.loads(text)
+    assert status == 200
+    assert [reply["id"] for reply in replies] == [1, None, 3, None]
+    assert [reply["error"] and reply["error"]["code"] for reply in replies] == [None, -32600, -32601, None]
+    assert post(node, b"[]")[2] == b"[]\n"
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        basic(USER, "wrong"),
+        basic("other", PASSWORD),
+        basic(USER, ""),
+        "Basic !!!",
+        "Basic",
+        "Bearer " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode(),
+    ],
+)
+def test_refuses_wrong_credentials_after_a_moment(node: SimNode, authorization: str) -> None:
+    started = time.perf_counter()
+
+    status, headers, body = post(node, b'{"method":"getblockcount"}', authorization=authorization)
+
+    assert (status, body) == (401, b"")
+    assert headers["WWW-Authenticate"].startswith("Basic")
+    assert time.perf_counter() - started >= 0.25
+
+
+def test_refuses_a_call_without_credentials(node: SimNode) -> None:
+    answer = raw(node, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}")
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_takes_post_only(node: SimNode, method: str) -> None:
+    assert post(node, b"", method=method)[0] == 405
+
+
+def test_knows_one_path(node: SimNode) -> None:
+    assert post(node, b'{"method":"getblockcount"}', path="/wallet")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (b"", 411),
+        (b"Transfer-Encoding: chunked\r\n", 411),
+        (b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n", 411),
+        (b"Content-Length: -1\r\n", 400),
+        (b"Content-Length: 0x10\r\n", 400),
+        (b"Content-Length: \xb2\r\n", 400),
+        (b"Content-Length: 2\r\nContent-Length: 3\r\n", 400),
+        (b"Content-Length: 1048577\r\n", 413),
+        (b"Content-Length: 1" + b"0" * 5000 + b"\r\n", 413),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_refuses_a_body_of_unknown_or_excessive_length(node: SimNode, headers: bytes, status: int) -> None:
+    answer = raw(node, b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n{}")
+
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.count(b"HTTP/1.1") == 1
+    assert call(node, "getblockcount") == 0
+
+
+def test_takes_a_body_up_to_the_limit(node: SimNode) -> None:
+    request = b'{"method":"getblockcount","id":1}'
+
+    assert post(node, request + b" " * (2**20 - len(request)))[0] == 200
+
+
+def test_half_a_body_does_nothing(node: SimNode) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
+    authorization = b"Authorization: " + basic(USER, PASSWORD).encode() + b"\r\n\r\n"
+
+    answer = raw(node, head, authorization, b'{"method":"generate","params":[1]}')
+
+    assert answer == b""
+    assert call(node, "getblockcount") == 0
+
+
+def test_concurrent_clients_corrupt_nothing(tmp_path: Path) -> None:
+    with SimNode(datadir=tmp_path, user=USER, password=PASSWORD) as node:
+        address = call(node, "z_getaddressforaccount", 0, ["sapling"])["address"]
+        together = threading.Barrier(8)
+
+        def work(worker: int) -> list[str]:
+            together.wait()
+            txids = []
+            for number in range(10):
+                txids.append(call(node, "sim_pay", address, f"0.0000{worker}{number:02d}1"))
+                call(node, "generate", 1)
+                call(node, "z_getaddressforaccount", 0, ["orchard"])
+            return txids
+
+        with ThreadPoolExecutor(8) as pool:
+            paid = sorted(txid for txids in pool.map(work, range(8)) for txid in txids)
+        rows = call(node, "z_listreceivedbyaddress", address)
+        addresses = call(node, "z_listaccounts")[0]["addresses"]
+
+    assert sorted(row["txid"] for row in rows) == paid
+    assert len(set(paid)) == 80
+    assert len({each["diversifier"] for each in addresses}) == len({each["ua"] for each in addresses}) == 81
+    with SimNode(datadir=tmp_path, user=USER, password=PASSWORD) as again:
+        assert call(again, "getblockcount") == 80
+        assert call(again, "z_listreceivedbyaddress", address) == rows
+
+
+def test_remembers_everything_over_a_restart(tmp_path: Path) -> None:
+    with SimNode(datadir=tmp_path, user=USER, password=PASSWORD) as node:
+        address = call(node, "z_getaddressforaccount", 0, ["sapling"])["address"]
+        call(node, "sim_pay", address, 1)
+        call(node, "generate", 2)
+        rows, tip = call(node, "z_listreceivedbyaddress", address, 0), call(node, "getbestblockhash")
+
+    with SimNode(datadir=tmp_path, user=USER, password=PASSWORD) as again:
+        assert call(again, "z_listreceivedbyaddress", address, 0) == rows
+        assert call(again, "getbestblockhash") == tip
+
+
+def test_mines_by_itself(tmp_path: Path) -> None:
+    with SimNode(datadir=tmp_path, user=USER, password=PASSWORD, block_seconds=0.05) as node:
+        call(node, "sim_pay", STRANGER, 1)
+        deadline = time.monotonic() + 10
+        while node.height < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+        assert node.height >= 3
+        assert call(node, "getblockchaininfo")["chainSupply"]["chainValueZat"] == 10**8
+
+
+def test_an_open_connection_gets_no_answer_after_the_stop(tmp_path: Path) -> None:
+    node = SimNode(datadir=tmp_path, user=USER, password=PASSWORD)
+    node.start()
+    client = connection(node)
+    request = ("POST", "/", b'{"method":"getblockcount"}', {"Authorization": basic(USER, PASSWORD)})
+    assert ask(client, request)
+    client.auto_open = 0
+
+    started = time.perf_counter()
+    node.stop()
+    node.stop()
+
+    assert time.perf_counter() - started < 2
+    with pytest.raises((http.client.HTTPException, OSError)):
+        ask(client, request)
+    client.close()
+
+
+def test_starts_again_on_the_same_port(tmp_path: Path) -> None:
+    with SimNode(datadir=tmp_path, user=USER, password=PASSWORD) as first:
+        port = int(first.url.rsplit(":", 1)[1])
+        call(first, "generate", 1)
+
+    with SimNode(datadir=tmp_path, user=USER, password=PASSWORD, port=port) as second:
+        assert second.url == first.url
+        assert call(second, "getblockcount") == 1
+
+
+def test_an_occupied_port_leaves_the_data_directory_free(node: SimNode, tmp_path: Path) -> None:
+    port = int(node.url.rsplit(":", 1)[1])
+    late = SimNode(datadir=tmp_path / "late", user=USER, password=PASSWORD, port=port)
+
+    with pytest.raises(OSError, match="in use"):
+        late.start()
+
+    with SimNode(datadir=tmp_path / "late", user=USER, password=PASSWORD) as other:
+        assert other.height == 0
+
+
+def test_writes_a_cookie_when_it_has_no_password(tmp_path: Path) -> None:
+    cookie = tmp_path / ".cookie"
+    with SimNode(datadir=tmp_path) as node:
+        user, password = cookie.read_text().split(":")
+
+        assert cookie.stat().st_mode & 0o777 == 0o600
+        assert (user, node.user) == ("__cookie__", "__cookie__")
+        assert post(node, b'{"method":"getblockcount"}', authorization=basic(user, password))[0] == 200
+        assert post(node, b'{"method":"getblockcount"}', authorization=basic(user, ""))[0] == 401
+    assert not cookie.exists()
+
+
+def test_helps(node: SimNode) -> None:
+    everything = call(node, "help")
+
+    assert {"getblockcount", "help ( command )", "sim_pay address amount ( memo )", "stop"} <= set(
+        everything.splitlines()
+    )
+    assert call(node, "help", "generate").startswith("generate numblocks\n")
+    assert call(node, "help", "nope") == "help: unknown command: nope"
+
+
+class Process:
+    """`manage.py runzcashnode` with a database that cannot be reached."""
+
+    def __init__(self, datadir: Path, *, port: int = 0) -> None:
+        environment = os.environ | {
+            "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+            "ZCASH_RPC_USER": USER,
+            "ZCASH_RPC_PASSWORD": "secret",
+            "ZCASH_NETWORK": "regtest",
+        }
+        command = [
+            sys.executable,
+            "manage.py",
+            "runzcashnode",
+            "--port",
+            str(port),
+            "--datadir",
+            str(datadir),
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert self.process.stdout is not None
+        self.output = self.process.stdout
+
+    @cached_property
+    def line(self) -> str:
+        """The first line it writes."""
+        return self.output.readline()
+
+    def call(self, method: str, *params: Any) -> Any:
+        address = self.line.split("http://")[1].split(",")[0]
+        client = http.client.HTTPConnection(address, timeout=10)
+        body = json.dumps({"method": method, "params": params, "id": 1})
+        client.request("POST", "/", body, {"Authorization": basic(USER, "secret")})
+        result = json.loads(client.getresponse().read())["result"]
+        client.close()
+        return result
+
+    def end(self, signum: signal.Signals) -> tuple[int, str]:
+        self.process.send_signal(signum)
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        rest = self.output.read()
+        self.output.close()
+        return self.process.wait(10), rest
+
+
+def test_a_killed_process_has_lost_nothing_that_it_answered(tmp_path: Path) -> None:
+    first = Process(tmp_path)
+    address = first.call("z_getaddressforaccount", 0, ["sapling"])["address"]
+    txid = first.call("sim_pay", address, 1)
+    tip = first.call("generate", 1)[0]
+    first.end(signal.SIGKILL)
+
+    second = Process(tmp_path)
+
+    assert "height 1" in second.line
+    assert second.call("getbestblockhash") == tip
+    assert [row["txid"] for row in second.call("z_listreceivedbyaddress", address)] == [txid]
+    assert second.end(signal.SIGTERM) == (0, "")
+
+
+def test_stops_when_it_is_called_to(node: SimNode) -> None:
+    waiting = threading.Thread(target=node.wait)
+    waiting.start()
+
+    assert call(node, "stop") == "Zcash server stopping"
+
+    waiting.join(5)
+    assert not waiting.is_alive()
+
+
+def test_the_command_says_where_it_listens_and_stops_on_a_signal(tmp_path: Path) -> None:
+    process = Process(tmp_path)
+    assert process.line.startswith("Simulated Zcash node on http://127.0.0.1:")
+    assert process.line.endswith(f", height 0, user {USER}\n")
+    assert process.end(signal.SIGINT) == (0, "")
+
+
+def test_the_command_refuses_mainnet(settings: Any, tmp_path: Path) -> None:
+    settings.ZCASH_NETWORK = "main"
+
+    with pytest.raises(CommandError, match="main"):
+        call_command("runzcashnode", datadir=tmp_path)
+
+
+def test_the_command_says_that_its_port_or_directory_is_taken(node: SimNode, tmp_path: Path) -> None:
+    port = int(node.url.rsplit(":", 1)[1])
+
+    occupied, taken = Process(tmp_path / "free", port=port), Process(tmp_path)
+
+    assert occupied.line.startswith(f"CommandError: Cannot listen on 127.0.0.1:{port}:")
+    assert taken.line.startswith("CommandError: another simulated node is using")
+    assert occupied.ended() == (1, "")
+    assert taken.ended() == (1, "")

@@ -1,0 +1,293 @@
+"""Any schedule of intervals, doubled, split, late or missed, gives the money that none gives.
+
+The product runs on PostgreSQL; what it must come to is computed by an independent simulator that walks
+millisecond by millisecond (tests.oracle).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from billing import engine, expiry, funding, interval
+from billing.engine import StartRequest
+from billing.models import Transaction
+from core.errors import DomainError
+from core.models import User
+from sessions_app.models import StreamingSession
+from tests import books
+from tests.factories import ALICE, NOW, after, make_client, make_permission, make_vendor, pay
+from tests.oracle import Oracle, Outcome
+from zcash.models import SpendingPermission
+
+pytestmark = pytest.mark.django_db
+
+HORIZON_MS = 6_000
+CAP_MS = 4_500
+# Zatoshis per hour: from one every 36 ms to 55 a millisecond.
+RATES = st.integers(100_000, 200_000_000)
+INSTANTS = st.integers(1, HORIZON_MS)
+
+
+@dataclass(frozen=True)
+class Paid:
+    """A permission of the script: what it asks for, its rate, its last instant."""
+
+    amount_zat: int
+    rate: int
+    expires_ms: int
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of the script, or an interval; `number` names a permission or a session."""
+
+    at_ms: int
+    name: str
+    number: int = 0
+    value: int = 0
+    lease_s: int | None = None
+
+
+def _permissions() -> st.SearchStrategy[list[Paid]]:
+    paid = st.builds(
+        Paid,
+        amount_zat=st.one_of(st.integers(1, 400), st.integers(1, 150_000)),
+        rate=RATES,
+        expires_ms=st.one_of(INSTANTS, st.just(10 * HORIZON_MS)),
+    )
+    return st.lists(paid, min_size=1, max_size=4)
+
+
+def _calls() -> st.SearchStrategy[list[Call]]:
+    starts = st.builds(
+        Call,
+        at_ms=INSTANTS,
+        name=st.just("start"),
+        value=RATES,
+        lease_s=st.one_of(st.none(), st.integers(1, 4)),
+    )
+    ends = st.builds(Call, at_ms=INSTANTS, name=st.just("end"), number=st.integers(0, 5))
+    credits = st.builds(
+        Call,
+        at_ms=INSTANTS,
+        name=st.just("credit"),
+        number=st.integers(0, 3),
+        value=st.integers(1, 100_000),
+    )
+    revokes = st.builds(Call, at_ms=INSTANTS, name=st.just("revoke"), number=st.integers(0, 3))
+    pays = st.builds(Call, at_ms=st.integers(0, 2_000), name=st.just("pay"), number=st.integers(0, 3))
+    script = st.tuples(
+        st.lists(pays, min_size=1, max_size=4),
+        st.lists(starts, min_size=1, max_size=4),
+        st.lists(st.one_of(ends, credits, revokes), max_size=5),
+    )
+    return script.map(lambda parts: sorted([c for part in parts for c in part], key=lambda c: c.at_ms))
+
+
+INTERVALS = st.lists(st.tuples(INSTANTS, st.integers(1, 3), st.integers(-500, 0)), max_size=8)
+
+
+@settings(max_examples=120, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+@given(permissions=_permissions(), calls=_calls(), intervals=INTERVALS)
+def test_gives_what_the_walk_by_milliseconds_gives(
+    db: None, permissions: list[Paid], calls: list[Call], intervals: list[tuple[int, int, int]]
+) -> None:
+    expected = _walk(permissions, calls)
+
+    with _rolled_back():
+        product = Product(permissions)
+        product.live(calls, intervals)
+
+        assert product.story() == _story(expected, permissions)
+        assert books.violations() == []
+
+
+class Product:
+    """PayGo living a script, with intervals in between."""
+
+    def __init__(self, permissions: list[Paid]) -> None:
+        self.client: User = make_client()
+        self.vendors: dict[int, str] = {}
+        self.codes: list[str] = []
+        self.permissions = [
+            make_permission(
+                self.client,
+                requested=paid.amount_zat,
+                rate=paid.rate,
+                expires_at=after(ms=paid.expires_ms),
+                pay_before=after(ms=paid.expires_ms),
+            )
+            for paid in permissions
+        ]
+
+    def live(self, calls: list[Call], intervals: list[tuple[int, int, int]]) -> None:
+        ticks = [
+            Call(at_ms, "interval", number=chunk, value=clock_ms)
+            for at_ms, chunk, clock_ms in intervals
+        ]
+        for call in sorted([*calls, *ticks], key=lambda each: each.at_ms):
+            getattr(self, call.name)(call)
+        self.interval(Call(HORIZON_MS, "interval", number=3))
+        expiry.run(now=after(ms=HORIZON_MS))
+
+    def interval(self, call: Call) -> None:
+        now = max(NOW, after(ms=call.at_ms + call.value))
+        run = interval.run_interval(now=now, engine="test", chunk_size=call.number)
+        assert run.put_aside == []
+
+    def pay(self, call: Call) -> None:
+        permission = self.permissions[call.number % len(self.permissions)]
+        pay(permission, now=after(ms=call.at_ms))
+
+    def credit(self, call: Call) -> None:
+        permission = self.permissions[call.number % len(self.permissions)]
+        pay(permission, call.value, now=after(ms=call.at_ms))
+
+    def revoke(self, call: Call) -> None:
+        permission = self.permissions[call.number % len(self.permissions)]
+        with _refusal_is_an_answer():
+            funding.revoke(
+                client_id=self.client.pk, public_id=permission.public_id, now=after(ms=call.at_ms), actor="t"
+            )
+
+    def start(self, call: Call) -> None:
+        request = StartRequest(ALICE, self._vendor(call.value), f"s{len(self.codes)}", call.lease_s)
+        self.codes.append("")
+        with _refusal_is_an_answer():
+            started = engine.start(request, client_id=self.client.pk, now=after(ms=call.at_ms))
+            self.codes[-1] = started.session_code
+
+    def end(self, call: Call) -> None:
+        if call.number < len(self.codes) and self.codes[call.number]:
+            engine.end(self.codes[call.number], client_id=self.client.pk, now=after(ms=call.at_ms))
+
+    def _vendor(self, price: int) -> str:
+        slug = f"v{price}"
+        if slug not in self.vendors.values():
+            make_vendor(self.client, slug=slug, price=price)
+            self.vendors[price] = slug
+        return slug
+
+    def story(self) -> dict[str, Any]:
+        rows = [SpendingPermission.objects.get(pk=each.pk) for each in self.permissions]
+        number = {row.pk: index for index, row in enumerate(rows)}
+        return {
+            "permissions": [(row.status, row.remaining_zat, row.credited_zat) for row in rows],
+            "sessions": [self._session(code, number) for code in self.codes],
+        }
+
+    def _session(self, code: str, number: dict[int, int]) -> Any:
+        if not code:
+            return None
+        session = StreamingSession.objects.get(code=code)
+        found = Transaction.objects.filter(session=session).order_by("id")
+        runs = [(number[t.permission_id], _ms(t.started_at), _ms(t.ended_at), t.amount_zat) for t in found]
+        return _ms(session.ended_at), session.end_reason, [run for run in runs if run[2] is not None]
+
+
+def _walk(permissions: list[Paid], calls: list[Call]) -> Outcome:
+    oracle = Oracle()
+    for number, paid in enumerate(permissions):
+        oracle.add_permission(
+            number,
+            rate_zat_per_hour=paid.rate,
+            expires_at=paid.expires_ms,
+            status="pending",
+            requested_zat=paid.amount_zat,
+        )
+    scripted = Script(oracle, permissions)
+    for call in calls:
+        scripted.add(call)
+    return oracle.run(HORIZON_MS)
+
+
+class Script:
+    """Translates the script for the oracle."""
+
+    def __init__(self, oracle: Oracle, permissions: list[Paid]) -> None:
+        self.oracle, self.permissions, self.starts = oracle, permissions, 0
+
+    def add(self, call: Call) -> None:
+        number = call.number % len(self.permissions)
+        if call.name == "pay":
+            self.oracle.call(
+                call.at_ms, "credit", permission_id=number, amount_zat=self.permissions[number].amount_zat
+            )
+        elif call.name == "credit":
+            self.oracle.call(call.at_ms, "credit", permission_id=number, amount_zat=call.value)
+        elif call.name == "revoke":
+            self.oracle.call(call.at_ms, "revoke", permission_id=number)
+        elif call.name == "end":
+            if call.number < self.starts:
+                self.oracle.call(call.at_ms, "end", session_id=call.number)
+        else:
+            self._start(call)
+
+    def _start(self, call: Call) -> None:
+        cap, lease = call.at_ms + CAP_MS, call.at_ms + 1000 * (call.lease_s or 10**6)
+        self.oracle.call(
+            call.at_ms,
+            "start",
+            session_id=self.starts,
+            rate=call.value,
+            bound=min(cap, lease),
+            bound_reason="heartbeat_lost" if lease < cap else "max_duration",
+        )
+        self.starts += 1
+
+
+def _story(outcome: Outcome, permissions: list[Paid]) -> dict[str, Any]:
+    starts = [call for call, _ in outcome.answers if call.name == "start"]
+    return {
+        "permissions": [
+            (str(p.status), p.remaining_zat, p.credited_zat)
+            for p in (outcome.permissions[number] for number in range(len(permissions)))
+        ],
+        "sessions": [_told(outcome, number) for number in range(len(starts))],
+    }
+
+
+def _told(outcome: Outcome, number: int) -> Any:
+    session = outcome.sessions.get(number)
+    if session is None:
+        return None
+    runs = [
+        (t.permission_id, t.started_at, t.ended_at, t.amount_zat)
+        for t in outcome.of_session(number)
+        if t.ended_at is not None
+    ]
+    return session.ended_at, session.end_reason, runs
+
+
+def _ms(moment: Any) -> int | None:
+    return None if moment is None else round((moment - NOW).total_seconds() * 1000)
+
+
+@pytest.fixture(autouse=True)
+def _small_world(settings: Any) -> None:
+    settings.MIN_START_SECONDS = 0
+    settings.MAX_SESSION_HOURS = CAP_MS / 3_600_000
+
+
+@contextmanager
+def _refusal_is_an_answer() -> Iterator[None]:
+    try:
+        yield
+    except DomainError:
+        pass
+
+
+@contextmanager
+def _rolled_back() -> Iterator[None]:
+    """One example leaves nothing behind; the operations inside still believe that theirs is the outermost."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]
+    with block:
+        yield
+        transaction.set_rollback(True)
