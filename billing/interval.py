@@ -1,15 +1,16 @@
 """The interval: settles every permission with open transactions, a chunk at a time, set-based.
 
-Any number of engines may run at once. Each chunk is one short transaction: a page of permissions is locked
-(what is busy is skipped, and tried once more at the end), then one statement settles those to which
-nothing happens; those that have an event go one by one through `billing.metering`.
+Any number of engines may run at once. Each chunk is one statement in one short transaction: it locks a page
+of permissions (what is busy is skipped) and settles those to which nothing happens. What it leaves, because
+it was busy or has an event, goes one by one through `billing.metering`, and once more at the end if it is
+still busy then.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, OperationalError
 from django.db.models import Func
 
 from billing import metering, sql
@@ -17,11 +18,10 @@ from billing.models import IntervalRun
 from core import db
 from core.errors import Busy, DomainError
 from zcash import audit
-from zcash.sql import Claim, claim_page, claimed_unsettled, draw
+from zcash.sql import Page, draw_page
 
 log = structlog.get_logger(__name__)
 
-_LAST_ID = 2**63 - 1
 _STATEMENT_TIMEOUT_MS = 60_000
 
 
@@ -31,7 +31,7 @@ class Progress:
 
     permissions: int = 0
     events: int = 0
-    second_round: list[int] = field(default_factory=list)
+    busy: list[int] = field(default_factory=list)
     put_aside: list[int] = field(default_factory=list)
 
 
@@ -39,66 +39,65 @@ def run_interval(*, now: datetime, engine: str, chunk_size: int) -> IntervalRun:
     """Settle every permission with open transactions up to `now`; return the run as it was recorded."""
     run = IntervalRun.objects.create(started_at=now, engine=engine)
     progress = Progress()
-    claim: Claim | None = None
-    after_id = 0
-    while claim is None or claim.last_id is not None:
-        claim = _settle_page(progress, after_id=after_id, limit=chunk_size, now=now)
-        after_id = claim.last_id or after_id
-    for permission_id in sorted(set(progress.second_round)):
+    last_id: int | None = 0
+    while last_id is not None:
+        last_id = _settle_page(progress, after_id=last_id, limit=chunk_size, now=now)
+    for permission_id in progress.busy:
         _settle_one(progress, permission_id, now=now, wait=True)
     return _finish(run, progress)
 
 
-def _settle_page(progress: Progress, *, after_id: int, limit: int, now: datetime) -> Claim:
-    """Settle the next page; one that fails is split until the culprit stands alone."""
+def _settle_page(progress: Progress, *, after_id: int, limit: int, now: datetime) -> int | None:
+    """Settle the next page and return its last id, None behind the last; a failing one is split."""
     try:
-        claim, settled, with_event = _settle_chunk(after_id=after_id, limit=limit, now=now)
+        page = _draw_page(after_id=after_id, limit=limit, now=now)
     except OperationalError:
         # The database is away, or too busy for everyone: no row is to blame.
         raise
-    except DatabaseError as error:
-        return _bisect(progress, error, after_id=after_id, limit=limit, now=now)
-    progress.permissions += settled
-    progress.second_round += claim.skipped
-    for permission_id in with_event:
+    except DatabaseError:
+        return _split_page(progress, after_id=after_id, limit=limit, now=now)
+    progress.permissions += page.drawn
+    for permission_id in page.left:
         _settle_one(progress, permission_id, now=now, wait=False)
-    return claim
+    return page.last_id
 
 
-def _settle_chunk(*, after_id: int, limit: int, now: datetime) -> tuple[Claim, int, list[int]]:
+def _draw_page(*, after_id: int, limit: int, now: datetime) -> Page:
     with db.operation():
-        with connection.cursor() as cursor:
-            cursor.execute(sql.PLANNER)
-            cursor.execute(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT_MS}")
-            # What a crash loses of these deductions, the next run derives again: nothing was announced.
-            cursor.execute("SET LOCAL synchronous_commit = off")
-        claim = claim_page(after_id=after_id, up_to_id=_LAST_ID, limit=limit)
-        if not claim.claimed:
-            return claim, 0, []
-        parameters = sql.draw_parameters(to=now, booked_at=now, actor=audit.ENGINE)
-        settled = draw(sql.CLAIMED_WITHOUT_EVENT, parameters)
-        with_event = claimed_unsettled(to=now) if settled < claim.claimed else []
-    return claim, settled, with_event
+        db.execute(sql.PLANNER)
+        db.execute(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT_MS}")
+        # What a crash loses of these deductions, the next run derives again: nothing was announced.
+        db.execute("SET LOCAL synchronous_commit = off")
+        return draw_page(
+            sql.USED_WITHOUT_EVENT,
+            after_id=after_id,
+            limit=limit,
+            to=now,
+            booked_at=now,
+            actor=audit.ENGINE,
+        )
 
 
-def _bisect(
-    progress: Progress, error: DatabaseError, *, after_id: int, limit: int, now: datetime
-) -> Claim:
+def _split_page(progress: Progress, *, after_id: int, limit: int, now: datetime) -> int | None:
+    """Halve a page that fails until the culprit stands alone; alone, it fails on the event path too."""
     if limit == 1:
-        return _put_aside(progress, error, after_id=after_id)
-    first = _settle_page(progress, after_id=after_id, limit=limit // 2, now=now)
-    if first.last_id is None:
-        return first
-    rest = _settle_page(progress, after_id=first.last_id, limit=limit - limit // 2, now=now)
-    return rest if rest.last_id is not None else first
+        page = _draw_nothing(after_id=after_id, now=now)
+        for permission_id in page.left:
+            _settle_one(progress, permission_id, now=now, wait=False)
+        return page.last_id
+    half_id = _settle_page(progress, after_id=after_id, limit=limit // 2, now=now)
+    if half_id is None:
+        return None
+    last_id = _settle_page(progress, after_id=half_id, limit=limit - limit // 2, now=now)
+    return half_id if last_id is None else last_id
 
 
-def _put_aside(progress: Progress, error: Exception, *, after_id: int) -> Claim:
+def _draw_nothing(*, after_id: int, now: datetime) -> Page:
+    """Return the page of one permission without settling it."""
     with db.operation():
-        claim = claim_page(after_id=after_id, up_to_id=_LAST_ID, limit=1)
-    assert claim.last_id is not None, "a page that failed was not empty"
-    _blame(progress, claim.last_id, error)
-    return claim
+        return draw_page(
+            sql.NOTHING, after_id=after_id, limit=1, to=now, booked_at=now, actor=audit.ENGINE
+        )
 
 
 def _settle_one(progress: Progress, permission_id: int, *, now: datetime, wait: bool) -> None:
@@ -110,7 +109,7 @@ def _settle_one(progress: Progress, permission_id: int, *, now: datetime, wait: 
         if wait:
             _blame(progress, permission_id, error)
         else:
-            progress.second_round.append(permission_id)
+            progress.busy.append(permission_id)
     except OperationalError:
         raise
     except (DatabaseError, DomainError, AssertionError) as error:

@@ -7,7 +7,6 @@ difference of running totals, so it does not matter when, how often or how late 
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing import sql
 from billing.models import Transaction
 from billing.projection import next_event_ms
 from billing.rules import Meter, TransactionStatus, accrued_zat, depletion_amounts
@@ -20,17 +19,17 @@ from sessions_app.rules import EndReason
 from zcash import audit, permissions, queries
 from zcash.models import SpendingPermission
 from zcash.rules import PermissionStatus
-from zcash.sql import draw
+from zcash.sql import draw_one
 
 
 def settle_one(permission_id: int, *, now: datetime, wait: bool = True) -> None:
     """Lock one permission and settle it: the event path of the interval.
 
     Raises:
-        Busy: somebody holds it or, without `wait`, its queue; nothing was changed.
+        Busy: somebody holds it or its queue (at once without `wait`); nothing was changed.
     """
     with operation():
-        settle(queries.lock(permission_id), now=now, wait=wait)
+        settle(queries.lock(permission_id, wait=wait), now=now, wait=wait)
 
 
 def settle(
@@ -159,8 +158,7 @@ def _draw(
 def _draw_amount(
     permission: SpendingPermission, drawn_zat: int, *, to: datetime, booked_at: datetime
 ) -> None:
-    parameters = {"permission_id": permission.pk, "drawn_zat": drawn_zat, "to": to}
-    draw(sql.ONE_DRAW, {**parameters, "booked_at": booked_at, "actor": audit.ENGINE})
+    draw_one(permission.pk, drawn_zat=drawn_zat, to=to, booked_at=booked_at, actor=audit.ENGINE)
     permission.remaining_zat -= drawn_zat
     permission.settled_at = to
 

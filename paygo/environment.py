@@ -15,17 +15,16 @@ STACK_STARTED = "PAYGO_STACK_STARTED"
 
 def load_environment(base_dir: Path) -> None:
     """Fill os.environ from `.env`, then from the `.paygo/env` of a live stack; what is set stays as it is."""
-    if os.environ.get(NO_FILES):
-        return
     load_dotenv(base_dir)
     stack = read_env_file(base_dir / ".paygo" / "env")
-    if stack_is_alive(stack):
+    if stack_is_alive(stack) and not os.environ.get(NO_FILES):
         _fill(stack)
 
 
 def load_dotenv(base_dir: Path) -> None:
     """Fill os.environ from the `.env` of the checkout; what is set stays as it is."""
-    _fill(read_env_file(base_dir / ".env"))
+    if not os.environ.get(NO_FILES):
+        _fill(read_env_file(base_dir / ".env"))
 
 
 def read_env_file(path: Path) -> dict[str, str]:

@@ -33,10 +33,10 @@ def active_of_wallet(*, client_id: int, wallet_address: str) -> SpendingPermissi
     return found
 
 
-def lock(permission_id: int) -> SpendingPermission:
-    """Lock one permission and return it as it is now."""
+def lock(permission_id: int, *, wait: bool = True) -> SpendingPermission:
+    """Lock one permission and return it as it is now; a busy one raises lock_not_available without `wait`."""
     require_transaction()
-    return SpendingPermission.objects.select_for_update(no_key=True).get(pk=permission_id)
+    return SpendingPermission.objects.select_for_update(no_key=True, nowait=not wait).get(pk=permission_id)
 
 
 def lock_active(*, client_id: int, wallet_address: str) -> SpendingPermission | None:

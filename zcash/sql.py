@@ -1,48 +1,27 @@
 """Every raw statement on the tables of this app. What they write, nobody else writes."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from core import db
 
 
-class Claim(NamedTuple):
-    """A page of metered permissions: what was locked stays in the server, only its bounds come back."""
+class Page(NamedTuple):
+    """What a statement over a page of permissions did; ids ascend, `last_id` is None behind the last page."""
 
     last_id: int | None
-    claimed: int
-    skipped: list[int]
+    drawn: int
+    left: list[int]
 
 
-# The ids of the permissions that this transaction has claimed, where the next statement finds them.
-CLAIMED = "current_setting('paygo.claimed')::bigint[]"
-
-# A page, by primary key, of permissions with open transactions; each is locked unless somebody else has it.
-# The ids wait in a transaction-local setting, because the statement that uses them needs a snapshot taken
-# *after* the locks: one that is older would miss a transaction opened in between.
-_CLAIM_PAGE = """
-WITH page AS MATERIALIZED (
-    SELECT id FROM zcash_permission
-    WHERE open_transactions > 0 AND id > %(after_id)s AND id <= %(up_to_id)s
-    ORDER BY id LIMIT %(limit)s
-), claimed AS MATERIALIZED (
-    SELECT p.id FROM zcash_permission p JOIN page USING (id)
-    ORDER BY p.id FOR NO KEY UPDATE OF p SKIP LOCKED
-)
-SELECT (SELECT max(id) FROM page),
-       (SELECT count(*) FROM claimed),
-       ARRAY(SELECT id FROM page EXCEPT SELECT id FROM claimed ORDER BY id),
-       length(set_config('paygo.claimed', ARRAY(SELECT id FROM claimed)::text, true))
-"""
-
-# Lowers what remains of each permission in the source and moves its `settled_at`; one audit row each, none
-# for a zero difference.
-_DRAW = """
-WITH source AS MATERIALIZED ({source}),
+# Lowers what remains of each permission in `source` (place, drawn_zat, settled_to) and moves its
+# `settled_at`; one audit row each, none for a zero difference.
+_DRAWN_AND_LOGGED = """
 drawn AS (
     UPDATE zcash_permission p
     SET remaining_zat = p.remaining_zat - source.drawn_zat, settled_at = source.settled_to
-    FROM source WHERE p.id = source.permission_id
+    FROM source WHERE p.ctid = source.place
     RETURNING p.id, p.remaining_zat, source.drawn_zat, source.settled_to
 ), logged AS (
     INSERT INTO zcash_permission_audit
@@ -50,36 +29,72 @@ drawn AS (
     SELECT id, %(booked_at)s, settled_to, remaining_zat + drawn_zat, remaining_zat, 'settled', %(actor)s
     FROM drawn WHERE drawn_zat > 0
 )
+"""
+
+# The next page, by primary key, of metered permissions that are not settled up to the instant. A row is
+# locked unless somebody else has it, and only in the version that this statement's snapshot sees
+# (`ctid` finds it, `xmin` names it): the open transactions that `source` reads beside it are then those that
+# belong to it. A row that was changed after the snapshot was taken may have other transactions: it is left.
+_DRAW_PAGE = """
+WITH page AS MATERIALIZED (
+    SELECT id, ctid AS place, xmin AS version FROM zcash_permission
+    WHERE open_transactions > 0 AND id > %(after_id)s AND settled_at < %(to)s
+    ORDER BY id LIMIT %(limit)s
+), claimed AS MATERIALIZED (
+    SELECT p.id, p.ctid AS place, p.settled_at, p.remaining_zat, p.expires_at
+    FROM page JOIN zcash_permission p ON p.ctid = page.place AND p.xmin = page.version
+    FOR NO KEY UPDATE OF p SKIP LOCKED
+), source AS MATERIALIZED ({source}),
+{drawn_and_logged}
+SELECT (SELECT max(id) FROM page), (SELECT count(*) FROM drawn),
+       CASE WHEN (SELECT count(*) FROM page) = (SELECT count(*) FROM drawn) THEN '{{}}'
+            ELSE ARRAY(SELECT id FROM page EXCEPT SELECT id FROM drawn ORDER BY id) END
+"""
+
+# One permission that the caller has locked and computed.
+_DRAW_ONE = """
+WITH source AS (
+    SELECT ctid AS place, %(drawn_zat)s::bigint AS drawn_zat, %(to)s::timestamptz AS settled_to
+    FROM zcash_permission WHERE id = %(permission_id)s
+),
+{drawn_and_logged}
 SELECT count(*) FROM drawn
 """
 
-# Of the claimed permissions, those that are not settled up to the instant.
-_CLAIMED_UNSETTLED = f"""
-SELECT id FROM zcash_permission WHERE id = ANY({CLAIMED}) AND settled_at < %(to)s ORDER BY id
-"""
 
+def draw_page(
+    source: str, *, after_id: int, limit: int, to: datetime, booked_at: datetime, actor: str
+) -> Page:
+    """Draw from the next page of metered permissions what a SELECT over `claimed` says.
 
-def claim_page(*, after_id: int, up_to_id: int, limit: int) -> Claim:
-    """Lock the next page of metered permissions, skipping what is locked; ids ascend."""
-    parameters = {"after_id": after_id, "up_to_id": up_to_id, "limit": limit}
-    last_id, claimed, skipped, _ = db.row(_CLAIM_PAGE, parameters)
-    return Claim(last_id, claimed, skipped)
-
-
-def draw(source: str, parameters: Mapping[str, Any]) -> int:
-    """Draw what a SELECT of (permission_id, drawn_zat, settled_to) says; return how many permissions.
-
-    The caller holds the locks of the permissions. `parameters` has those of the source, and `booked_at`
-    and `actor` for the audit rows.
+    `source` selects (place, drawn_zat, settled_to) from `claimed` (id, place, settled_at, remaining_zat,
+    expires_at) and its own app's tables; what it leaves out, and what was busy, comes back as `left`.
     """
     db.require_transaction()
-    (count,) = db.row(_DRAW.format(source=source), parameters)
-    return int(count)
+    statement = _DRAW_PAGE.format(source=source, drawn_and_logged=_DRAWN_AND_LOGGED)
+    parameters = {
+        "after_id": after_id,
+        "limit": limit,
+        "to": to,
+        "booked_at": booked_at,
+        "actor": actor,
+    }
+    return Page(*db.row(statement, parameters))
 
 
-def claimed_unsettled(*, to: Any) -> list[int]:
-    """Return the ids of the claimed permissions that the fast statement left: they have an event."""
-    return [found for (found,) in db.rows(_CLAIMED_UNSETTLED, {"to": to})]
+def draw_one(permission_id: int, *, drawn_zat: int, to: datetime, booked_at: datetime, actor: str) -> None:
+    """Draw an amount from one locked permission and move its `settled_at`."""
+    db.require_transaction()
+    parameters = {
+        "permission_id": permission_id,
+        "drawn_zat": drawn_zat,
+        "to": to,
+        "booked_at": booked_at,
+        "actor": actor,
+    }
+    (drawn,) = db.row(_DRAW_ONE.format(drawn_and_logged=_DRAWN_AND_LOGGED), parameters)
+    assert drawn == 1, "the caller holds the permission's lock"
+
 
 # A received output as the node tells it now: inserted at first sight, its place in the chain renewed while
 # it is not credited. A credited one keeps the block that it was credited from: a later check compares it.

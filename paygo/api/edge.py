@@ -16,7 +16,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _NAME = r"[A-Za-z0-9!#$%&'+.^_`|~-]+"
 # RFC 9110 without RFC 2231's `name*=charset''value`, which nobody sends with a body.
 _MEDIA_TYPE = re.compile(rf'{_NAME}/{_NAME}(?:[ \t]*;[ \t]*{_NAME}=(?:{_NAME}|"[^"\\]*+"))*[ \t]*;?')
-_CHARSET = re.compile(r"charset=\"?(?!utf-?8\b)", re.IGNORECASE)
+_CHARSET = re.compile(r"charset=\"?+(?!utf-?8\b)", re.IGNORECASE)
 _MAX_MEDIA_TYPE = 200
 _UNKNOWN = "application/octet-stream"
 

@@ -115,7 +115,9 @@ class ChoiceField(StrictField):
 
     def __init__(self, choices: Iterable[str], **options: Any) -> None:
         super().__init__(**options)
-        self.openapi = {"type": "string", "enum": list(choices)}
+        nothing = [None] if self.allow_null else []
+        # Not `enum`: the schema generator moves those to components under names of its own making.
+        self.openapi = {"type": "string", "oneOf": [{"const": each} for each in [*choices, *nothing]]}
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -50,12 +50,12 @@ SETTINGS = {
 class PostgresCluster:
     """A cluster under `home`, or in /var/lib where the account that serves it cannot enter `home`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, log: Path | None = None) -> None:
         self.home = home.absolute()
         self.user = _server_account()
         self.place = self._find_place()
         self.data = self.place / "data"
-        self.log = self.home / "postgres.log"
+        self.log = log or self.home / "postgres.log"
         self.notes: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -104,6 +104,12 @@ class PostgresCluster:
     def url(self, database: str = DATABASE) -> str:
         """The DATABASE_URL of the running server."""
         return f"postgresql://{ROLE}:{self._password()}@{LOOPBACK}:{self._port}/{database}"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The server process; `start` comes first."""
+        assert self._child is not None
+        return self._child
 
     @property
     def _record(self) -> Path:

@@ -45,6 +45,12 @@ def spawn(
         )
 
 
+def die_with_parent() -> None:
+    """Get SIGTERM when the `make` that runs this process dies; a shell in the background may leave."""
+    if _libc is not None and os.environ.get("MAKELEVEL"):
+        _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
 def account(user: str | None) -> dict[str, Any]:
     """The subprocess arguments that run a child as another account; none for the own one."""
     if user is None:

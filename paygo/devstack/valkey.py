@@ -21,9 +21,9 @@ START_SECONDS = 20.0
 class Valkey:
     """A Valkey server with its data under `home`."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, log: Path | None = None) -> None:
         self.home = home.absolute()
-        self.log = self.home / "valkey.log"
+        self.log = log or self.home / "valkey.log"
         self.notes: list[str] = []
         self._child: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -61,6 +61,12 @@ class Valkey:
     def url(self, *, database: int = 0) -> str:
         """The REDIS_URL of the running server."""
         return f"redis://:{self._password()}@{LOOPBACK}:{self._port}/{database}"
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The server process; `start` comes first."""
+        assert self._child is not None
+        return self._child
 
     def _write_config(self) -> Path:
         # In a file, not in the arguments, which every user of the machine can list.

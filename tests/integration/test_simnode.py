@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -203,7 +204,10 @@ def test_knows_one_path(node: SimNode) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_refuses_a_body_of_unknown_or_excessive_length(node: SimNode, headers: bytes, status: int) -> None:
-    answer = raw(node, b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n{}")
+    # Read on, the body would be a request of its own.
+    body = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
+
+    answer = raw(node, b"POST / HTTP/1.1\r\nHost: x\r\n" + headers + b"\r\n" + body)
 
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert answer.count(b"HTTP/1.1") == 1
@@ -294,6 +298,35 @@ def test_an_open_connection_gets_no_answer_after_the_stop(tmp_path: Path) -> Non
     client.close()
 
 
+def test_a_flood_of_requests_does_not_hold_up_the_stop(tmp_path: Path) -> None:
+    node = SimNode(datadir=tmp_path, user=USER, password=PASSWORD)
+    node.start()
+    request = (
+        b"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\nContent-Length: 26\r\n\r\n"
+        b'{"method":"getblockcount"}' % basic(USER, PASSWORD).encode()
+    )
+    host, port = node.url.removeprefix("http://").split(":")
+
+    with socket.create_connection((host, int(port)), timeout=10) as client, ThreadPoolExecutor(2) as pool:
+        pool.submit(flood, client, request * 100_000)
+        assert client.recv(1)
+        pool.submit(drain, client)
+        started = time.perf_counter()
+        node.stop()
+        assert time.perf_counter() - started < 2
+
+
+def flood(client: socket.socket, data: bytes) -> None:
+    with suppress(OSError):
+        client.sendall(data)
+
+
+def drain(client: socket.socket) -> None:
+    with suppress(OSError):
+        while client.recv(65536):
+            pass
+
+
 def test_starts_again_on_the_same_port(tmp_path: Path) -> None:
     with SimNode(datadir=tmp_path, user=USER, password=PASSWORD) as first:
         port = int(first.url.rsplit(":", 1)[1])
@@ -340,7 +373,7 @@ def test_helps(node: SimNode) -> None:
 class Process:
     """`manage.py runzcashnode` with a database that cannot be reached."""
 
-    def __init__(self, datadir: Path, *, port: int = 0) -> None:
+    def __init__(self, datadir: Path) -> None:
         environment = os.environ | {
             "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
             "ZCASH_RPC_USER": USER,
@@ -352,7 +385,7 @@ class Process:
             "manage.py",
             "runzcashnode",
             "--port",
-            str(port),
+            "0",
             "--datadir",
             str(datadir),
         ]
@@ -367,9 +400,13 @@ class Process:
         """The first line it writes."""
         return self.output.readline()
 
+    @property
+    def url(self) -> str:
+        """Where it says that it listens."""
+        return self.line.split()[4].rstrip(",") if "node on" in self.line else ""
+
     def call(self, method: str, *params: Any) -> Any:
-        address = self.line.split("http://")[1].split(",")[0]
-        client = http.client.HTTPConnection(address, timeout=10)
+        client = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=10)
         body = json.dumps({"method": method, "params": params, "id": 1})
         client.request("POST", "/", body, {"Authorization": basic(USER, "secret")})
         result = json.loads(client.getresponse().read())["result"]
@@ -378,44 +415,34 @@ class Process:
 
     def end(self, signum: signal.Signals) -> tuple[int, str]:
         self.process.send_signal(signum)
-        return self.ended()
-
-    def ended(self) -> tuple[int, str]:
         rest = self.output.read()
-        self.output.close()
         return self.process.wait(10), rest
 
+    def __enter__(self) -> Self:
+        return self
 
-def test_a_killed_process_has_lost_nothing_that_it_answered(tmp_path: Path) -> None:
-    first = Process(tmp_path)
-    address = first.call("z_getaddressforaccount", 0, ["sapling"])["address"]
-    txid = first.call("sim_pay", address, 1)
-    tip = first.call("generate", 1)[0]
-    first.end(signal.SIGKILL)
-
-    second = Process(tmp_path)
-
-    assert "height 1" in second.line
-    assert second.call("getbestblockhash") == tip
-    assert [row["txid"] for row in second.call("z_listreceivedbyaddress", address)] == [txid]
-    assert second.end(signal.SIGTERM) == (0, "")
+    def __exit__(self, *_error: object) -> None:
+        self.process.kill()
+        self.process.wait(10)
+        self.output.close()
 
 
-def test_stops_when_it_is_called_to(node: SimNode) -> None:
-    waiting = threading.Thread(target=node.wait)
-    waiting.start()
+def test_the_command_survives_a_kill_and_stops_on_a_signal(tmp_path: Path) -> None:
+    with Process(tmp_path) as first:
+        address = first.call("z_getaddressforaccount", 0, ["sapling"])["address"]
+        txid = first.call("sim_pay", address, 1)
+        tip = first.call("generate", 1)[0]
+        first.end(signal.SIGKILL)
 
-    assert call(node, "stop") == "Zcash server stopping"
+    with Process(tmp_path) as second:
+        assert second.line == f"Simulated Zcash node on {second.url}, height 1, user {USER}\n"
+        assert second.call("getbestblockhash") == tip
+        assert [row["txid"] for row in second.call("z_listreceivedbyaddress", address)] == [txid]
+        assert second.end(signal.SIGTERM) == (0, "")
 
-    waiting.join(5)
-    assert not waiting.is_alive()
-
-
-def test_the_command_says_where_it_listens_and_stops_on_a_signal(tmp_path: Path) -> None:
-    process = Process(tmp_path)
-    assert process.line.startswith("Simulated Zcash node on http://127.0.0.1:")
-    assert process.line.endswith(f", height 0, user {USER}\n")
-    assert process.end(signal.SIGINT) == (0, "")
+    with Process(tmp_path) as third:
+        assert third.url
+        assert third.end(signal.SIGINT) == (0, "")
 
 
 def test_the_command_refuses_mainnet(settings: Any, tmp_path: Path) -> None:
@@ -428,9 +455,15 @@ def test_the_command_refuses_mainnet(settings: Any, tmp_path: Path) -> None:
 def test_the_command_says_that_its_port_or_directory_is_taken(node: SimNode, tmp_path: Path) -> None:
     port = int(node.url.rsplit(":", 1)[1])
 
-    occupied, taken = Process(tmp_path / "free", port=port), Process(tmp_path)
+    with pytest.raises(CommandError, match=f"Cannot listen on 127.0.0.1:{port}: .*in use"):
+        call_command("runzcashnode", datadir=tmp_path / "free", port=port)
+    with pytest.raises(CommandError, match="another simulated node is using"):
+        call_command("runzcashnode", datadir=tmp_path, port=0)
+    with pytest.raises(CommandError, match="Cannot listen"):
+        call_command("runzcashnode", datadir=tmp_path / "free", port=70_000)
 
-    assert occupied.line.startswith(f"CommandError: Cannot listen on 127.0.0.1:{port}:")
-    assert taken.line.startswith("CommandError: another simulated node is using")
-    assert occupied.ended() == (1, "")
-    assert taken.ended() == (1, "")
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "x"])
+def test_the_command_refuses_to_mine_at_an_impossible_pace(tmp_path: Path, seconds: str) -> None:
+    with pytest.raises(CommandError, match="block-seconds"):
+        call_command("runzcashnode", "--datadir", str(tmp_path), "--block-seconds", seconds)

@@ -97,6 +97,19 @@ def test_mines_a_chain_of_hashes(rpc: Client) -> None:
     assert all(len(bytes.fromhex(each)) == 32 for each in hashes)
 
 
+def test_a_blocks_hash_depends_on_all_of_it(rpc: Client) -> None:
+    chain, other = rpc.node.chain, rpc("generate", 1)[0]
+    (txid,) = [rpc("sim_pay", STRANGER, 1)]
+    (first, second) = chain.blocks
+
+    hashes = [
+        chain.block_upon(previous, time=time, txids=txids).hash
+        for previous, time, txids in [(first, 5, []), (first, 6, []), (second, 5, []), (first, 5, [txid])]
+    ]
+
+    assert len({other, *hashes}) == 5
+
+
 def test_two_data_directories_share_the_genesis_block_alone(rpc: Client, tmp_path: Path) -> None:
     other = Node(tmp_path / "other", clock=lambda: NOW)
     try:
@@ -225,6 +238,18 @@ def test_goes_on_to_the_next_unused_index(rpc: Client) -> None:
 
     assert taken["diversifier_index"] == 1
     assert indices == [0, 2, 3]
+
+
+def test_the_next_index_is_never_one_that_was_handed_out(rpc: Client) -> None:
+    wallet = rpc.node.wallet
+    taken = [index for index in range(20) if wallet.has_index(0, index, typecodes={SAPLING})]
+    for index in taken:
+        rpc("z_getaddressforaccount", 0, ["sapling"], index)
+
+    fresh = rpc("z_getaddressforaccount", 0, ["sapling"])["diversifier_index"]
+
+    assert fresh >= 20
+    assert rpc("z_getaddressforaccount", 0, ["orchard"])["diversifier_index"] not in taken
 
 
 def test_about_half_of_the_indices_have_no_sapling_address(rpc: Client) -> None:

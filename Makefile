@@ -1,0 +1,62 @@
+# `make` lists the targets. Nothing needs root, Docker or more of the internet than pip's registry.
+
+PORT ?= 8080
+HOST ?= 127.0.0.1
+TESTS ?= tests
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+# The interpreter that makes the virtual environment; 3.11 or newer.
+PYTHON3 ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
+	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
+
+.PHONY: help install run demo test lint bench lock clean reset
+.DEFAULT_GOAL := help
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## Make .venv with the locked dependencies
+
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@test -n "$(PYTHON3)" || { echo "PayGo needs Python 3.11 or newer (set PYTHON3=/path/to/python3)."; exit 1; }
+	@test -x $(PYTHON) || $(PYTHON3) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "Cannot make a virtual environment: is the venv module of $(PYTHON3) installed?"; exit 1; }
+	@echo "Installing the dependencies into $(VENV) (once, about a minute)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@
+
+run: install ## Run everything: PostgreSQL, Valkey, simulated node, web, worker, beat (PORT=8080)
+	@$(PYTHON) -m paygo.devstack run --host $(HOST) --port $(PORT)
+
+demo: install ## Pay, stream, watch the meter and end: one whole stream, on a running stack or an own one
+	@$(PYTHON) manage.py demo
+
+test: install ## Run every test (TESTS=tests/unit for some of them)
+	@$(PYTHON) -m pytest -n 2 $(TESTS)
+
+lint: install ## Check style, types, imports, migrations, and that no registry or machine path is named
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+	@$(VENV)/bin/lint-imports
+	@$(PYTHON) -m paygo.devstack.checks
+
+bench: install ## Measure the billing interval on PostgreSQL; the last line is JSON
+	@$(PYTHON) -m bench.interval
+
+lock: install ## Resolve the dependencies of pyproject.toml anew
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv
+	@$(PYTHON) -m uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.11 \
+		--upgrade pyproject.toml -o requirements.txt
+	@$(PYTHON) -m uv pip compile --quiet --no-header --no-annotate --universal --python-version 3.11 \
+		--upgrade --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+clean: ## Delete caches and what tests and demos have left; data and .venv stay
+	@if [ -x $(PYTHON) ]; then for part in test demo; do \
+		$(PYTHON) -m paygo.devstack clean --data-dir .paygo/$$part; done; fi
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage staticfiles
+	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+reset: clean ## Delete the data of `make run` too: a fresh start
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m paygo.devstack clean; fi

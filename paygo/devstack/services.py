@@ -1,0 +1,70 @@
+"""The processes of a stack that are not databases: node, web, worker, beat, late-watcher."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from paygo.devstack.children import Service
+from paygo.devstack.datadir import DataDir
+from paygo.devstack.process import spawn
+
+# Threads per web process; each may hold one connection of the pool.
+WEB_THREADS = 16
+# Stages of Service: what works with something stops before it.
+CLOCKWORK, WORKERS, NODE, BROKER, DATABASE = range(5)
+
+
+@dataclass(frozen=True)
+class Launcher:
+    """Starts Python processes of this checkout with the environment of the stack."""
+
+    base_dir: Path
+    data: DataDir
+
+    def python(
+        self, name: str, args: Sequence[str], *, env: Mapping[str, str], stage: int, seconds: float = 2.0
+    ) -> Service:
+        """A service that runs this Python with `args`, its log named after it."""
+        log = self.data.log(name)
+        command = [sys.executable, *args]
+        complete = dict(env)
+        return Service(
+            name=name,
+            log=log,
+            spawn=lambda: spawn(command, log=log, env=complete, cwd=self.base_dir),
+            stage=stage,
+            stop_seconds=seconds,
+        )
+
+
+def node(launcher: Launcher, *, port: int, block_seconds: str, env: Mapping[str, str]) -> Service:
+    """The simulated Zcash node; user and password are in its environment, not in its arguments."""
+    datadir = launcher.data.path / "zcashnode"
+    args = ["manage.py", "runzcashnode", "--port", str(port), "--datadir", str(datadir)]
+    args += ["--block-seconds", block_seconds]
+    return launcher.python("node", args, env=env, stage=NODE)
+
+
+def web(launcher: Launcher, *, host: str, port: int, env: Mapping[str, str]) -> Service:
+    """The WSGI server: PAYGO_WEB_WORKERS processes, each with a pool of threads and of connections."""
+    threads = env.get("PAYGO_WEB_THREADS", str(WEB_THREADS))
+    workers = env.get("PAYGO_WEB_WORKERS", str(min(4, os.cpu_count() or 1)))
+    args = ["-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
+    args += ["--workers", workers, "--blocking-threads", threads]
+    args += ["--workers-kill-timeout", "2", "--respawn-failed-workers", "paygo.wsgi:application"]
+    return launcher.python("web", args, env={"PAYGO_DB_POOL": threads, **env}, stage=WORKERS, seconds=3.0)
+
+
+def upkeep(launcher: Launcher, *, env: Mapping[str, str]) -> list[Service]:
+    """Celery's worker and beat, and the watcher that takes over when they are late."""
+    celery = ["-m", "celery", "-A", "paygo"]
+    worker = [*celery, "worker", "-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle"]
+    beat = [*celery, "beat", "-l", "INFO", "--pidfile="]
+    watcher = ["manage.py", "bill", "--loop", "--when-late"]
+    return [
+        launcher.python("worker", worker, env=env, stage=WORKERS, seconds=3.0),
+        launcher.python("beat", beat, env=env, stage=CLOCKWORK),
+        launcher.python("watcher", watcher, env=env, stage=CLOCKWORK),
+    ]

@@ -1,0 +1,136 @@
+"""What all calls have in common: request ids, faults, the schema, the pages of problems."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.test import RequestFactory
+
+from billing import live
+from paygo.api import keys, problems
+from paygo.api.urls import urlpatterns
+from tests.api.world import PERMISSIONS, SESSIONS, UNKNOWN_ID, Api, browser
+
+pytestmark = pytest.mark.usefixtures("node")
+
+
+def test_keeps_the_request_id_of_the_caller(vera: Api) -> None:
+    answer = vera.get(f"{PERMISSIONS}/{UNKNOWN_ID}", x_request_id="order_4711-abc")
+
+    assert answer.headers["X-Request-Id"] == answer.body["request_id"] == "order_4711-abc"
+
+
+@pytest.mark.parametrize(
+    "given", ["short", "a" * 65, "with space here", "new\u00e9line", "<script>alert</script>"]
+)
+def test_makes_a_request_id_where_the_given_one_is_none(vera: Api, given: str) -> None:
+    answer = vera.get(f"{PERMISSIONS}/{UNKNOWN_ID}", x_request_id=given)
+
+    assert answer.headers["X-Request-Id"] == answer.body["request_id"] != given
+    assert len(answer.body["request_id"]) == 32
+
+
+def test_logs_a_refusal_at_info_with_its_code_and_request_id(
+    vera: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        vera.get(f"{PERMISSIONS}/{UNKNOWN_ID}", x_request_id="order-4711")
+
+    (record,) = [each for each in caplog.records if each.name.startswith("paygo.api")]
+    assert record.levelno == logging.INFO
+    message: Any = record.msg
+    assert (message["code"], message["request_id"]) == ("permission_not_found", "order-4711")
+
+
+def test_answers_503_while_the_database_is_away(
+    vera: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("connection to 10.0.0.5 refused, password=secret")
+
+    monkeypatch.setattr(keys, "find", fail)
+
+    answer = vera.get(f"{PERMISSIONS}/{UNKNOWN_ID}")
+
+    assert (answer.status, answer.code) == (503, "database_unavailable")
+    assert answer.headers["Retry-After"] == "5"
+    assert "10.0.0.5" not in str(answer.body)
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+def test_tells_no_trace_of_a_fault_and_logs_it_once(
+    vera: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError("secret")
+
+    monkeypatch.setattr(live, "of_client", fail)
+    monkeypatch.setattr(browser(), "raise_request_exception", False)
+
+    answer = vera.get(f"{PERMISSIONS}/{UNKNOWN_ID}")
+
+    assert (answer.status, answer.code) == (500, "internal_error")
+    assert "secret" not in str(answer.body)
+    errors = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert errors[0].exc_info
+
+
+@pytest.mark.parametrize("handler", [problems.not_found, problems.bad_request])
+def test_leaves_pages_for_people_to_django(handler: Any) -> None:
+    answer = handler(RequestFactory().get("/admin/x"), Exception())
+
+    assert "json" not in answer["content-type"]
+
+
+def test_answers_an_unknown_host_with_a_problem(nobody: Api, db: None) -> None:
+    answer = nobody.get("/api/v1/nothing", host="evil.example")
+
+    assert (answer.status, answer.code) in ((400, "malformed_request"), (404, "not_found"))
+
+
+def test_answers_json_whatever_the_caller_accepts(vera: Api) -> None:
+    answer = vera.get(f"{PERMISSIONS}/{UNKNOWN_ID}?format=xml", accept="text/html")
+
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_documents_every_call_with_its_answers_and_problems(nobody: Api, db: None) -> None:
+    document = nobody.get("/api/schema/").body
+
+    paths = {"/api/" + str(each.pattern).replace("<str:", "{").replace(">", "}") for each in urlpatterns}
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {path for path in paths if "/v1/" in path}
+    for calls in document["paths"].values():
+        for call in calls.values():
+            assert any(status.startswith("2") for status in call["responses"])
+            assert call["summary"]
+            if "security" in call and {} not in call["security"]:
+                assert {"401", "403"} <= call["responses"].keys()
+
+
+def test_repeats_the_schema_to_the_letter(nobody: Api, db: None) -> None:
+    plain = nobody.get("/api/schema/").body
+
+    assert nobody.get("/api/schema/?version=%0d%0ax&lang=zz").body == plain
+    assert "x-" not in json.dumps(sorted(plain))
+
+
+def test_shows_the_calls_on_a_page(nobody: Api, db: None) -> None:
+    answer = nobody.get("/api/docs/", accept="text/html")
+
+    assert answer.status == 200
+    assert "swagger-ui" in answer.body
+    assert "//cdn" not in answer.body
+
+
+def test_explains_a_problem_at_its_type(nobody: Api, vera: Api) -> None:
+    kind = vera.post(SESSIONS, {}).body["type"]
+
+    answer = nobody.get(kind.removeprefix("http://127.0.0.1:8080"))
+
+    assert answer.status == 200
+    assert answer.body.startswith("## `invalid` (400)")
+    assert nobody.get("/problems/nonsense").status == 404
