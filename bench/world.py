@@ -1,4 +1,4 @@
-"""A world of N active permissions with one running session each, made by the set; and the floor's copy."""
+"""A world of N active permissions with one running session each, made by the set."""
 
 from datetime import UTC, datetime
 
@@ -7,17 +7,17 @@ from core import db
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 _WORLD = """
-INSERT INTO core_user (id, username, password, first_name, last_name, email, is_superuser, is_staff, is_active,
-                       date_joined)
+INSERT INTO core_user (id, username, password, first_name, last_name, email, is_superuser, is_staff,
+                       is_active, date_joined)
 VALUES (1, 'bench', '', '', '', '', false, false, true, %(start)s) ON CONFLICT DO NOTHING;
 INSERT INTO sessions_vendor (id, client_id, slug, name, is_active, created_at)
 VALUES (1, 1, 'vendor123', 'vendor123', true, %(start)s) ON CONFLICT DO NOTHING;
 INSERT INTO zcash_permission (id, public_id, client_id, wallet_address, status, requested_zat,
-    rate_zat_per_hour, duration_days, credited_zat, reversed_zat, remaining_zat, settled_at, open_transactions,
-    payment_address, diversifier_index, created_at, expires_at, pay_before, activated_at)
-SELECT n, gen_random_uuid(), 1, 'wallet-' || n, 'active', 100000000000, 100000000 + n, 300, 100000000000, 0,
-       100000000000, %(start)s, 1, 'address-' || n, n, %(start)s, %(start)s::timestamptz + interval '300 days',
-       %(start)s::timestamptz + interval '1 day', %(start)s
+    rate_zat_per_hour, duration_days, credited_zat, reversed_zat, remaining_zat, settled_at,
+    open_transactions, payment_address, diversifier_index, created_at, expires_at, pay_before, activated_at)
+SELECT n, gen_random_uuid(), 1, 'wallet-' || n, 'active', 100000000000, 100000000 + n, 300, 100000000000,
+       0, 100000000000, %(start)s, 1, 'address-' || n, n, %(start)s,
+       %(start)s::timestamptz + interval '300 days', %(start)s::timestamptz + interval '1 day', %(start)s
 FROM generate_series(1, %(n)s) n;
 INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, status, height, block_hash,
                            confirmations, first_seen_at, credited_at)

@@ -46,9 +46,7 @@ class Started:
     created: bool
 
 
-def start(
-    request: StartRequest, *, client_id: int, now: datetime, receipt: Receipt | None = None
-) -> Started:
+def start(request: StartRequest, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> Started:
     """Start a session on the wallet's active permission, or return the open one of the same `client_ref`.
 
     Raises:
@@ -78,9 +76,7 @@ def _start(request: StartRequest, *, client_id: int, now: datetime) -> Started:
     vendor = session_queries.vendor_of_client(client_id=client_id, slug=request.vendor_slug)
     permission = _lock_funding(request.wallet_address, client_id=client_id, now=now)
     running = metering.open_transactions(permission)
-    sessions_open = session_queries.open_of_wallet(
-        client_id=client_id, wallet_address=request.wallet_address
-    )
+    sessions_open = session_queries.open_of_wallet(client_id=client_id, wallet_address=request.wallet_address)
     for session in sessions_open:
         if (session.vendor_id, session.client_ref) == (vendor.pk, request.client_ref):
             return _answer(session, grants.of(permission, running), created=False)

@@ -189,9 +189,7 @@ def _end_sessions(permission: SpendingPermission, *, at: datetime, now: datetime
     for transaction in running:
         amount_zat = metering.meter(transaction).amount(to_ms(at))
         metering.close_transaction(transaction, at=at, amount_zat=amount_zat)
-        sessions.end_session(
-            transaction.session, at=at, reason=EndReason.PERMISSION_REVOKED, booked_at=now
-        )
+        sessions.end_session(transaction.session, at=at, reason=EndReason.PERMISSION_REVOKED, booked_at=now)
     if running:
         permissions.count_open(permission, change=-len(running), settled_at=at)
 

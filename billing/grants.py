@@ -35,9 +35,7 @@ def of(permission: SpendingPermission, running: Sequence[Transaction]) -> Grants
         return Grants(None, {})
     settled_ms = to_ms(metering.settled_at(permission))
     ends = funded_until_ms(metering.meters(running), chain=chain(permission), settled_ms=settled_ms)
-    renewed = [
-        replace(metering.meter(each), until_ms=to_ms(each.session.capped_at)) for each in running
-    ]
+    renewed = [replace(metering.meter(each), until_ms=to_ms(each.session.capped_at)) for each in running]
     depletion_ms = depletes_ms(renewed, remaining_zat=permission.remaining_zat, settled_ms=settled_ms)
     if depletion_ms is not None and depletion_ms > to_ms(permission.expires_at):
         depletion_ms = None
@@ -53,9 +51,7 @@ def funded_ms(
     """Return for how many milliseconds the chain would pay for one more session at a rate, up to a day."""
     at_ms = to_ms(at)
     newcomer = Meter(_NEXT_ID, rate, at_ms, at_ms + _DAY_MS)
-    ends = funded_until_ms(
-        [*metering.meters(running), newcomer], chain=chain(permission), settled_ms=at_ms
-    )
+    ends = funded_until_ms([*metering.meters(running), newcomer], chain=chain(permission), settled_ms=at_ms)
     return ends[_NEXT_ID] - at_ms
 
 

@@ -95,9 +95,7 @@ def _split_page(progress: Progress, *, after_id: int, limit: int, now: datetime)
 def _draw_nothing(*, after_id: int, now: datetime) -> Page:
     """Return the page of one permission without settling it."""
     with db.operation():
-        return draw_page(
-            sql.NOTHING, after_id=after_id, limit=1, to=now, booked_at=now, actor=audit.ENGINE
-        )
+        return draw_page(sql.NOTHING, after_id=after_id, limit=1, to=now, booked_at=now, actor=audit.ENGINE)
 
 
 def _settle_one(progress: Progress, permission_id: int, *, now: datetime, wait: bool) -> None:

@@ -32,9 +32,7 @@ def settle_one(permission_id: int, *, now: datetime, wait: bool = True) -> None:
         settle(queries.lock(permission_id, wait=wait), now=now, wait=wait)
 
 
-def settle(
-    permission: SpendingPermission, *, now: datetime, wait: bool = True
-) -> SpendingPermission | None:
+def settle(permission: SpendingPermission, *, now: datetime, wait: bool = True) -> SpendingPermission | None:
     """Settle a locked permission at max(now, settled_at), and what follows it; a step.
 
     Every event that lies at or before that instant (a transaction's bound, depletion, expiry) takes effect
@@ -211,9 +209,7 @@ def _leave_active(
     if permission.expires_at <= at:
         new_states.append(PermissionStatus.EXPIRED)
     for state in new_states:
-        permissions.change_status(
-            permission, to=state, effective_at=at, booked_at=now, actor=audit.ENGINE
-        )
+        permissions.change_status(permission, to=state, effective_at=at, booked_at=now, actor=audit.ENGINE)
     heir = hand_over(permission, at=at, now=now, wait=wait)
     reason = EndReason.EXHAUSTED if depletes else EndReason.PERMISSION_EXPIRED
     rolled = [each for each in rolling if _covers(heir, each)]

@@ -28,9 +28,7 @@ def next_event_ms(
     return min([expires_ms, *bounds, *depletion]), depletion_ms
 
 
-def funded_until_ms(
-    meters: Sequence[Meter], *, chain: Sequence[Source], settled_ms: int
-) -> dict[int, int]:
+def funded_until_ms(meters: Sequence[Meter], *, chain: Sequence[Source], settled_ms: int) -> dict[int, int]:
     """Return for each open transaction, by id, until when the whole chain pays for its session."""
     ends: dict[int, int] = {}
     running, at_ms, waiting = list(meters), settled_ms, list(chain)
@@ -60,4 +58,3 @@ def _rolled(
     covered = [m for m in running if heir and m.rate_zat_per_hour <= heir.rate_zat_per_hour]
     ends.update({meter.id: at_ms for meter in running if meter not in covered})
     return [replace(meter, started_ms=at_ms) for meter in covered]
-

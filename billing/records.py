@@ -1,6 +1,5 @@
 """What a session cost: the record that `end` and `show` answer, from its transactions."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,9 +54,7 @@ class SessionRecord:
 
 def of_session(session: StreamingSession, *, now: datetime | None = None) -> SessionRecord:
     """Return a session's record; open transactions are measured at `now`."""
-    found: Sequence[Transaction] = (
-        Transaction.objects.filter(session=session).select_related("permission").order_by("id")
-    )
+    found = Transaction.objects.filter(session=session).select_related("permission").order_by("id")
     return SessionRecord(session, tuple(_record(each, now=now) for each in found))
 
 

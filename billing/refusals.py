@@ -29,7 +29,7 @@ def why_unfunded(*, client_id: int, wallet_address: str, now: datetime) -> Payme
         )
     known: dict[str, Any] = {"permission_id": str(latest.public_id), "expires_at": latest.expires_at}
     if latest.status in EXPIRING and latest.expires_at <= now:
-        return _expired(known)
+        return _expired(latest, known)
     return _REFUSALS[PermissionStatus(latest.status)](latest, known)
 
 
@@ -56,7 +56,7 @@ def _exhausted(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequ
     )
 
 
-def _expired(known: dict[str, Any]) -> PaymentRequired:
+def _expired(_: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
     return PermissionExpired("the permission has expired: create a new one", **known)
 
 
@@ -64,5 +64,5 @@ _REFUSALS = {
     PermissionStatus.PENDING: _pending,
     PermissionStatus.SUSPENDED: _suspended,
     PermissionStatus.EXHAUSTED: _exhausted,
-    PermissionStatus.EXPIRED: lambda _, known: _expired(known),
+    PermissionStatus.EXPIRED: _expired,
 }

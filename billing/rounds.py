@@ -37,9 +37,7 @@ def interval_round() -> IntervalRun:
         ClockSkew: this machine's clock is wrong; nothing was billed by it.
     """
     clock.require_no_skew()
-    run = interval.run_interval(
-        now=clock.now(), engine=engine_name(), chunk_size=settings.BILLING_CHUNK_SIZE
-    )
+    run = interval.run_interval(now=clock.now(), engine=engine_name(), chunk_size=settings.BILLING_CHUNK_SIZE)
     log.info("interval", permissions=run.permissions, events=run.events, put_aside=len(run.put_aside))
     return run
 

@@ -52,9 +52,7 @@ def depletes_ms(meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int)
         return None
     if len(meters) == 1:
         return _depletes_alone_ms(meters[0], remaining_zat=remaining_zat, settled_ms=settled_ms)
-    return _bisect_depletion_ms(
-        meters, remaining_zat=remaining_zat, settled_ms=settled_ms, last_ms=last_ms
-    )
+    return _bisect_depletion_ms(meters, remaining_zat=remaining_zat, settled_ms=settled_ms, last_ms=last_ms)
 
 
 def depletion_amounts(

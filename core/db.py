@@ -10,7 +10,7 @@ from core.errors import Busy
 
 T = TypeVar("T")
 
-# lock_not_available, deadlock_detected, serialization_failure, query_canceled (statement_timeout)
+# In this order: no lock in time, deadlock, serialization failure, statement time-out.
 _BUSY_STATES = {"55P03", "40P01", "40001", "57014"}
 
 

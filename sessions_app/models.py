@@ -13,12 +13,16 @@ from django.db.models import F, Q
 from core.amounts import MAX_ZAT
 from sessions_app.rules import OPEN, EndReason, SessionStatus
 
+_SLUG = RegexValidator(
+    r"\A[A-Za-z0-9_-]{1,64}\Z", message="must have 1 to 64 letters, digits, hyphens or underscores"
+)
+
 
 class Vendor(models.Model):
     """Somebody whose streams are paid for; `slug` is the API's `vendor_id`, unique per client."""
 
     client = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
-    slug = models.CharField(max_length=64, validators=[RegexValidator(r"\A[A-Za-z0-9_-]{1,64}\Z")])
+    slug = models.CharField(max_length=64, validators=[_SLUG])
     name = models.CharField(max_length=200)
     price_zat_per_hour = models.BigIntegerField(null=True, blank=True)
     heartbeat_seconds = models.IntegerField(null=True, blank=True)

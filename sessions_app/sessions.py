@@ -51,9 +51,7 @@ def open_session(
     return session
 
 
-def end_session(
-    session: StreamingSession, *, at: datetime, reason: EndReason, booked_at: datetime
-) -> None:
+def end_session(session: StreamingSession, *, at: datetime, reason: EndReason, booked_at: datetime) -> None:
     """End an open session at an instant, with its event.
 
     Raises:

@@ -65,7 +65,8 @@ INVARIANTS = {
         CROSS JOIN LATERAL (SELECT floor(x.rate_zat_per_hour::numeric
             * floor(1000 * extract(epoch FROM x.ended_at - x.started_at)) / 3600000) AS full_zat,
             floor(x.rate_zat_per_hour::numeric
-            * greatest(0, floor(1000 * extract(epoch FROM x.ended_at - x.started_at)) - 1) / 3600000) AS least_zat) f
+            * greatest(0, floor(1000 * extract(epoch FROM x.ended_at - x.started_at)) - 1) / 3600000)
+            AS least_zat) f
         WHERE x.status <> 'open' AND x.amount_zat NOT BETWEEN f.least_zat AND f.full_zat
     """,
 }

@@ -5,23 +5,18 @@ from collections.abc import Iterator
 
 import pytest
 
+from paygo.devstack.testing import ensure_test_services
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "paygo.settings"
 os.environ.setdefault("PAYGO_SECRET_KEY", "only-for-tests")
 os.environ.setdefault("PAYGO_SANDBOX", "1")
 os.environ.setdefault("ZCASH_MIN_CONFIRMATIONS", "3")
+os.environ.update(ensure_test_services())
 
-try:
-    from paygo.devstack.testing import ensure_test_services
+from django.core.management.commands import flush as flush_command
 
-    os.environ.update(ensure_test_services())
-except ImportError:
-    pass
-
-from django.contrib.auth.hashers import make_password  # noqa: E402, F401
-from django.core.management import sql as management_sql  # noqa: E402, F401
-from django.core.management.commands import flush as flush_command  # noqa: E402
-
-from core import clock  # noqa: E402
-from tests import books  # noqa: E402
+from core import clock
+from tests import books
 
 _sql_flush = flush_command.sql_flush
 

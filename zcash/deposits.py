@@ -67,9 +67,7 @@ def _parameters(permission: SpendingPermission, receipt: Receipt, *, now: dateti
     }
 
 
-def _announce(
-    kind: str, permission: SpendingPermission, output: Receipt | Deposit, *, now: datetime
-) -> None:
+def _announce(kind: str, permission: SpendingPermission, output: Receipt | Deposit, *, now: datetime) -> None:
     outbox.emit(
         kind,
         client_id=permission.client_id,

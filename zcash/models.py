@@ -77,7 +77,8 @@ class SpendingPermission(models.Model):
                 condition=Q(status__in=[s.value for s in PermissionStatus]), name="zcash_permission_status"
             ),
             models.CheckConstraint(
-                condition=Q(requested_zat__gt=0, requested_zat__lte=MAX_ZAT), name="zcash_permission_requested"
+                condition=Q(requested_zat__gt=0, requested_zat__lte=MAX_ZAT),
+                name="zcash_permission_requested",
             ),
             models.CheckConstraint(
                 condition=Q(rate_zat_per_hour__gt=0, rate_zat_per_hour__lte=MAX_ZAT),
@@ -97,8 +98,7 @@ class SpendingPermission(models.Model):
                 name="zcash_permission_meter_needs_active",
             ),
             models.CheckConstraint(
-                condition=~_ACTIVE
-                | Q(settled_at__isnull=False, activated_at__isnull=False),
+                condition=~_ACTIVE | Q(settled_at__isnull=False, activated_at__isnull=False),
                 name="zcash_permission_active_is_settled",
             ),
             models.CheckConstraint(

@@ -33,7 +33,7 @@ _INDEX_BITS = 62
 
 @dataclass(frozen=True)
 class Request:
-    """What a viewer asks for: how much (zatoshis), at most at which rate (zatoshis per hour), for how long."""
+    """What a viewer asks for: zatoshis, at most how many of them an hour, for how many days."""
 
     wallet_address: str
     requested_zat: int
@@ -126,7 +126,9 @@ def change_status(
         raise WrongPermissionState(f"the permission is no longer {old}")
     for field, value in changes.items():
         setattr(permission, field, value)
-    _note(permission, ENTERED[to], effective_at=effective_at, booked_at=booked_at, actor=actor, details=details)
+    _note(
+        permission, ENTERED[to], effective_at=effective_at, booked_at=booked_at, actor=actor, details=details
+    )
 
 
 def add_money(
@@ -258,5 +260,3 @@ def _indices(seed: UUID | None) -> Iterator[int]:
 
 def _amount_limits_zat() -> tuple[int, int]:
     return parse_zec(settings.MIN_PERMISSION_AMOUNT), parse_zec(settings.MAX_PERMISSION_AMOUNT)
-
-

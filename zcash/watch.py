@@ -77,9 +77,7 @@ def pin(status: NodeStatus) -> WatchedChain:
         WrongChain: the node is on another chain than the pinned or the configured one.
     """
     chain = WatchedChain.objects.filter(pk=1).first()
-    verify_chain(
-        status, network=settings.ZCASH_NETWORK, genesis_hash=chain.genesis_hash if chain else None
-    )
+    verify_chain(status, network=settings.ZCASH_NETWORK, genesis_hash=chain.genesis_hash if chain else None)
     if chain is None:
         with operation():
             chain, _ = WatchedChain.objects.get_or_create(

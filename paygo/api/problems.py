@@ -222,7 +222,7 @@ def _flat(found: Any) -> list[exceptions.ErrorDetail]:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/problems/"))
+    return request.path == "/api" or request.path.startswith(("/api/", "/problems/"))
 
 
 def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:

@@ -8,7 +8,16 @@ from paygo.backoffice.base import ReadOnlyAdmin, zec_column
 
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
-    list_display = ("public_id", "session", "permission", "status", "rate", "started_at", "ended_at", "amount")
+    list_display = (
+        "public_id",
+        "session",
+        "permission",
+        "status",
+        "rate",
+        "started_at",
+        "ended_at",
+        "amount",
+    )
     list_filter = ("status",)
     list_select_related = ("session", "permission")
     search_fields = ("=public_id", "=session__code")

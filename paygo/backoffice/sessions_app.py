@@ -34,7 +34,16 @@ class VendorAdmin(ModelAdmin):
 
 @admin.register(StreamingSession)
 class StreamingSessionAdmin(ReadOnlyAdmin):
-    list_display = ("code", "client", "wallet_address", "vendor", "status", "rate", "started_at", "end_reason")
+    list_display = (
+        "code",
+        "client",
+        "wallet_address",
+        "vendor",
+        "status",
+        "rate",
+        "started_at",
+        "end_reason",
+    )
     list_filter = ("status", "end_reason")
     list_select_related = ("client", "vendor")
     search_fields = ("=code", "=wallet_address")

@@ -12,12 +12,12 @@ from zcash.node import disconnect
 from zcash.node.rpc import RpcClient
 from zcash.simnode import SimNode
 
-_LOGIN = {"user": "paygo", "password": "only-for-tests"}
+_USER, _PASSWORD = "paygo", "only-for-tests"
 
 
 @pytest.fixture(scope="session")
 def simnode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimNode]:
-    with SimNode(datadir=tmp_path_factory.mktemp("node"), **_LOGIN) as running:
+    with SimNode(datadir=tmp_path_factory.mktemp("node"), user=_USER, password=_PASSWORD) as running:
         yield running
 
 
@@ -25,12 +25,12 @@ def simnode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimNode]:
 def node(simnode: SimNode, settings: Any) -> Iterator[RpcClient]:
     """The node that the service is configured for, to be moved by the test."""
     settings.ZCASH_RPC_URL = simnode.url
-    settings.ZCASH_RPC_USER, settings.ZCASH_RPC_PASSWORD = _LOGIN["user"], _LOGIN["password"]
+    settings.ZCASH_RPC_USER, settings.ZCASH_RPC_PASSWORD = _USER, _PASSWORD
     settings.ZCASH_RPC_COOKIE_FILE, settings.ZCASH_SERVICE_WALLET = "", ""
     settings.ZCASH_MIN_CONFIRMATIONS = MIN_CONFIRMATIONS
     settings.PAYGO_SANDBOX = True
     health.forget()
-    with closing(RpcClient(simnode.url, **_LOGIN)) as client:
+    with closing(RpcClient(simnode.url, user=_USER, password=_PASSWORD)) as client:
         yield client
     disconnect()
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from celery import Celery
 from django.db import OperationalError
 
 from billing.models import IntervalRun
-from core import clock
+from core import clock, db
 from paygo import health
 from paygo.api.health import HealthState
 from tests.api.world import Api
@@ -70,7 +71,7 @@ def test_answers_503_when_the_database_is_unusable(nobody: Api, monkeypatch: pyt
     def fail(_: str) -> None:
         raise OperationalError("password=secret")
 
-    monkeypatch.setattr(health.db, "row", fail)
+    monkeypatch.setattr(db, "row", fail)
 
     answer = nobody.get(HEALTH)
 
@@ -87,8 +88,7 @@ def test_names_a_redis_that_is_away(
     if part == "cache":
         settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": away}}
     else:
-        monkeypatch.setattr(health.celery_app.conf, "broker_url", away)
-        monkeypatch.setattr(health.celery_app.conf, "broker_read_url", away)
+        monkeypatch.setattr(health, "celery_app", Celery(broker=away, set_as_current=False))
 
     answer = nobody.get(HEALTH)
 
@@ -122,7 +122,12 @@ def test_waits_two_seconds_at_most_and_asks_a_part_that_hangs_once(
 
 def test_asks_nobody_twice_within_two_seconds(nobody: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(health, "PARTS", {**health.PARTS, "node": lambda: asked.append(1) or {"ok": True}})
+
+    def count() -> dict[str, Any]:
+        asked.append(1)
+        return {"ok": True}
+
+    monkeypatch.setattr(health, "PARTS", {**health.PARTS, "node": count})
 
     for _ in range(5):
         nobody.get(HEALTH)

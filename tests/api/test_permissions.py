@@ -81,7 +81,9 @@ def test_takes_an_amount_exactly(vera: Api, written: str, zat: int) -> None:
 
 
 def test_tells_the_whole_supply_to_the_last_zatoshi(vera: Api) -> None:
-    content = f'{{"user_wallet_address": "{ALICE}", "requested_amount": 20999999.99999999, "rate_per_hour": 21000000}}'
+    content = (
+        f'{{"user_wallet_address": "{ALICE}", "requested_amount": 20999999.99999999, "rate_per_hour": 1}}'
+    )
 
     answer = vera.call("POST", PERMISSIONS, content)
 

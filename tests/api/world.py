@@ -14,7 +14,16 @@ from core import clock
 from core.models import Event, ReceiptRow, User
 from paygo.api import keys
 from sessions_app.models import StreamingSession, Vendor
-from zcash.addresses import P2PKH, SAPLING, Network, Receiver, encode_p2pkh, encode_sapling, encode_unified
+from zcash.addresses import (
+    P2PKH,
+    SAPLING,
+    Network,
+    Receiver,
+    base58,
+    encode_p2pkh,
+    encode_sapling,
+    encode_unified,
+)
 from zcash.models import Deposit, PermissionAudit, SpendingPermission
 from zcash.node.rpc import RpcClient
 
@@ -27,7 +36,7 @@ CAROL_U = encode_unified(
     network=REGTEST,
 )
 MAINNET = encode_sapling(bytes(43), network=Network.MAIN)
-SPROUT = "zcBqWB8VDjVER7uLKb4oHp2v54v2a1jKd9o4FY7mdgQ3gDfG8MiZLvdQga8JK3t58yjXGjQHzMzkGUxSguSs6ZzqpgTNiZG"
+SPROUT = base58.encode_check(b"\x16\xb6" + bytes(64))
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 MIN_CONFIRMATIONS = 3
 

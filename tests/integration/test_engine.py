@@ -7,7 +7,16 @@ from billing.engine import StartRequest
 from billing.errors import InsufficientFunding, RateExceedsPermission
 from sessions_app.errors import SessionLimitReached, SessionNotFound, VendorNotFound
 from sessions_app.models import StreamingSession
-from tests.factories import ALICE, NOW, ZEC, after, make_active_permission, make_client, make_permission, make_vendor
+from tests.factories import (
+    ALICE,
+    NOW,
+    ZEC,
+    after,
+    make_active_permission,
+    make_client,
+    make_permission,
+    make_vendor,
+)
 from zcash.errors import PermissionExhausted, PermissionExpired, PermissionPending, PermissionRequired
 
 pytestmark = pytest.mark.django_db
@@ -178,7 +187,9 @@ def test_two_sessions_share_the_last_zatoshis():
     make_vendor(vera)
     permission = make_active_permission(vera, requested=1 * ZEC, rate=1 * ZEC)
     codes = [
-        engine.start(StartRequest(ALICE, "vendor123", ref), client_id=vera.pk, now=after(ms=offset)).session_code
+        engine.start(
+            StartRequest(ALICE, "vendor123", ref), client_id=vera.pk, now=after(ms=offset)
+        ).session_code
         for ref, offset in (("a", 0), ("b", 1))
     ]
 

@@ -40,7 +40,7 @@ def codes(data: dict[str, Any]) -> dict[str, list[str]]:
         (1, 10**8),
         (Decimal("0.00000001"), 1),
         ("2.5", 25 * 10**7),
-        (Decimal("21000000"), 2_100_000_000_000_000),
+        (Decimal(21000000), 2_100_000_000_000_000),
     ],
 )
 def test_takes_an_amount_as_zatoshis(given: Any, zat: int) -> None:

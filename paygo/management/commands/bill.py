@@ -84,6 +84,6 @@ def _guarded(step: Callable[[], None]) -> None:
     try:
         step()
     except (DatabaseError, DomainError) as error:
-        log.error("billing_round_failed", error=str(error), advice="it is tried again")
+        log.warning("billing_round_failed", error=str(error), advice="it is tried again")
         connection.close()
         clock.forget()

@@ -40,7 +40,8 @@ class Command(BaseCommand):
         try:
             vendor.full_clean()
         except ValidationError as error:
-            raise CommandError("; ".join(error.messages)) from error
+            texts = (f"{field}: {' '.join(found)}" for field, found in error.message_dict.items())
+            raise CommandError("; ".join(texts)) from error
         vendor.save()
         self.stdout.write(f"{vendor_id} made")
 

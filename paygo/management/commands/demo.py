@@ -31,10 +31,13 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, seconds: float, **_options: Any) -> None:
         """Run the demo here, or in a process of its own against a stack of its own."""
-        if _is_running():
-            self._run(seconds=seconds)
-        else:
-            self._run_on_own_stack(seconds=seconds)
+        try:
+            if _is_running():
+                self._run(seconds=seconds)
+            else:
+                self._run_on_own_stack(seconds=seconds)
+        except KeyboardInterrupt:
+            raise CommandError("The demo was interrupted.") from None
 
     def _run(self, *, seconds: float) -> None:
         try:
