@@ -6,7 +6,9 @@ The cast: Alice pays, Vera streams, Mallory must see nothing.
 import itertools
 from datetime import UTC, datetime, timedelta
 
-from billing import funding
+from billing import engine, funding
+from billing.engine import StartRequest
+from core import db
 from core.models import User
 from sessions_app.models import Vendor
 from zcash import audit
@@ -111,3 +113,56 @@ def make_active_permission(client: User, **kwargs: object) -> SpendingPermission
     assert isinstance(now, datetime)
     pay(permission, now=now)
     return permission
+
+
+def stream(
+    client: User,
+    *,
+    wallet: str = ALICE,
+    vendor: str = "vendor123",
+    ref: str = "",
+    heartbeat: int | None = None,
+    now: datetime = NOW,
+) -> str:
+    """Start a session and return its code."""
+    request = StartRequest(wallet, vendor, ref, heartbeat)
+    return engine.start(request, client_id=client.pk, now=now).session_code
+
+
+_CROWD = """
+WITH paid AS (
+    INSERT INTO zcash_permission (public_id, client_id, wallet_address, status, requested_zat,
+        rate_zat_per_hour, duration_days, credited_zat, reversed_zat, remaining_zat, settled_at,
+        open_transactions, payment_address, diversifier_index, created_at, expires_at, pay_before, activated_at)
+    SELECT gen_random_uuid(), %(client)s, 'wallet-' || n, 'active', %(zat)s, 100000000 + n, 90, %(zat)s, 0,
+           %(zat)s, %(now)s, 1, 'crowd-' || n, -n, %(now)s, %(now)s::timestamptz + interval '90 days',
+           %(now)s::timestamptz + interval '1 day', %(now)s
+    FROM generate_series(1, %(n)s) n
+    RETURNING id, wallet_address, rate_zat_per_hour
+), deposited AS (
+    INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, status, height, block_hash,
+                               confirmations, first_seen_at, credited_at)
+    SELECT id, 'crowd-' || id, 'sapling', 0, %(zat)s, 'confirmed', 1, 'block', 10, %(now)s, %(now)s FROM paid
+), logged AS (
+    INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,
+                                        amount_after_zat, action, actor)
+    SELECT id, %(now)s, %(now)s, 0, %(zat)s, 'credited', 'tests' FROM paid
+), streaming AS (
+    INSERT INTO sessions_session (public_id, code, client_id, wallet_address, vendor_id, client_ref,
+                                  rate_zat_per_hour, status, started_at, capped_at)
+    SELECT gen_random_uuid(), 'crowd-' || id, %(client)s, wallet_address, %(vendor)s, '', rate_zat_per_hour,
+           'active', %(now)s, %(now)s::timestamptz + interval '80 days'
+    FROM paid
+    RETURNING id, wallet_address, rate_zat_per_hour
+)
+INSERT INTO billing_transaction (public_id, session_id, permission_id, rate_zat_per_hour, started_at,
+                                 billable_until, status)
+SELECT gen_random_uuid(), s.id, p.id, p.rate_zat_per_hour, %(now)s, %(now)s::timestamptz + interval '80 days',
+       'open'
+FROM paid p JOIN streaming s USING (wallet_address)
+"""
+
+
+def make_crowd(client: User, *, vendor: Vendor, size: int, amount: int = 10**11, now: datetime = NOW) -> None:
+    """Make so many active permissions with one open session each, by the set, at a little over 1 ZEC/h."""
+    db.execute(_CROWD, {"client": client.pk, "vendor": vendor.pk, "n": size, "zat": amount, "now": now})

@@ -56,7 +56,7 @@ class ProblemDocument(serializers.Serializer[Any]):
     errors = FieldProblem(many=True, required=False)  # type: ignore[assignment]
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Documents `Authorization: Bearer <key>`."""
 
     target_class = "paygo.api.auth.ApiKeyAuthentication"
@@ -67,7 +67,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
         return {"type": "http", "scheme": "bearer"}
 
 
-class OwnFields(OpenApiSerializerFieldExtension):  # type: ignore[misc]
+class OwnFields(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """Documents the strict fields by what they say of themselves."""
 
     target_class = "paygo.api.fields.StrictField"
@@ -105,13 +105,13 @@ def documented(
 class Schema(PublicView):
     """The OpenAPI document of every call."""
 
-    @extend_schema(exclude=True)  # type: ignore[untyped-decorator]
+    @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer the document; it is the same for everybody."""
         return Response(_document(), content_type="application/vnd.oai.openapi+json")
 
 
-class Docs(PublicView, SpectacularSwaggerView):  # type: ignore[misc]
+class Docs(PublicView, SpectacularSwaggerView):
     """The document as a page to try the calls on."""
 
     url_name = "schema"
@@ -119,4 +119,4 @@ class Docs(PublicView, SpectacularSwaggerView):  # type: ignore[misc]
 
 @cache
 def _document() -> Any:
-    return SchemaGenerator().get_schema(request=None, public=True)
+    return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]

@@ -24,7 +24,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 class ApiView(APIView):
     """A call of a client, who needs the scope that the view names for the method."""
 
-    metadata_class = None
+    http_method_names: Sequence[str] = ("get", "head", "post")
     permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated, HasScope)
     scopes: Mapping[str, str] = MappingProxyType({})
 

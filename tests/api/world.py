@@ -102,12 +102,16 @@ class Api:
         return Answer(found.status_code, body, found.headers)
 
 
+def dynamic_middleware() -> list[str]:
+    """Return the middleware without that for static files."""
+    return [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
+
+
 @cache
 def browser() -> Client:
     """Return the one HTTP client; it serves no static files, whose look-up takes a second."""
     client = Client()
-    middleware = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
-    with override_settings(MIDDLEWARE=middleware):
+    with override_settings(MIDDLEWARE=dynamic_middleware()):
         client.handler.load_middleware()
     return client
 

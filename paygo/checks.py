@@ -1,0 +1,100 @@
+"""System checks: settings that would make PayGo unsafe or useless stop the start, with what to do."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+
+from core.amounts import AmountError, parse_zec
+from zcash.addresses import AddressError, Kind, Network, parse
+
+# Longer than this the running total of the dearest rate would not fit BIGINT (billing.sql.amount).
+_MAX_SESSION_HOURS = 100 * 24
+_AT_LEAST_ONE = (
+    "BILLING_INTERVAL_SECONDS",
+    "BILLING_CHUNK_SIZE",
+    "DEPOSIT_SCAN_SECONDS",
+    "EXPIRY_SWEEP_SECONDS",
+    "DEFAULT_PERMISSION_DURATION_DAYS",
+    "MAX_PERMISSION_DURATION_DAYS",
+    "PERMISSION_PAYMENT_WINDOW_HOURS",
+    "MAX_SESSION_HOURS",
+    "MAX_SESSIONS_PER_WALLET",
+    "ZCASH_MIN_CONFIRMATIONS",
+    "API_MAX_BODY_BYTES",
+)
+
+
+@register()
+def check_settings(app_configs: list[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+    """Return everything that is wrong with the settings of PayGo."""
+    return [*_numbers(), *_amounts(), *_zcash(), *_sandbox()]
+
+
+def _numbers() -> Iterator[CheckMessage]:
+    for name in _AT_LEAST_ONE:
+        if getattr(settings, name) < 1:
+            yield Error(f"{name} must be at least 1.", id="paygo.E001")
+    if settings.MAX_SESSION_HOURS > _MAX_SESSION_HOURS:
+        yield Error(f"MAX_SESSION_HOURS must be at most {_MAX_SESSION_HOURS}.", id="paygo.E002")
+    if settings.DEFAULT_PERMISSION_DURATION_DAYS > settings.MAX_PERMISSION_DURATION_DAYS:
+        yield Error(
+            "DEFAULT_PERMISSION_DURATION_DAYS is above MAX_PERMISSION_DURATION_DAYS.", id="paygo.E003"
+        )
+
+
+def _amounts() -> Iterator[CheckMessage]:
+    try:
+        low_zat, high_zat = (
+            parse_zec(settings.MIN_PERMISSION_AMOUNT),
+            parse_zec(settings.MAX_PERMISSION_AMOUNT),
+        )
+    except AmountError as error:
+        yield Error(f"MIN_PERMISSION_AMOUNT or MAX_PERMISSION_AMOUNT {error}.", id="paygo.E004")
+        return
+    if low_zat > high_zat:
+        yield Error("MIN_PERMISSION_AMOUNT is above MAX_PERMISSION_AMOUNT.", id="paygo.E004")
+
+
+def _zcash() -> Iterator[CheckMessage]:
+    if settings.ZCASH_NETWORK not in list(Network):
+        yield Error(
+            f"ZCASH_NETWORK is {settings.ZCASH_NETWORK!r}; it must be main, test or regtest.", id="paygo.E005"
+        )
+        return
+    if urlsplit(settings.ZCASH_RPC_URL).scheme not in ("http", "https"):
+        yield Error("ZCASH_RPC_URL must be an http:// or https:// address.", id="paygo.E006")
+    if settings.ZCASH_RPC_TIMEOUT_SECONDS <= 0:
+        yield Error("ZCASH_RPC_TIMEOUT_SECONDS must be above 0.", id="paygo.E007")
+    if settings.ZCASH_SERVICE_WALLET:
+        yield from _service_wallet()
+    if settings.ZCASH_NETWORK == Network.MAIN and settings.ZCASH_MIN_CONFIRMATIONS < 3:
+        yield Warning(
+            f"ZCASH_MIN_CONFIRMATIONS is {settings.ZCASH_MIN_CONFIRMATIONS} on the main network.",
+            hint="ZIP-315 recommends 10 for money from strangers, and never less than 3.",
+            id="paygo.W001",
+        )
+
+
+def _service_wallet() -> Iterator[CheckMessage]:
+    try:
+        address = parse(settings.ZCASH_SERVICE_WALLET, network=Network(settings.ZCASH_NETWORK))
+    except AddressError as error:
+        yield Error(f"ZCASH_SERVICE_WALLET: this is {error}.", id="paygo.E008")
+        return
+    if address.kind is not Kind.UNIFIED:
+        yield Error(
+            "ZCASH_SERVICE_WALLET must be a unified address of the wallet's own account.", id="paygo.E008"
+        )
+
+
+def _sandbox() -> Iterator[CheckMessage]:
+    if settings.PAYGO_SANDBOX and settings.ZCASH_NETWORK == Network.MAIN:
+        yield Error(
+            "PAYGO_SANDBOX is on and ZCASH_NETWORK is main.",
+            hint="A sandbox moves the clock: it is for test chains only.",
+            id="paygo.E009",
+        )

@@ -1,0 +1,50 @@
+"""System checks say which setting is wrong."""
+
+import pytest
+
+from paygo.checks import check_settings
+
+
+def ids() -> set[str]:
+    return {message.id for message in check_settings(None)}
+
+
+def test_accepts_the_defaults():
+    assert ids() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("BILLING_INTERVAL_SECONDS", 0, "paygo.E001"),
+        ("ZCASH_MIN_CONFIRMATIONS", 0, "paygo.E001"),
+        ("MAX_SESSION_HOURS", 2401, "paygo.E002"),
+        ("DEFAULT_PERMISSION_DURATION_DAYS", 9999, "paygo.E003"),
+        ("MIN_PERMISSION_AMOUNT", "a lot", "paygo.E004"),
+        ("MIN_PERMISSION_AMOUNT", "21000000", "no error"),
+        ("MAX_PERMISSION_AMOUNT", "0", "paygo.E004"),
+        ("ZCASH_NETWORK", "mainnet", "paygo.E005"),
+        ("ZCASH_RPC_URL", "127.0.0.1:8232", "paygo.E006"),
+        ("ZCASH_RPC_TIMEOUT_SECONDS", 0, "paygo.E007"),
+        ("ZCASH_SERVICE_WALLET", "zs1", "paygo.E008"),
+    ],
+)
+def test_names_a_wrong_setting(settings, name, value, expected):
+    setattr(settings, name, value)
+
+    assert ids() == (set() if expected == "no error" else {expected})
+
+
+def test_refuses_a_sandbox_on_the_main_network(settings):
+    settings.ZCASH_NETWORK = "main"
+    settings.PAYGO_SANDBOX = True
+
+    assert "paygo.E009" in ids()
+
+
+def test_warns_of_few_confirmations_on_the_main_network(settings):
+    settings.ZCASH_NETWORK = "main"
+    settings.PAYGO_SANDBOX = False
+    settings.ZCASH_MIN_CONFIRMATIONS = 1
+
+    assert ids() == {"paygo.W001"}
