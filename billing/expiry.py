@@ -35,20 +35,29 @@ def run(*, now: datetime) -> int:
 def bring_current(permission_id: int, *, now: datetime) -> SpendingPermission:
     """Let everything happen to a permission that time alone brings; return it as it is then."""
     with operation():
-        permission = queries.lock(permission_id)
-        let_time_pass(permission, now=now)
+        permission, _ = lock_current(permission_id, now=now)
     return permission
 
 
-def let_time_pass(permission: SpendingPermission, *, now: datetime) -> None:
-    """Settle, expire or lapse a locked permission, whichever is due at `now`; a step."""
+def lock_current(
+    permission_id: int, *, now: datetime
+) -> tuple[SpendingPermission, SpendingPermission | None]:
+    """Lock a permission after everything that time alone brings to its wallet; a step.
+
+    Returns it with the wallet's active permission (which may be itself). The active one is locked and settled
+    first: a queued permission may have become active, and used, before its own last day.
+    """
     require_transaction()
-    if permission.status == PermissionStatus.ACTIVE:
-        metering.settle(permission, now=now)
-    elif permission.status in EXPIRING and permission.expires_at <= now:
+    wallet = SpendingPermission.objects.values("client_id", "wallet_address").get(pk=permission_id)
+    active = queries.lock_active(**wallet)
+    if active is not None:
+        active = metering.settle(active, now=now)
+    permission = queries.lock(permission_id)
+    if permission.status in EXPIRING and permission.expires_at <= now:
         _end(permission, to=PermissionStatus.EXPIRED, at=permission.expires_at, now=now)
     elif is_unpaid(permission, now=now):
         _end(permission, to=PermissionStatus.LAPSED, at=permission.pay_before, now=now)
+    return permission, active
 
 
 def is_unpaid(permission: SpendingPermission, *, now: datetime) -> bool:

@@ -122,8 +122,8 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> Spe
         PermissionGone: it has ended already.
     """
     with db.operation():
-        permission = queries.lock(queries.of_client(client_id=client_id, public_id=public_id).pk)
-        expiry.let_time_pass(permission, now=now)
+        found = queries.of_client(client_id=client_id, public_id=public_id)
+        permission, _ = expiry.lock_current(found.pk, now=now)
         _refuse_closed(permission)
         was_active = permission.status == PermissionStatus.ACTIVE
         at = metering.effective_instant(permission, now=now) if was_active else now
@@ -138,10 +138,8 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> Spe
 
 def _credit_once(permission_id: int, *, now: datetime) -> int:
     with db.operation():
-        active = _lock_active_first(permission_id, now=now)
-        permission = queries.lock(permission_id)
         # What is over does not come back to life by the credit that is made now.
-        expiry.let_time_pass(permission, now=now)
+        permission, active = expiry.lock_current(permission_id, now=now)
         ready = deposits.lock_creditable(permission, min_confirmations=settings.ZCASH_MIN_CONFIRMATIONS)
         for deposit in ready:
             deposits.mark_credited(deposit, permission=permission, now=now)
@@ -155,13 +153,6 @@ def _credit_once(permission_id: int, *, now: datetime) -> int:
         if _is_payable(permission):
             _activate_or_queue(permission, behind=active, now=now)
     return sum(deposit.amount_zat for deposit in ready)
-
-
-def _lock_active_first(permission_id: int, *, now: datetime) -> SpendingPermission | None:
-    """Lock and settle the active permission of the same wallet; return the one that is active then."""
-    wallet = SpendingPermission.objects.values("client_id", "wallet_address").get(pk=permission_id)
-    active = queries.lock_active(**wallet)
-    return metering.settle(active, now=now) if active else None
 
 
 def _is_payable(permission: SpendingPermission) -> bool:

@@ -79,8 +79,24 @@ def _is_due(permission: SpendingPermission, running: list[Transaction], *, now: 
         return expiry.is_unpaid(permission, now=now)
     if permission.status in EXPIRING and permission.expires_at <= now:
         return True
-    if not running:
-        return False
+    if permission.status == PermissionStatus.QUEUED:
+        return _active_ahead_is_due(permission, now=now)
+    return bool(running) and _event_is_due(permission, running, now=now)
+
+
+def _active_ahead_is_due(permission: SpendingPermission, *, now: datetime) -> bool:
+    """Whether a queued permission may have become active already."""
+    wallet = SpendingPermission.objects.of_wallet(
+        client_id=permission.client_id, wallet_address=permission.wallet_address
+    )
+    active = wallet.active().first()
+    if active is None:
+        return True
+    running = metering.open_transactions(active)
+    return active.expires_at <= now or (bool(running) and _event_is_due(active, running, now=now))
+
+
+def _event_is_due(permission: SpendingPermission, running: list[Transaction], *, now: datetime) -> bool:
     event_ms, _ = next_event_ms(
         metering.meters(running),
         remaining_zat=permission.remaining_zat,

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from billing import expiry, funding, interval
 from billing.models import IntervalRun
-from core import clock
+from core import clock, db
 from zcash.models import WatchedChain
 from zcash.node import connect
 from zcash.node.port import NodeRefused, NodeUnavailable
@@ -51,7 +51,9 @@ def expiry_round() -> int:
 def deposit_round() -> int | None:
     """Look for payments and credit them; return how many permissions were credited, None without a node."""
     try:
-        return funding.scan_and_credit(wallet=connect(), now=clock.now())
+        # A pass may take longer than the time to the next one: two would only ask the node twice.
+        with db.alone("deposit round") as first:
+            return funding.scan_and_credit(wallet=connect(), now=clock.now()) if first else 0
     except (NodeUnavailable, NodeRefused) as error:
         log.warning(
             "deposit_scan_without_node",

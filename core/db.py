@@ -1,5 +1,6 @@
 """Transactions and raw SQL: operations open a transaction, steps require one, nobody nests."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -66,6 +67,18 @@ def again(call: Callable[[], T], *, on: type[Exception], times: int = 5) -> T:
         except on:
             continue
     return call()
+
+
+@contextmanager
+def alone(name: str) -> Iterator[bool]:
+    """Hold a named advisory lock of this connection; yield False where another process has it."""
+    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    (held,) = row("SELECT pg_try_advisory_lock(%(number)s)", {"number": number})
+    try:
+        yield held
+    finally:
+        if held:
+            execute("SELECT pg_advisory_unlock(%(number)s)", {"number": number})
 
 
 def rows(statement: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:

@@ -132,7 +132,6 @@ CELERY_TASK_TIME_LIMIT = 600
 CELERY_TASK_SOFT_TIME_LIMIT = 570
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
-# A worker that was away for an hour must not run sixty intervals in a row: one settles all.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 
 # -- Billing ----------------------------------------------------------------------------------------
@@ -149,10 +148,16 @@ MIN_START_SECONDS = env.int("MIN_START_SECONDS", default=10)
 MAX_SESSION_HOURS = env.int("MAX_SESSION_HOURS", default=12)
 MAX_SESSIONS_PER_WALLET = env.int("MAX_SESSIONS_PER_WALLET", default=4)
 
+
+def _every(task: str, seconds: int) -> dict[str, Any]:
+    """A message that waited for longer than a period is dropped: the next one does its work."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
 CELERY_BEAT_SCHEDULE = {
-    "billing-interval": {"task": "billing.run_interval", "schedule": BILLING_INTERVAL_SECONDS},
-    "expiry-sweep": {"task": "billing.run_expiry", "schedule": EXPIRY_SWEEP_SECONDS},
-    "deposit-scan": {"task": "billing.scan_deposits", "schedule": DEPOSIT_SCAN_SECONDS},
+    "billing-interval": _every("billing.run_interval", BILLING_INTERVAL_SECONDS),
+    "expiry-sweep": _every("billing.run_expiry", EXPIRY_SWEEP_SECONDS),
+    "deposit-scan": _every("billing.scan_deposits", DEPOSIT_SCAN_SECONDS),
 }
 
 # -- Zcash ------------------------------------------------------------------------------------------

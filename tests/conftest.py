@@ -13,6 +13,10 @@ os.environ.setdefault("PAYGO_SANDBOX", "1")
 os.environ.setdefault("ZCASH_MIN_CONFIRMATIONS", "3")
 os.environ.update(ensure_test_services())
 
+import django
+
+django.setup()
+
 from django.core.management.commands import flush as flush_command
 
 from core import clock
@@ -32,6 +36,9 @@ def _flush_past_the_triggers(*args: object, **kwargs: object) -> list[str]:
 
 
 flush_command.sql_flush = _flush_past_the_triggers
+
+
+pytest_plugins = ["tests.noskip"]
 
 
 @pytest.fixture(autouse=True)

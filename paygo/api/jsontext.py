@@ -38,7 +38,6 @@ def decode_object(body: bytes) -> dict[str, Any]:
         UnstorableTextError: a field has a character that cannot be stored.
     """
     text = _text(body)
-    _check_depth(text)
     try:
         value = json.loads(
             text,

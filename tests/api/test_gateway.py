@@ -1,8 +1,9 @@
 """What all calls have in common: request ids, faults, the schema, the pages of problems."""
 
-import importlib
 import json
 import logging
+import runpy
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from django.db import OperationalError
 from django.test import RequestFactory, override_settings
 
 from billing import live
-from paygo import wsgi
 from paygo.api import keys, problems
 from paygo.api.urls import urlpatterns
 from tests.api.world import END, PERMISSIONS, SESSIONS, UNKNOWN_ID, Api, browser, dynamic_middleware
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("node")
 def application() -> Any:
     """Return what the web server calls, without its look-up of static files."""
     with override_settings(MIDDLEWARE=dynamic_middleware()):
-        return importlib.reload(wsgi).application
+        return runpy.run_module("paygo.wsgi")["application"]
 
 
 def test_keeps_the_request_id_of_the_caller(vera: Api) -> None:
@@ -86,6 +86,7 @@ def test_tells_no_trace_of_a_fault_and_logs_it_once(
     assert errors[0].exc_info
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("content_type", ["a/b; x*=bogus''v", "a/b; charset=hex", "a/b; charset=undefined"])
 def test_survives_a_content_type_that_django_cannot_read(content_type: str) -> None:
     answers: list[str] = []
@@ -96,15 +97,19 @@ def test_survives_a_content_type_that_django_cannot_read(content_type: str) -> N
     assert answers == ["404 Not Found"]
 
 
+@pytest.mark.django_db(transaction=True)
 def test_reads_a_chunked_body(vera: Api) -> None:
     content = b'{"session_code": "short"}'
     environ = RequestFactory().post(END, content, content_type="application/json").environ
     environ |= {"HTTP_TRANSFER_ENCODING": "chunked", "HTTP_AUTHORIZATION": f"Bearer {vera.key}"}
+    environ["wsgi.input"] = BytesIO(content)
     del environ["CONTENT_LENGTH"]
 
     body = b"".join(application()(environ, lambda *_: None))
 
-    assert [each["field"] for each in json.loads(body)["errors"]] == ["session_code"]
+    assert [(each["field"], each["code"]) for each in json.loads(body)["errors"]] == [
+        ("session_code", "invalid")
+    ]
 
 
 @pytest.mark.parametrize("handler", [problems.not_found, problems.bad_request])

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from billing import engine, expiry, funding, live
 from billing.funding import Payment
@@ -183,7 +183,7 @@ def test_credits_a_deposit_once_however_often_it_is_asked(vera: User) -> None:
     assert Event.objects.filter(kind="deposit.confirmed").count() == 1
 
 
-def test_credits_nothing_before_the_last_confirmation(vera: User, settings: SettingsWrapper) -> None:
+def test_credits_nothing_before_the_last_confirmation(vera: User, settings: Settings) -> None:
     settings.ZCASH_MIN_CONFIRMATIONS = 5
     permission = make_permission(vera)
     deposit = see_deposit(permission, amount=10 * ZEC, confirmations=4)
@@ -234,7 +234,7 @@ def test_one_bad_permission_does_not_hold_up_the_credit_of_the_others(
     assert good.status == "active"
 
 
-def test_tells_how_far_a_payment_is(vera: User, settings: SettingsWrapper) -> None:
+def test_tells_how_far_a_payment_is(vera: User, settings: Settings) -> None:
     settings.ZCASH_MIN_CONFIRMATIONS = 5
     permission = make_permission(vera)
     see_deposit(permission, amount=1 * ZEC, confirmations=7)

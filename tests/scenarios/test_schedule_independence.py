@@ -7,6 +7,7 @@ millisecond by millisecond (tests.oracle).
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from billing import engine, expiry, funding, interval
+from billing import engine, expiry, funding, interval, live
 from billing.engine import StartRequest
 from billing.models import Transaction
 from core.errors import DomainError
@@ -45,7 +46,7 @@ class Paid:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the script, or an interval; `number` names a permission or a session."""
+    """One call of the script; `number` names a permission or a session."""
 
     at_ms: int
     name: str
@@ -90,7 +91,26 @@ def _calls() -> st.SearchStrategy[list[Call]]:
     return script.map(lambda parts: sorted([c for part in parts for c in part], key=lambda c: c.at_ms))
 
 
-INTERVALS = st.lists(st.tuples(INSTANTS, st.integers(1, 3), st.integers(-500, 0)), max_size=8)
+@dataclass(frozen=True)
+class Tick:
+    """Upkeep or a read in between, by a clock that may be a little behind; `number` is a chunk, or whom."""
+
+    at_ms: int
+    name: str
+    number: int
+    behind_ms: int
+
+
+TICKS = st.lists(
+    st.builds(
+        Tick,
+        at_ms=INSTANTS,
+        name=st.sampled_from(["interval", "sweep", "read"]),
+        number=st.integers(1, 3),
+        behind_ms=st.one_of(st.just(0), st.integers(0, 500)),
+    ),
+    max_size=8,
+)
 
 
 @settings(
@@ -99,15 +119,15 @@ INTERVALS = st.lists(st.tuples(INSTANTS, st.integers(1, 3), st.integers(-500, 0)
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(permissions=_permissions(), calls=_calls(), intervals=INTERVALS)
+@given(permissions=_permissions(), calls=_calls(), ticks=TICKS)
 def test_gives_what_the_walk_by_milliseconds_gives(
-    db: None, permissions: list[Paid], calls: list[Call], intervals: list[tuple[int, int, int]]
+    db: None, permissions: list[Paid], calls: list[Call], ticks: list[Tick]
 ) -> None:
     expected = _walk(permissions, calls)
 
     with _rolled_back():
         product = Product(permissions)
-        product.live(calls, intervals)
+        product.live(calls, ticks)
 
         assert product.story() == _story(expected, permissions)
         assert books.violations() == []
@@ -131,19 +151,23 @@ class Product:
             for paid in permissions
         ]
 
-    def live(self, calls: list[Call], intervals: list[tuple[int, int, int]]) -> None:
-        ticks = [
-            Call(at_ms, "interval", number=chunk, value=clock_ms) for at_ms, chunk, clock_ms in intervals
-        ]
-        for call in sorted([*calls, *ticks], key=lambda each: each.at_ms):
-            getattr(self, call.name)(call)
-        self.interval(Call(HORIZON_MS, "interval", number=3))
+    def live(self, calls: list[Call], ticks: list[Tick]) -> None:
+        script: list[Call | Tick] = sorted([*calls, *ticks], key=lambda each: each.at_ms)
+        for step in script:
+            getattr(self, step.name)(step)
+        self.interval(Tick(HORIZON_MS, "interval", number=3, behind_ms=0))
         expiry.run(now=after(ms=HORIZON_MS))
 
-    def interval(self, call: Call) -> None:
-        now = max(NOW, after(ms=call.at_ms + call.value))
-        run = interval.run_interval(now=now, engine="test", chunk_size=call.number)
+    def interval(self, tick: Tick) -> None:
+        run = interval.run_interval(now=_clock(tick), engine="test", chunk_size=tick.number)
         assert run.put_aside == []
+
+    def sweep(self, tick: Tick) -> None:
+        expiry.run(now=_clock(tick))
+
+    def read(self, tick: Tick) -> None:
+        permission = self.permissions[tick.number % len(self.permissions)]
+        assert live.read(permission.pk, now=_clock(tick)).remaining_zat >= 0
 
     def pay(self, call: Call) -> None:
         permission = self.permissions[call.number % len(self.permissions)]
@@ -267,6 +291,10 @@ def _told(outcome: Outcome, number: int) -> Any:
         if t.ended_at is not None
     ]
     return session.ended_at, session.end_reason, runs
+
+
+def _clock(tick: Tick) -> datetime:
+    return max(NOW, after(ms=tick.at_ms - tick.behind_ms))
 
 
 def _ms(moment: Any) -> int | None:

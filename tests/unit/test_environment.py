@@ -51,7 +51,7 @@ def test_ignores_the_file_of_a_stack_that_is_dead(tmp_path: Path, environment: d
 
     load_environment(tmp_path)
 
-    assert environment == {}
+    assert "C" not in environment
 
 
 def test_ignores_the_file_of_a_stack_that_is_a_zombie(tmp_path: Path, environment: dict[str, str]) -> None:
@@ -62,9 +62,9 @@ def test_ignores_the_file_of_a_stack_that_is_a_zombie(tmp_path: Path, environmen
     write_stack(tmp_path, pid=child.pid, started=started, C="stack")
 
     load_environment(tmp_path)
-
-    assert environment == {}
     child.wait()
+
+    assert "C" not in environment
 
 
 def test_ignores_a_stack_whose_pid_now_belongs_to_another_process(
@@ -74,7 +74,7 @@ def test_ignores_a_stack_whose_pid_now_belongs_to_another_process(
 
     load_environment(tmp_path)
 
-    assert environment == {}
+    assert "C" not in environment
 
 
 def test_reads_no_files_where_the_environment_is_complete(
@@ -85,7 +85,7 @@ def test_reads_no_files_where_the_environment_is_complete(
 
     load_environment(tmp_path)
 
-    assert environment == {NO_FILES: "1"}
+    assert "B" not in environment
 
 
 def test_reads_quotes_comments_and_export_as_a_shell_does(tmp_path: Path) -> None:
