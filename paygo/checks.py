@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error
 
 from core.amounts import AmountError, parse_zec
 from zcash.addresses import AddressError, Kind, Network, parse
@@ -28,8 +28,8 @@ _AT_LEAST_ONE = (
 )
 
 
-@register()
-def check_settings(app_configs: list[AppConfig] | None, **_: Any) -> list[CheckMessage]:
+@checks.register()
+def check_settings(**_: Any) -> list[CheckMessage]:
     """Return everything that is wrong with the settings of PayGo."""
     return [*_numbers(), *_amounts(), *_zcash(), *_sandbox()]
 
@@ -72,7 +72,7 @@ def _zcash() -> Iterator[CheckMessage]:
     if settings.ZCASH_SERVICE_WALLET:
         yield from _service_wallet()
     if settings.ZCASH_NETWORK == Network.MAIN and settings.ZCASH_MIN_CONFIRMATIONS < 3:
-        yield Warning(
+        yield checks.Warning(
             f"ZCASH_MIN_CONFIRMATIONS is {settings.ZCASH_MIN_CONFIRMATIONS} on the main network.",
             hint="ZIP-315 recommends 10 for money from strangers, and never less than 3.",
             id="paygo.W001",

@@ -6,7 +6,7 @@ from paygo.checks import check_settings
 
 
 def ids() -> set[str]:
-    return {message.id for message in check_settings(None)}
+    return {message.id for message in check_settings()}
 
 
 def test_accepts_the_defaults():

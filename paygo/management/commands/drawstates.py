@@ -1,6 +1,7 @@
 """`manage.py drawstates`: writes docs/states.md from the transition dicts, so that it is never wrong."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Any
 
@@ -11,7 +12,7 @@ from billing.rules import TRANSACTION_TRANSITIONS
 from sessions_app.rules import SESSION_TRANSITIONS
 from zcash.rules import DEPOSIT_TRANSITIONS, PERMISSION_TRANSITIONS
 
-_MACHINES: dict[str, Mapping[Any, Set[Any]]] = {
+_MACHINES: dict[str, Mapping[Any, AbstractSet[Any]]] = {
     "Spending permission": PERMISSION_TRANSITIONS,
     "Deposit": DEPOSIT_TRANSITIONS,
     "Session": SESSION_TRANSITIONS,
@@ -29,13 +30,13 @@ class Command(BaseCommand):
 
 def draw() -> str:
     """Return the page: one diagram for each machine."""
-    parts = ["# States\n\nDrawn by `manage.py drawstates` from the transition dicts in each app's `rules.py`.\n"]
+    parts = ["# States\n\nDrawn by `manage.py drawstates` from the transition dicts in each `rules.py`.\n"]
     for name, transitions in _MACHINES.items():
         parts.append(f"\n## {name}\n\n```mermaid\nstateDiagram-v2\n{_arrows(transitions)}```\n")
     return "".join(parts)
 
 
-def _arrows(transitions: Mapping[StrEnum, Set[StrEnum]]) -> str:
+def _arrows(transitions: Mapping[StrEnum, AbstractSet[StrEnum]]) -> str:
     lines = [f"    [*] --> {next(iter(transitions))}\n"]
     for old, allowed in transitions.items():
         lines += [f"    {old} --> {new}\n" for new in sorted(allowed)] or [f"    {old} --> [*]\n"]
