@@ -45,7 +45,7 @@ lint: install ## Check style, types, imports, migrations, and that no registry o
 	@$(PYTHON) -m mypy
 	@$(VENV)/bin/lint-imports
 	@$(NO_DATABASE) $(PYTHON) manage.py makemigrations --check --dry-run
-	@! git grep -nIE $(FORBIDDEN) || { echo "A package registry or a path of one machine is named above."; exit 1; }
+	@! git grep --untracked -nIE $(FORBIDDEN) || { echo "A package registry or a path of one machine is named above."; exit 1; }
 
 bench: install ## Measure the billing interval on PostgreSQL; the last line is JSON
 	@$(PYTHON) -m bench.interval

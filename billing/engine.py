@@ -17,7 +17,7 @@ from core.clock import to_ms
 from core.idempotency import Receipt
 from sessions_app import queries as session_queries
 from sessions_app import sessions
-from sessions_app.errors import SessionLimitReached
+from sessions_app.errors import SessionEnded, SessionLimitReached
 from sessions_app.models import StreamingSession, Vendor
 from sessions_app.rules import EndReason
 from zcash import permissions, queries
@@ -63,6 +63,15 @@ def start(request: StartRequest, *, client_id: int, now: datetime, receipt: Rece
     return started
 
 
+@dataclass(frozen=True)
+class Alive:
+    """A session that runs: until when it may stream, and by when the next heartbeat must come."""
+
+    session: StreamingSession
+    granted_until: datetime
+    next_heartbeat_by: datetime | None
+
+
 def end(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
     """End a session now and return its record; an ended one returns the same record again.
 
@@ -70,6 +79,16 @@ def end(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
         SessionNotFound: not this client's.
     """
     return db.again(lambda: _end_once(session_code, client_id=client_id, now=now), on=RolledOver)
+
+
+def heartbeat(session_code: str, *, client_id: int, now: datetime) -> Alive:
+    """Renew a session's heartbeat lease; one that asked for no heartbeats is only looked at.
+
+    Raises:
+        SessionNotFound: not this client's.
+        SessionEnded: it has ended, perhaps at the end of its lease: a late heartbeat revives nothing.
+    """
+    return db.again(lambda: _heartbeat_once(session_code, client_id=client_id, now=now), on=RolledOver)
 
 
 def _start(request: StartRequest, *, client_id: int, now: datetime) -> Started:
@@ -173,23 +192,53 @@ def _answer(session: StreamingSession, granted: Grants, *, created: bool) -> Sta
 
 def _end_once(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
     with db.operation():
-        session = session_queries.of_client(client_id=client_id, code=session_code)
-        transaction = _open_transaction(session)
-        if transaction is None:
-            return records.of_session(session)
-        permission = metering.settle(queries.lock(transaction.permission_id), now=now)
-        session = session_queries.lock(session.pk)
-        transaction = _open_transaction(session)
-        if transaction is None:
-            return records.of_session(session)
-        if permission is None or transaction.permission_id != permission.pk:
-            raise RolledOver
+        found = session_queries.of_client(client_id=client_id, code=session_code)
+        running = _lock_running(found, now=now)
+        if running is None:
+            return records.of_session(session_queries.lock(found.pk))
+        permission, session, transaction = running
         at = metering.effective_instant(permission, now=now)
         amount_zat = metering.meter(transaction).amount(to_ms(at))
         sessions.end_session(session, at=at, reason=EndReason.ENDED_BY_CLIENT, booked_at=now)
         metering.close_transaction(transaction, at=at, amount_zat=amount_zat)
         permissions.count_open(permission, change=-1, settled_at=at)
         return records.of_session(session)
+
+
+def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Alive:
+    with db.operation():
+        found = session_queries.of_client(client_id=client_id, code=session_code)
+        running = _lock_running(found, now=now)
+        if running is None:
+            raise SessionEnded(f"the session has ended: {session_queries.lock(found.pk).end_reason}")
+        permission, session, transaction = running
+        at = metering.effective_instant(permission, now=now)
+        if session.heartbeat_seconds:
+            sessions.renew_lease(session, until=at + timedelta(seconds=session.heartbeat_seconds))
+            metering.move_bound(transaction, until=session.billable_until)
+        granted = grants.of(permission, metering.open_transactions(permission))
+        return Alive(session, granted.until[session.pk], session.lease_until)
+
+
+def _lock_running(
+    session: StreamingSession, *, now: datetime
+) -> tuple[SpendingPermission, StreamingSession, Transaction] | None:
+    """Lock what a running session runs on, settled at `now`, and the session; None if it has ended by then.
+
+    Raises:
+        RolledOver: it moved to another permission while the lock was waited for.
+    """
+    transaction = _open_transaction(session)
+    if transaction is None:
+        return None
+    permission = metering.settle(queries.lock(transaction.permission_id), now=now)
+    session = session_queries.lock(session.pk)
+    transaction = _open_transaction(session)
+    if transaction is None:
+        return None
+    if permission is None or transaction.permission_id != permission.pk:
+        raise RolledOver
+    return permission, session, transaction
 
 
 def _open_transaction(session: StreamingSession) -> Transaction | None:

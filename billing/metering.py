@@ -107,6 +107,13 @@ def open_transaction(
     )
 
 
+def move_bound(transaction: Transaction, *, until: datetime) -> None:
+    """Move the bound of an open transaction whose permission is locked and settled; both lie ahead."""
+    require_transaction()
+    transaction.billable_until = until
+    transaction.save(update_fields=["billable_until"])
+
+
 def close_transaction(transaction: Transaction, *, at: datetime, amount_zat: int) -> None:
     """Make an open transaction final at an instant; prepaid ZEC is confirmed at once.
 

@@ -33,7 +33,8 @@ def of_client(*, client_id: int, code: str) -> StreamingSession:
 def lock(session_id: int) -> StreamingSession:
     """Lock one session and return it as it is now; the caller holds its permission's lock."""
     require_transaction()
-    return StreamingSession.objects.select_for_update(no_key=True).get(pk=session_id)
+    locked = StreamingSession.objects.select_related("vendor").select_for_update(no_key=True, of=("self",))
+    return locked.get(pk=session_id)
 
 
 def open_of_wallet(*, client_id: int, wallet_address: str) -> list[StreamingSession]:

@@ -67,6 +67,13 @@ def end_session(session: StreamingSession, *, at: datetime, reason: EndReason, b
     _announce("session.ended", session, now=booked_at)
 
 
+def renew_lease(session: StreamingSession, *, until: datetime) -> None:
+    """Move the end of a locked, running session's heartbeat lease."""
+    require_transaction()
+    session.lease_until = until
+    session.save(update_fields=["lease_until"])
+
+
 def announce_grant_changed(session: StreamingSession, *, granted_until: datetime, now: datetime) -> None:
     """Tell the client that a running session may stream for less time than was said before."""
     outbox.emit(

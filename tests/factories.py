@@ -135,7 +135,8 @@ WITH paid AS (
         rate_zat_per_hour, duration_days, credited_zat, reversed_zat, remaining_zat, settled_at,
         open_transactions, payment_address, diversifier_index, created_at, expires_at, pay_before, activated_at)
     SELECT gen_random_uuid(), %(client)s, 'wallet-' || n, 'active', %(zat)s, 100000000 + n, 90, %(zat)s, 0,
-           %(zat)s, %(now)s, 1, 'crowd-' || %(client)s || '-' || n, -1000000 * %(client)s - n, %(now)s, %(now)s::timestamptz + interval '90 days',
+           %(zat)s, %(now)s, 1, 'crowd-' || %(client)s || '-' || n, -1000000 * %(client)s - n, %(now)s,
+           %(now)s::timestamptz + interval '90 days',
            %(now)s::timestamptz + interval '1 day', %(now)s
     FROM generate_series(1, %(n)s) n
     RETURNING id, wallet_address, rate_zat_per_hour

@@ -13,7 +13,7 @@ MAX_DEPTH = 8
 _MAX_INTEGER_DIGITS = 20
 
 # A string is one match even where it never ends, so that the scan stays linear.
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 # PostgreSQL stores neither; no raw one gets through UTF-8 and the parser, an escaped one does.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from paygo.devstack import ADMIN, VENDOR
 from paygo.devstack.datadir import DataDir
-from paygo.devstack.prepare import ADMIN, VENDOR
 
 
 def banner(env: Mapping[str, str], *, made: Mapping[str, Any], data: DataDir) -> str:

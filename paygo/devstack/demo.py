@@ -14,9 +14,9 @@ from typing import Any
 
 import requests
 
+from paygo.devstack import VENDOR
 from zcash.addresses import Network, encode_sapling
 
-VENDOR = "vendor123"
 AMOUNT_ZEC = Decimal(10)
 RATE_ZEC = Decimal("2.5")
 ZAT = Decimal(100_000_000)

@@ -15,9 +15,7 @@ import django
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError
 
-CLIENT = "demo"
-VENDOR = "vendor123"
-ADMIN = "admin"
+from paygo.devstack import ADMIN, CLIENT, VENDOR
 
 
 def main() -> None:

@@ -107,9 +107,8 @@ def test_reads_a_chunked_body(vera: Api) -> None:
 
     body = b"".join(application()(environ, lambda *_: None))
 
-    assert [(each["field"], each["code"]) for each in json.loads(body)["errors"]] == [
-        ("session_code", "invalid")
-    ]
+    (error,) = json.loads(body)["errors"]
+    assert (error["field"], error["code"]) == ("session_code", "invalid")
 
 
 @pytest.mark.parametrize("handler", [problems.not_found, problems.bad_request])

@@ -5,7 +5,7 @@ import pytest
 from billing import engine
 from billing.engine import StartRequest
 from billing.errors import InsufficientFunding, RateExceedsPermission
-from sessions_app.errors import SessionLimitReached, SessionNotFound, VendorNotFound
+from sessions_app.errors import SessionEnded, SessionLimitReached, SessionNotFound, VendorNotFound
 from sessions_app.models import StreamingSession
 from tests.factories import (
     ALICE,
@@ -180,6 +180,42 @@ def test_hides_vendors_and_sessions_of_other_clients():
         engine.start(REQUEST, client_id=mallory.pk, now=NOW)
     with pytest.raises(SessionNotFound):
         engine.end(started.session_code, client_id=mallory.pk, now=NOW)
+
+
+def test_a_heartbeat_renews_the_lease():
+    vera = make_client()
+    make_vendor(vera, heartbeat=60)
+    make_active_permission(vera)
+    code = engine.start(REQUEST, client_id=vera.pk, now=NOW).session_code
+
+    alive = engine.heartbeat(code, client_id=vera.pk, now=after(seconds=50))
+
+    assert alive.next_heartbeat_by == alive.granted_until == after(seconds=110)
+    record = engine.end(code, client_id=vera.pk, now=after(seconds=500))
+    assert (record.session.ended_at, record.end_reason) == (after(seconds=110), "heartbeat_lost")
+
+
+def test_a_heartbeat_after_the_lease_revives_nothing():
+    vera = make_client()
+    make_vendor(vera, heartbeat=60)
+    make_active_permission(vera)
+    code = engine.start(REQUEST, client_id=vera.pk, now=NOW).session_code
+
+    with pytest.raises(SessionEnded, match="heartbeat_lost"):
+        engine.heartbeat(code, client_id=vera.pk, now=after(seconds=60))
+
+
+def test_the_lease_never_reaches_past_the_longest_session(settings):
+    settings.MAX_SESSION_HOURS = 1
+    vera = make_client()
+    make_vendor(vera, heartbeat=3600)
+    make_active_permission(vera)
+    code = engine.start(REQUEST, client_id=vera.pk, now=NOW).session_code
+    engine.heartbeat(code, client_id=vera.pk, now=after(seconds=1800))
+
+    record = engine.end(code, client_id=vera.pk, now=after(hours=3))
+
+    assert (record.session.ended_at, record.end_reason) == (after(hours=1), "max_duration")
 
 
 def test_two_sessions_share_the_last_zatoshis():

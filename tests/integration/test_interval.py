@@ -245,7 +245,7 @@ def test_records_who_ran_when(vera: User) -> None:
 
 
 def test_a_run_that_dies_is_not_recorded_as_finished(monkeypatch: pytest.MonkeyPatch, vera: User) -> None:
-    def die(**_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(interval, "draw_page", die)
