@@ -7,7 +7,7 @@ from django.conf import settings
 
 from billing import live
 from billing.live import LivePermission
-from core.amounts import div_floor
+from core.amounts import div_ceil
 from zcash import watch
 from zcash.addresses import Network
 from zcash.addresses import parse as parse_address
@@ -48,7 +48,7 @@ class Balance:
         """Whether it pays for the shortest session; without a rate, whether there is anything."""
         if self.rate_zat_per_hour is None:
             return self.spendable_zat > 0
-        shortest_zat = -div_floor(-self.rate_zat_per_hour * settings.MIN_START_SECONDS, 3600)
+        shortest_zat = div_ceil(self.rate_zat_per_hour * settings.MIN_START_SECONDS, 3600)
         return self.spendable_zat >= shortest_zat
 
 

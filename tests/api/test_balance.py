@@ -89,14 +89,14 @@ def test_leaves_out_a_permission_that_does_not_cover_the_rate(vera: Api, node: R
     assert (body["permission_balance"], body["can_stream"]) == (None, False)
 
 
-@pytest.mark.parametrize(("zec", "can_stream"), [(0.0025, True), (0.00249999, False)])
+@pytest.mark.parametrize(("zec", "can_stream"), [(0.00277778, True), (0.00277777, False)])
 def test_can_stream_from_the_shortest_session_on(
     vera: Api, node: RpcClient, zec: float, can_stream: bool
 ) -> None:
     address = fresh_t_address(round(zec * 10**8))
     node.call("sim_fund_address", address, zec)
 
-    body = vera.get(of(address, "?rate_per_hour=0.9")).body
+    body = vera.get(of(address, "?rate_per_hour=1")).body
 
     assert body["can_stream"] is can_stream
 

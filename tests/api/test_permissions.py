@@ -1,10 +1,13 @@
 """Spending permissions over HTTP: create, show, verify, revoke, and the one of a wallet."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from core import clock
+from core.models import ReceiptRow
 from paygo.api.permission_bodies import (
     CreatedPermission,
     PermissionState,
@@ -125,6 +128,16 @@ def test_refuses_a_key_with_another_body(vera: Api) -> None:
 
     assert (answer.status, answer.code) == (422, "idempotency_key_reused")
     assert rows() == before
+
+
+def test_lets_a_repetition_wait_for_the_call_in_flight(vera: Api) -> None:
+    vera.post(PERMISSIONS, permission_body(), idempotency_key="order-1")
+    ReceiptRow.objects.update(result=None, lease_until=clock.now() + timedelta(seconds=30))
+
+    answer = vera.post(PERMISSIONS, permission_body(), idempotency_key="order-1")
+
+    assert (answer.status, answer.code) == (409, "idempotency_key_in_flight")
+    assert SpendingPermission.objects.count() == 1
 
 
 @pytest.mark.parametrize("key", ["", "with space", "a" * 256, "\u00e9"])

@@ -1,15 +1,11 @@
 """Streaming sessions over HTTP: start, show, end."""
 
-from typing import Any
-
 import pytest
 
 from paygo.api.session_bodies import EndedSession, SessionState, StartedSession, TransactionOfSession
 from sessions_app.models import StreamingSession, Vendor
 from tests.api.world import (
-    ALICE,
     END,
-    PERMISSIONS,
     SESSIONS,
     Api,
     create,
@@ -250,17 +246,3 @@ def test_refuses_a_method_that_the_path_does_not_have(vera: Api, method: str, at
 
     # `end` is no session code, so that a GET of it names the code.
     assert (answer.status, answer.code) == (405, "method_not_allowed")
-
-
-def test_answers_busy_while_another_call_holds_the_key(vera: Api, node: RpcClient) -> None:
-    create_active(vera, node)
-    key: dict[str, Any] = {"idempotency_key": "start-1"}
-    vera.post(SESSIONS, session_body(), **key)
-
-    again = vera.post(SESSIONS, session_body(), **key)
-
-    assert again.status == 201
-
-
-def test_names_no_wallet_of_the_permission_path(vera: Api) -> None:
-    assert vera.get(f"{PERMISSIONS}/wallet/{ALICE}x").fields == {"address": "address_invalid"}

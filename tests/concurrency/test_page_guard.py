@@ -1,0 +1,144 @@
+"""The interval's page statement leaves a row that changed after its snapshot to the event path.
+
+Without the guard (`zcash.sql._DRAW_PAGE` finds each row in the version of its snapshot) the statement would
+lock the row's new version and compute with the old set of open transactions: what a session used that
+started in between would never be drawn.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import pytest
+
+from billing import engine, funding, interval
+from billing.models import IntervalRun
+from core.models import User
+from sessions_app.models import StreamingSession
+from tests import books
+from tests.concurrency.threads import in_background, lock_held, wait_until_blocked
+from tests.factories import ZEC, after, make_active_permission, pay, stream
+from zcash import sql as zcash_sql
+from zcash.models import SpendingPermission
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GATE = 4711
+_JOIN = "FROM page JOIN zcash_permission p ON p.ctid = page.place AND p.xmin = page.version"
+# The statement has its snapshot and its page, and waits here for whoever holds the gate.
+_GATED = f"FROM (SELECT * FROM page, pg_advisory_xact_lock_shared({GATE})) page JOIN zcash_permission p"
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a gate between the statement's snapshot and its locks; the guard stays."""
+    assert _JOIN in zcash_sql._DRAW_PAGE
+    gated = zcash_sql._DRAW_PAGE.replace(
+        _JOIN, f"{_GATED} ON p.ctid = page.place AND p.xmin::text = page.version::text"
+    )
+    monkeypatch.setattr(zcash_sql, "_DRAW_PAGE", gated)
+
+
+@pytest.fixture
+def gate_without_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the gate there, and let the statement find its rows by their primary key, as a plain one would."""
+    unguarded = zcash_sql._DRAW_PAGE.replace(_JOIN, f"{_GATED} ON p.id = page.id")
+    unguarded = unguarded.replace("p.id, p.ctid AS place", "p.id, p.id AS place")
+    drawn = zcash_sql._DRAWN_AND_LOGGED.replace("p.ctid = source.place", "p.id = source.place")
+    assert unguarded.count("p.id AS place") == drawn.count("p.id = source.place") == 1
+    monkeypatch.setattr(zcash_sql, "_DRAW_PAGE", unguarded)
+    monkeypatch.setattr(zcash_sql, "_DRAWN_AND_LOGGED", drawn)
+
+
+def settle_while(change: Callable[[], object], *, hours: float) -> IntervalRun:
+    """Run an interval; make a change after its first page took its snapshot and before it locks its rows."""
+
+    def run() -> IntervalRun:
+        return interval.run_interval(now=after(hours=hours), engine="test", chunk_size=10)
+
+    with ExitStack() as background:
+        with lock_held("SELECT pg_advisory_xact_lock(%s)", [GATE]):
+            future = background.enter_context(in_background(run))
+            wait_until_blocked()
+            change()
+    done = future.result()
+    assert isinstance(done, IntervalRun)
+    return done
+
+
+@pytest.mark.unbalanced
+@pytest.mark.usefixtures("gate_without_guard")
+def test_without_the_guard_a_new_sessions_use_is_never_drawn(vera: User) -> None:
+    permission = make_active_permission(vera, rate=1 * ZEC)
+    stream(vera, ref="first")
+
+    settle_while(lambda: stream(vera, ref="second", now=after(hours=1)), hours=2)
+
+    permission.refresh_from_db()
+    assert permission.remaining_zat == 8 * ZEC, "the second session's hour is missing"
+    assert any("what was credited" in line for line in books.violations())
+
+
+@pytest.mark.usefixtures("gate")
+def test_a_session_that_starts_in_between_is_billed(vera: User) -> None:
+    permission = make_active_permission(vera, rate=1 * ZEC)
+    stream(vera, ref="first")
+
+    done = settle_while(lambda: stream(vera, ref="second", now=after(hours=1)), hours=2)
+
+    permission.refresh_from_db()
+    assert (done.permissions, done.events) == (0, 1)
+    assert (permission.remaining_zat, permission.settled_at) == (7 * ZEC, after(hours=2))
+
+
+@pytest.mark.usefixtures("gate")
+def test_a_session_that_ends_in_between_is_not_billed_again(vera: User) -> None:
+    permission = make_active_permission(vera, rate=1 * ZEC)
+    codes = [stream(vera, ref=ref) for ref in "ab"]
+
+    settle_while(lambda: engine.end(codes[0], client_id=vera.pk, now=after(hours=1)), hours=2)
+
+    permission.refresh_from_db()
+    assert permission.remaining_zat == 7 * ZEC
+
+
+@pytest.mark.usefixtures("gate")
+def test_a_payment_in_between_is_kept(vera: User) -> None:
+    permission = make_active_permission(vera, rate=1 * ZEC)
+    stream(vera)
+
+    settle_while(lambda: pay(permission, 5 * ZEC, now=after(hours=1)), hours=2)
+
+    permission.refresh_from_db()
+    assert permission.remaining_zat == 13 * ZEC
+
+
+@pytest.mark.usefixtures("gate")
+def test_a_revocation_in_between_ends_the_billing(vera: User) -> None:
+    permission = make_active_permission(vera, rate=1 * ZEC)
+    stream(vera)
+
+    settle_while(
+        lambda: funding.revoke(
+            client_id=vera.pk, public_id=permission.public_id, now=after(hours=1), actor="tests"
+        ),
+        hours=2,
+    )
+
+    permission.refresh_from_db()
+    assert (permission.status, permission.remaining_zat) == ("revoked", 9 * ZEC)
+    assert StreamingSession.objects.get().ended_at == after(hours=1)
+
+
+@pytest.mark.usefixtures("gate")
+def test_another_engine_in_between_draws_nothing_twice(vera: User) -> None:
+    permission = make_active_permission(vera, rate=1 * ZEC)
+    stream(vera)
+
+    def other_engine() -> None:
+        SpendingPermission.objects.filter(pk=permission.pk).update(wallet_address="moved")
+        SpendingPermission.objects.filter(pk=permission.pk).update(wallet_address=permission.wallet_address)
+
+    done = settle_while(other_engine, hours=2)
+
+    permission.refresh_from_db()
+    assert (done.events, permission.remaining_zat) == (1, 8 * ZEC)
