@@ -1,6 +1,7 @@
 """What can go wrong when money meets the meter."""
 
 from core.errors import PaymentRequired
+from zcash.errors import PermissionExhausted
 
 
 class RateExceedsPermission(PaymentRequired):
@@ -10,11 +11,8 @@ class RateExceedsPermission(PaymentRequired):
     title = "The vendor's price is above the permission's rate"
 
 
-class InsufficientFunding(PaymentRequired):
-    """What remains does not pay for the shortest session."""
-
-    code = "permission_exhausted"
-    title = "What remains does not pay for a start"
+class InsufficientFunding(PermissionExhausted):
+    """What remains does not pay for the shortest session: for a start, the permission is used up."""
 
 
 class RolledOver(Exception):

@@ -187,7 +187,9 @@ def _end_sessions(permission: SpendingPermission, *, at: datetime, now: datetime
 
 def _refuse_closed(permission: SpendingPermission) -> None:
     if permission.status in CLOSED:
-        raise PermissionGone(f"the permission is {permission.status}", status=permission.status)
+        raise PermissionGone(
+            f"the permission is {permission.status}", permission_status=str(permission.status)
+        )
 
 
 def _sum(found: Sequence[Deposit]) -> int:

@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing import expiry, metering
+from billing import expiry, grants, metering, records
 from billing.models import Transaction
 from billing.projection import next_event_ms
-from billing.rules import accrued_zat
+from billing.records import SessionRecord
+from billing.rules import TransactionStatus, accrued_zat
 from core import db
 from core.clock import to_ms
+from sessions_app import queries as session_queries
+from sessions_app.models import StreamingSession
 from zcash import queries
 from zcash.models import SpendingPermission
 from zcash.rules import EXPIRING, PermissionStatus
@@ -25,6 +28,15 @@ class LivePermission:
     permission: SpendingPermission
     remaining_zat: int
     open_sessions: int
+
+
+@dataclass(frozen=True)
+class LiveSession:
+    """A session as it is at an instant; the grants are None once it has ended."""
+
+    record: SessionRecord
+    depletes_at: datetime | None
+    granted_until: datetime | None
 
 
 def of_client(*, client_id: int, public_id: UUID, now: datetime) -> LivePermission:
@@ -66,6 +78,29 @@ def read(permission_id: int, *, now: datetime) -> LivePermission:
         at_ms=to_ms(metering.effective_instant(permission, now=now)),
     )
     return LivePermission(permission, permission.remaining_zat - used_zat, len(running))
+
+
+def of_session(session_code: str, *, client_id: int, now: datetime) -> LiveSession:
+    """Return a client's session as it is at `now`, after everything that time alone brings.
+
+    Raises:
+        SessionNotFound: it does not exist, or is another client's.
+    """
+    found = session_queries.of_client(client_id=client_id, code=session_code)
+    for transaction in _open_transactions(found):
+        read(transaction.permission_id, now=now)
+    with db.snapshot():
+        session = session_queries.of_client(client_id=client_id, code=session_code)
+        record = records.of_session(session, now=now)
+        for transaction in _open_transactions(session):
+            permission, running = _load(transaction.permission_id)
+            granted = grants.of(permission, running)
+            return LiveSession(record, granted.depletes_at, granted.until[session.pk])
+    return LiveSession(record, None, None)
+
+
+def _open_transactions(session: StreamingSession) -> list[Transaction]:
+    return list(Transaction.objects.filter(session=session, status=TransactionStatus.OPEN))
 
 
 def _load(permission_id: int) -> tuple[SpendingPermission, list[Transaction]]:

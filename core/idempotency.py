@@ -103,7 +103,7 @@ def store(receipt: Receipt, result: dict[str, Any], *, now: datetime) -> None:
 
 def release(receipt: Receipt) -> None:
     """Forget a begun call that failed without effect, so that a repetition need not wait for the lease."""
-    ReceiptRow.objects.filter(**_identity(receipt), result=None).delete()
+    ReceiptRow.objects.filter(**_identity(receipt), result__isnull=True).delete()
 
 
 def _identity(receipt: Receipt) -> dict[str, Any]:

@@ -6,6 +6,8 @@ The cast: Alice pays, Vera streams, Mallory must see nothing.
 import itertools
 from datetime import UTC, datetime, timedelta
 
+from django.db import transaction
+
 from billing import engine, funding
 from billing.engine import StartRequest
 from core import db
@@ -59,7 +61,7 @@ def make_permission(
 ) -> SpendingPermission:
     """Return an unpaid permission without asking a wallet; amounts in zatoshis."""
     number = next(_numbers)
-    permission = SpendingPermission.objects.create(
+    permission = SpendingPermission(
         client=client,
         wallet_address=wallet,
         requested_zat=requested,
@@ -71,14 +73,16 @@ def make_permission(
         expires_at=expires_at or now + timedelta(days=30),
         pay_before=pay_before or min(expires_at or now + timedelta(days=30), now + timedelta(days=1)),
     )
-    audit.record(
-        permission,
-        action=AuditAction.CREATED,
-        before_zat=0,
-        effective_at=now,
-        booked_at=now,
-        actor="tests",
-    )
+    with transaction.atomic():
+        permission.save(force_insert=True)
+        audit.record(
+            permission,
+            action=AuditAction.CREATED,
+            before_zat=0,
+            effective_at=now,
+            booked_at=now,
+            actor="tests",
+        )
     return permission
 
 

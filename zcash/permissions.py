@@ -52,7 +52,7 @@ def canonical_wallet(text: str, *, field: str = "user_wallet_address") -> str:
     try:
         return parse_address(text, network=Network(settings.ZCASH_NETWORK)).canonical
     except AddressError as error:
-        raise AddressInvalid(str(error), field=field) from error
+        raise AddressInvalid(f"this is {error}", field=field) from error
 
 
 def check_limits(request: Request) -> None:

@@ -1,10 +1,12 @@
 """Bodies of the calls about sessions: what they take, and what they answer."""
 
+from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
 
-from billing.engine import Started
+from billing.engine import Alive, Started
+from billing.live import LiveSession
 from billing.records import SessionRecord, TransactionRecord
 from billing.rules import TransactionStatus
 from core.amounts import div_floor
@@ -41,6 +43,23 @@ class EndRequest(StrictSerializer):
     """Which session to end."""
 
     session_code = SessionCodeField()
+
+
+class HeartbeatRequest(StrictSerializer):
+    """Which session is alive."""
+
+    session_code = SessionCodeField()
+
+
+class AliveSession(serializers.Serializer[Any]):
+    """A session that runs."""
+
+    session_code = serializers.CharField()
+    session_id = serializers.UUIDField()
+    granted_until = serializers.DateTimeField(help_text="The vendor may stream until then")
+    next_heartbeat_by = serializers.DateTimeField(
+        allow_null=True, help_text="The session ends then without another heartbeat; null: it needs none"
+    )
 
 
 class StartedSession(serializers.Serializer[Any]):
@@ -97,6 +116,9 @@ class SessionState(serializers.Serializer[Any]):
     rate_per_hour = serializers.FloatField(help_text="ZEC")
     amount = serializers.FloatField(help_text="ZEC so far")
     duration_seconds = serializers.FloatField()
+    depletes_at = serializers.DateTimeField(allow_null=True)
+    granted_until = serializers.DateTimeField(allow_null=True, help_text="null once it has ended")
+    next_heartbeat_by = serializers.DateTimeField(allow_null=True)
     transactions = TransactionOfSession(many=True)
 
 
@@ -126,9 +148,19 @@ def render_ended(record: SessionRecord) -> dict[str, Any]:
     }
 
 
-def render_session(record: SessionRecord) -> dict[str, Any]:
+def render_alive(alive: Alive) -> dict[str, Any]:
+    """Return a session that sent a heartbeat."""
+    return {
+        "session_code": alive.session.code,
+        "session_id": str(alive.session.public_id),
+        "granted_until": instant(alive.granted_until),
+        "next_heartbeat_by": _instant_or_none(alive.next_heartbeat_by),
+    }
+
+
+def render_session(live: LiveSession) -> dict[str, Any]:
     """Return a session as it is at this moment."""
-    session = record.session
+    record, session = live.record, live.record.session
     return {
         "session_code": session.code,
         "session_id": str(session.public_id),
@@ -137,11 +169,14 @@ def render_session(record: SessionRecord) -> dict[str, Any]:
         "client_ref": session.client_ref,
         "status": session.status,
         "started_at": instant(session.started_at),
-        "ended_at": instant(session.ended_at) if session.ended_at else None,
+        "ended_at": _instant_or_none(session.ended_at),
         "end_reason": record.end_reason,
         "rate_per_hour": zec_number(session.rate_zat_per_hour),
         "amount": zec_number(record.amount_zat),
         "duration_seconds": _seconds(record.duration_ms),
+        "depletes_at": _instant_or_none(live.depletes_at),
+        "granted_until": _instant_or_none(live.granted_until),
+        "next_heartbeat_by": _instant_or_none(session.lease_until if live.granted_until else None),
         "transactions": [_transaction(each) for each in record.transactions],
     }
 
@@ -154,9 +189,13 @@ def _transaction(record: TransactionRecord) -> dict[str, Any]:
         "amount": zec_number(record.amount_zat),
         "rate_per_hour": zec_number(record.rate_zat_per_hour),
         "started_at": instant(record.started_at),
-        "ended_at": instant(record.ended_at) if record.ended_at else None,
+        "ended_at": _instant_or_none(record.ended_at),
         "duration_seconds": _seconds(record.duration_ms),
     }
+
+
+def _instant_or_none(moment: datetime | None) -> str | None:
+    return None if moment is None else instant(moment)
 
 
 def _seconds(duration_ms: int) -> float:

@@ -5,25 +5,24 @@ from types import MappingProxyType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import engine, live, records
-from billing.models import Transaction
-from billing.records import SessionRecord
-from billing.rules import TransactionStatus
+from billing import engine, live
 from core import clock
 from paygo.api.fields import SessionCodeField, path_value
 from paygo.api.schema import SESSION_IN_PATH, documented
 from paygo.api.session_bodies import (
+    AliveSession,
     EndedSession,
     EndRequest,
+    HeartbeatRequest,
     SessionRequest,
     SessionState,
     StartedSession,
+    render_alive,
     render_ended,
     render_session,
     render_started,
 )
 from paygo.api.views import ApiView, body, client_id, receipt
-from sessions_app import queries
 
 READ, WRITE = "sessions:read", "sessions:write"
 
@@ -91,14 +90,23 @@ class Session(ApiView):
     def get(self, request: Request, session_code: str) -> Response:
         """Answer what the meter says at this very moment."""
         code = path_value(SessionCodeField(), session_code, name="session_code")
-        return Response(render_session(_live_record(code, client_id=client_id(request))))
+        found = live.of_session(code, client_id=client_id(request), now=clock.now())
+        return Response(render_session(found))
 
 
-def _live_record(code: str, *, client_id: int) -> SessionRecord:
-    """Return a session's record after everything that time alone brought to its permission."""
-    now = clock.now()
-    session = queries.of_client(client_id=client_id, code=code)
-    running = Transaction.objects.filter(session=session, status=TransactionStatus.OPEN)
-    for permission_id in running.values_list("permission_id", flat=True):
-        live.read(permission_id, now=now)
-    return records.of_session(queries.of_client(client_id=client_id, code=code), now=now)
+class Heartbeat(ApiView):
+    """A sign of life of a session."""
+
+    scopes = MappingProxyType({"POST": WRITE})
+
+    @documented(
+        "Send a heartbeat",
+        request=HeartbeatRequest,
+        answers={200: AliveSession},
+        problems=(400, 404, 409, 503),
+    )
+    def post(self, request: Request) -> Response:
+        """Renew the session's lease; 409 `session_ended` once it has ended."""
+        values = body(request, HeartbeatRequest)
+        alive = engine.heartbeat(values["session_code"], client_id=client_id(request), now=clock.now())
+        return Response(render_alive(alive))

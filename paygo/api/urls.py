@@ -6,7 +6,7 @@ from paygo.api.balance import BalanceOfWallet
 from paygo.api.health import Health
 from paygo.api.permissions import Permission, PermissionOfWallet, Permissions, Revocation, Verification
 from paygo.api.schema import Docs, Schema
-from paygo.api.sessions import Session, SessionEnd, Sessions
+from paygo.api.sessions import Heartbeat, Session, SessionEnd, Sessions
 
 urlpatterns = [
     path("v1/zcash/permissions", Permissions.as_view()),
@@ -17,6 +17,7 @@ urlpatterns = [
     path("v1/zcash/balance/<str:address>", BalanceOfWallet.as_view()),
     path("v1/sessions", Sessions.as_view()),
     path("v1/sessions/end", SessionEnd.as_view()),
+    path("v1/sessions/heartbeat", Heartbeat.as_view()),
     path("v1/sessions/<str:session_code>", Session.as_view()),
     path("v1/health", Health.as_view()),
     path("schema/", Schema.as_view(), name="schema"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from paygo.devstack.datadir import DataDir
 from paygo.devstack.errors import StackError
+from paygo.devstack.pgbinaries import remove_copies
 from paygo.devstack.supervisor import Options, main
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -21,10 +22,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 1 <= port <= 65535:
-        raise ValueError(text)
-    return port
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text} is not a port: a number from 1 to 65535")
+    return int(text)
 
 
 def _clean(data: DataDir) -> int:
@@ -34,6 +34,8 @@ def _clean(data: DataDir) -> int:
         print(error, file=sys.stderr)
         return 1
     data.remove()
+    if data.path == BASE_DIR / ".paygo":
+        remove_copies()
     return 0
 
 

@@ -48,12 +48,16 @@ def runnable_by(binaries: Binaries, *, user: str | None) -> Binaries:
     """The same binaries, copied to /var/lib when `user` cannot enter the directory they lie in."""
     if user is None or may(user, "-x", binaries.directory / "postgres"):
         return binaries
-    source = binaries.directory.parent
-    stamp = hashlib.sha256(f"{source}:{source.stat().st_mtime_ns}".encode()).hexdigest()[:12]
-    copy = Path(f"/var/lib/paygo-pg{binaries.major}-{stamp}")
+    source, copy = binaries.directory.parent, _place_of_copy(binaries)
     if not copy.exists():
         _copy(source, copy)
     return Binaries(copy / source.parent.name / source.name / "bin", binaries.major)
+
+
+def remove_copies() -> None:
+    """Delete the copies that `runnable_by` has made of the binaries found here."""
+    for binaries in _installed():
+        shutil.rmtree(_place_of_copy(binaries), ignore_errors=True)
 
 
 def may(user: str, test: str, path: Path) -> bool:
@@ -97,6 +101,13 @@ def _major(place: Path) -> int | None:
         return None
     match = re.search(r"\(PostgreSQL\) (\d+)", output.stdout)
     return int(match[1]) if match else None
+
+
+def _place_of_copy(binaries: Binaries) -> Path:
+    # Named after the installation: one copy serves all clusters of a checkout, and a new wheel gets its own.
+    source = binaries.directory.parent
+    stamp = hashlib.sha256(f"{source}:{source.stat().st_mtime_ns}".encode()).hexdigest()[:12]
+    return Path(f"/var/lib/paygo-pg{binaries.major}-{stamp}")
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -7,17 +7,17 @@ from pathlib import Path
 LOOPBACK = "127.0.0.1"
 
 
-def is_free(port: int, *, host: str = LOOPBACK) -> bool:
-    """Say whether a server could listen on this TCP port now."""
+def bind_error(port: int, *, host: str = LOOPBACK) -> OSError | None:
+    """Why a server could not listen on this TCP port now; None if it could."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
         # Connections of an earlier run in TIME_WAIT do not occupy the port for a server.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
             probe.listen(1)
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            return error
+    return None
 
 
 def free_port() -> int:
@@ -34,7 +34,7 @@ def kept_port(record: Path) -> int:
         port = int(record.read_text(encoding="ascii"))
     except (OSError, ValueError):
         port = 0
-    if not 1024 <= port <= 65535 or not is_free(port):
+    if not 1024 <= port <= 65535 or bind_error(port):
         port = free_port()
         record.write_text(f"{port}\n", encoding="ascii")
     return port

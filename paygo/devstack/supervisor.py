@@ -1,5 +1,6 @@
 """`make run`: brings the parts up in order, keeps them up, and takes all of them down with itself."""
 
+import errno
 import json
 import os
 import signal
@@ -21,7 +22,7 @@ from paygo.devstack.children import Children, Service
 from paygo.devstack.console import LogFollower, say, step
 from paygo.devstack.datadir import DataDir
 from paygo.devstack.errors import StackError
-from paygo.devstack.ports import LOOPBACK, is_free, kept_port
+from paygo.devstack.ports import LOOPBACK, bind_error, kept_port
 from paygo.devstack.postgres import PostgresCluster
 from paygo.devstack.process import die_with_parent, spawn, wait_until
 from paygo.devstack.valkey import Valkey
@@ -77,11 +78,7 @@ class Supervisor:
     def _start(self) -> None:
         for leftover in self._data.end_leftovers():
             say(f"an earlier run did not end properly: stopped its {leftover}")
-        if not is_free(self._options.port, host=self._options.host):
-            raise StackError(
-                f"Port {self._options.port} is in use by another program.\n"
-                f"Stop that one, or choose another port: make run PORT={self._options.port + 1}"
-            )
+        _check_port(self._options.host, self._options.port)
         self._env = self._base_environment()
         self._start_database()
         self._start_broker()
@@ -245,6 +242,18 @@ def _stop_on_signals() -> None:
         # `nohup make run &` has SIGHUP ignored, and means it.
         if signum is not signal.SIGHUP or signal.getsignal(signum) is not signal.SIG_IGN:
             signal.signal(signum, request_stop)
+
+
+def _check_port(host: str, port: int) -> None:
+    error = bind_error(port, host=host)
+    if error is None:
+        return
+    if error.errno != errno.EADDRINUSE:
+        raise StackError(f"The web server cannot listen on {host}:{port}: {error.strerror or error}")
+    raise StackError(
+        f"Port {port} is in use by another program.\n"
+        f"Stop that one, or choose another port: make run PORT={port + 1}"
+    )
 
 
 def _reachable(host: str) -> str:

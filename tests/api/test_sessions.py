@@ -2,7 +2,13 @@
 
 import pytest
 
-from paygo.api.session_bodies import EndedSession, SessionState, StartedSession, TransactionOfSession
+from paygo.api.session_bodies import (
+    AliveSession,
+    EndedSession,
+    SessionState,
+    StartedSession,
+    TransactionOfSession,
+)
 from sessions_app.models import StreamingSession, Vendor
 from tests.api.world import (
     END,
@@ -21,6 +27,7 @@ from zcash.node.rpc import RpcClient
 pytestmark = pytest.mark.usefixtures("node")
 
 CODE = "ABC123XYZ789"
+HEARTBEAT = f"{SESSIONS}/heartbeat"
 
 
 def shown(code: str) -> str:
@@ -211,7 +218,26 @@ def test_ends_a_silent_session_at_the_end_of_its_lease(vera: Api, node: RpcClien
     assert (body["end_reason"], body["duration_seconds"]) == ("heartbeat_lost", 30.0)
 
 
-@pytest.mark.parametrize(("method", "at"), [("POST", SESSIONS), ("POST", END), ("GET", shown(CODE))])
+def test_a_heartbeat_keeps_a_session_alive(vera: Api, node: RpcClient) -> None:
+    create_active(vera, node)
+    code = start(vera, heartbeat_seconds=3600)["session_code"]
+    hours_pass(0.9)
+
+    alive = vera.post(HEARTBEAT, {"session_code": code})
+    hours_pass(0.9)
+
+    assert alive.status == 200
+    assert alive.body.keys() == AliveSession().fields.keys()
+    assert alive.body["granted_until"] == alive.body["next_heartbeat_by"]
+    assert vera.get(shown(code)).body["next_heartbeat_by"] == alive.body["next_heartbeat_by"]
+    hours_pass(0.2)
+    late = vera.post(HEARTBEAT, {"session_code": code})
+    assert (late.status, late.code) == (409, "session_ended")
+
+
+@pytest.mark.parametrize(
+    ("method", "at"), [("POST", SESSIONS), ("POST", END), ("POST", HEARTBEAT), ("GET", shown(CODE))]
+)
 def test_needs_a_key(nobody: Api, db: None, method: str, at: str) -> None:
     answer = nobody.call(method, at)
 
@@ -224,9 +250,11 @@ def test_hides_a_session_from_another_client(vera: Api, mallory: Api, node: RpcC
 
     seen = mallory.get(shown(code))
     ended = mallory.post(END, {"session_code": code})
+    kept_alive = mallory.post(HEARTBEAT, {"session_code": code})
 
     assert (seen.status, seen.code) == (404, "session_not_found")
     assert (ended.status, ended.code) == (404, "session_not_found")
+    assert (kept_alive.status, kept_alive.code) == (404, "session_not_found")
     assert vera.get(shown(code)).body["status"] == "active"
 
 

@@ -45,8 +45,7 @@ def gate_without_guard(monkeypatch: pytest.MonkeyPatch) -> None:
     unguarded = unguarded.replace("p.id, p.ctid AS place", "p.id, p.id AS place")
     drawn = zcash_sql._DRAWN_AND_LOGGED.replace("p.ctid = source.place", "p.id = source.place")
     assert unguarded.count("p.id AS place") == drawn.count("p.id = source.place") == 1
-    monkeypatch.setattr(zcash_sql, "_DRAW_PAGE", unguarded)
-    monkeypatch.setattr(zcash_sql, "_DRAWN_AND_LOGGED", drawn)
+    monkeypatch.setattr(zcash_sql, "_DRAW_PAGE", unguarded.replace("{drawn_and_logged}", drawn))
 
 
 def settle_while(change: Callable[[], object], *, hours: float) -> IntervalRun:

@@ -20,7 +20,7 @@ from paygo.devstack.datadir import DataDir
 from paygo.devstack.errors import StackError
 from paygo.devstack.ports import free_port
 from paygo.devstack.postgres import PostgresCluster
-from paygo.devstack.process import spawn, wait_until
+from paygo.devstack.process import spawn, stop, wait_until
 from paygo.devstack.valkey import Valkey
 from paygo.environment import NO_FILES, process_started, read_env_file, stack_is_alive
 
@@ -84,11 +84,15 @@ def test_starts_where_the_recorded_pid_belongs_to_another_process(cluster: Postg
     pid_file = cluster.data / "postmaster.pid"
     text = pid_file.read_text("ascii")
     cluster.stop()
-    pid_file.write_text(text.replace(text.split("\n", 1)[0], str(os.getpid()), 1), "ascii")
+    # Of the same account: PostgreSQL takes any such process for its own postmaster.
+    other = spawn(["sleep", "60"], log=cluster.log, user=cluster.user)
+    pid_file.write_text(text.replace(text.split("\n", 1)[0], str(other.pid), 1), "ascii")
 
     cluster.start()
 
     psycopg.connect(cluster.url()).close()
+    assert process_started(other.pid) is not None
+    stop(other)
 
 
 def test_makes_the_cluster_anew_when_initdb_was_cut_off(cluster: PostgresCluster) -> None:

@@ -1,0 +1,170 @@
+"""Everything at once: whatever the order in which calls get their locks, the books balance."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from billing import engine, expiry, funding, interval, live, metering
+from billing.engine import StartRequest
+from billing.models import IntervalRun
+from core.errors import Busy, DomainError
+from core.models import User
+from sessions_app.models import StreamingSession, Vendor
+from tests import books
+from tests.concurrency.threads import elsewhere, together
+from tests.factories import (
+    ZEC,
+    after,
+    make_active_permission,
+    make_crowd,
+    make_permission,
+    see_deposit,
+    stream,
+)
+from zcash import queries
+from zcash.models import PermissionAudit, SpendingPermission
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROUNDS = 60
+
+
+@pytest.mark.unbalanced
+def test_without_the_permissions_lock_an_end_and_an_interval_draw_the_same_hour_twice(
+    vera: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_active_permission(vera, rate=1 * ZEC)
+    code = stream(vera)
+    settle = metering.settle
+
+    def settle_after_an_interval(permission: SpendingPermission, **arguments: Any) -> Any:
+        monkeypatch.setattr(metering, "settle", settle)
+        elsewhere(lambda: interval.run_interval(now=after(hours=1), engine="test", chunk_size=9))
+        return settle(permission, **arguments)
+
+    monkeypatch.setattr(queries, "lock", lambda pk: SpendingPermission.objects.get(pk=pk))
+    monkeypatch.setattr(metering, "settle", settle_after_an_interval)
+
+    record = engine.end(code, client_id=vera.pk, now=after(hours=1))
+
+    assert record.amount_zat == 1 * ZEC
+    assert SpendingPermission.objects.get().remaining_zat == 8 * ZEC
+    assert books.violations() != []
+
+
+class Round:
+    """One wallet with an active and a queued permission, a running session, and money on its way."""
+
+    def __init__(self, client: User, *, number: int) -> None:
+        self.client, self.wallet, self.chance = client, f"wallet-{number}", random.Random(number)
+        rate = 1 * ZEC
+        lasts = after(seconds=self.chance.choice([1800, 3600, 90_000]))
+        self.active = make_active_permission(
+            client, wallet=self.wallet, requested=1 * ZEC, rate=rate, expires_at=lasts
+        )
+        self.queued = make_active_permission(client, wallet=self.wallet, requested=2 * ZEC, rate=rate)
+        self.pending = make_permission(client, wallet=self.wallet, requested=1 * ZEC, rate=rate)
+        self.codes = [
+            stream(client, wallet=self.wallet, ref="0"),
+            stream(client, wallet=self.wallet, ref="1", heartbeat=3600),
+        ]
+        for permission in (self.active, self.queued, self.pending):
+            see_deposit(permission, amount=1 * ZEC)
+
+    def calls(self) -> list[Callable[[], Any]]:
+        """Return the calls of this round, in an order of chance, with clocks a little apart."""
+        made = [
+            lambda: self._start("new", self._now()),
+            lambda: self._start("0", self._now()),
+            lambda: engine.end(self.codes[0], client_id=self.client.pk, now=self._now()),
+            lambda: engine.end(self.codes[1], client_id=self.client.pk, now=self._now()),
+            lambda: interval.run_interval(now=self._now(), engine="one", chunk_size=2),
+            lambda: interval.run_interval(now=self._now(), engine="two", chunk_size=50),
+            lambda: expiry.run(now=self._now()),
+            lambda: funding.credit_confirmed(now=self._now()),
+            lambda: funding.credit(self.queued.pk, now=self._now()),
+            lambda: self._revoke(self.chance.choice([self.active, self.queued])),
+            lambda: live.read(self.active.pk, now=self._now()),
+        ]
+        return self.chance.sample(made, 6)
+
+    def _now(self) -> datetime:
+        # Around the depletion (half an hour: two sessions), the lease's end and the last days.
+        seconds = self.chance.choice([1799, 1800, 3600, 5400])
+        return after(seconds=seconds, ms=self.chance.randint(-3, 3))
+
+    def _start(self, ref: str, now: datetime) -> Any:
+        return engine.start(
+            StartRequest(self.wallet, "vendor123", ref), client_id=self.client.pk, now=now
+        )
+
+    def _revoke(self, permission: SpendingPermission) -> Any:
+        return funding.revoke(
+            client_id=self.client.pk, public_id=permission.public_id, now=self._now(), actor="tests"
+        )
+
+
+def unexpected(outcome: Any) -> bool:
+    """Whether a call ended otherwise than with an answer or a plain refusal; a deadlock comes as Busy."""
+    if isinstance(outcome, IntervalRun):
+        return outcome.put_aside != []
+    return isinstance(outcome, Exception) and (
+        isinstance(outcome, Busy) or not isinstance(outcome, DomainError)
+    )
+
+
+def test_the_books_balance_after_any_race(vera: User) -> None:
+    for number in range(ROUNDS):
+        race = Round(vera, number=number)
+
+        outcomes = together(*race.calls())
+
+        assert [each for each in outcomes if unexpected(each)] == [], f"round {number}"
+        assert books.violations() == [], f"round {number}"
+    interval.run_interval(now=after(hours=99), engine="last", chunk_size=100)
+    assert not StreamingSession.objects.filter(status="active").exists()
+
+
+def test_engines_at_once_settle_everyone_once(vera: User) -> None:
+    make_crowd(vera, vendor=Vendor.objects.get(), size=300)
+
+    runs = together(
+        *[
+            lambda size=size: interval.run_interval(now=after(hours=1), engine="test", chunk_size=size)
+            for size in (7, 40, 300)
+        ]
+    )
+
+    drawn = [10**11 - left for left in _left()]
+    assert drawn == [10**8 + n for n in range(1, 301)]
+    assert PermissionAudit.objects.filter(action="settled").count() == 300
+    assert [run.put_aside for run in runs] == [[], [], []]
+    assert set(SpendingPermission.objects.values_list("settled_at", flat=True)) == {after(hours=1)}
+
+
+def test_engines_at_once_let_every_event_happen_once(vera: User) -> None:
+    codes = []
+    for number in range(20):
+        make_active_permission(vera, wallet=f"w{number}", requested=1 * ZEC, rate=1 * ZEC)
+        make_active_permission(vera, wallet=f"w{number}", requested=1 * ZEC, rate=1 * ZEC)
+        codes.append(stream(vera, wallet=f"w{number}"))
+
+    runs = together(
+        *[lambda size=size: interval.run_interval(now=after(hours=1.5), engine="test", chunk_size=size)
+          for size in (3, 10, 100)]
+    )
+
+    assert [run.put_aside for run in runs] == [[], [], []]
+    exhausted = SpendingPermission.objects.filter(status="exhausted")
+    assert set(exhausted.values_list("remaining_zat", flat=True)) == {0}
+    assert (exhausted.count(), SpendingPermission.objects.active().count()) == (20, 20)
+    assert set(SpendingPermission.objects.active().values_list("remaining_zat", flat=True)) == {ZEC // 2}
+    ended = [engine.end(code, client_id=vera.pk, now=after(hours=2)).amount_zat for code in codes]
+    assert ended == [2 * ZEC] * 20
+
+
+def _left() -> list[int]:
+    return list(SpendingPermission.objects.order_by("id").values_list("remaining_zat", flat=True))
