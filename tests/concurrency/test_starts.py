@@ -1,5 +1,6 @@
 """Starts, ends and payments that meet: one meter for one request, one active permission for one wallet."""
 
+import threading
 from contextlib import ExitStack
 from typing import Any
 from unittest.mock import Mock
@@ -17,7 +18,14 @@ from core.idempotency import KeyInFlight, Receipt
 from core.models import Event, ReceiptRow, User
 from sessions_app.errors import SessionLimitReached
 from sessions_app.models import StreamingSession
-from tests.concurrency.threads import elsewhere, in_background, lock_held, together, wait_until_blocked
+from tests.concurrency.threads import (
+    TIMEOUT_SECONDS,
+    elsewhere,
+    in_background,
+    lock_held,
+    together,
+    wait_until_blocked,
+)
 from tests.factories import (
     ALICE,
     NOW,
@@ -206,6 +214,36 @@ def test_a_start_that_waited_for_a_revoked_permission_goes_to_its_heir(vera: Use
     assert started.result().created
     second.refresh_from_db()
     assert (second.status, second.open_transactions) == ("active", 1)
+
+
+def test_a_permission_that_is_passed_over_is_not_held(vera: User) -> None:
+    """Whoever holds it and waits for its heir meets a credit that goes the other way: a deadlock."""
+    first = make_active_permission(vera, requested=1 * ZEC, rate=1 * ZEC)
+    second = make_active_permission(vera)
+    stream(vera)
+    locked, release = threading.Event(), threading.Event()
+
+    def lock_the_active_one() -> int:
+        with db.operation():
+            found = queries.lock_active(client_id=vera.pk, wallet_address=ALICE)
+            locked.set()
+            assert release.wait(TIMEOUT_SECONDS)
+            assert found is not None
+            return found.pk
+
+    with ExitStack() as background:
+        with lock_held("SELECT 1 FROM zcash_permission WHERE id = %s FOR NO KEY UPDATE", [second.pk]):
+            depletion = in_background(lambda: expiry.bring_current(first.pk, now=after(hours=2)))
+            background.enter_context(depletion)
+            wait_until_blocked(1)
+            found = background.enter_context(in_background(lock_the_active_one))
+            wait_until_blocked(2)
+        background.callback(release.set)
+        assert locked.wait(TIMEOUT_SECONDS)
+        with db.operation():
+            assert queries.lock(first.pk, wait=False).status == "exhausted"
+
+    assert found.result() == second.pk
 
 
 def test_one_payment_is_credited_once_however_many_notice_it(vera: User) -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psycopg
@@ -25,6 +25,7 @@ from paygo.devstack.valkey import Valkey
 from paygo.environment import NO_FILES, process_started, read_env_file, stack_is_alive
 
 ROOT = Path(__file__).resolve().parents[2]
+Run = Callable[[int], subprocess.Popen[str]]
 
 # Python 3.12 warns of every fork beside a thread, and the test runner has some.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -37,6 +38,21 @@ def folder() -> Iterator[Path]:
     path.chmod(0o755)
     yield path
     DataDir(path).remove()
+
+
+@pytest.fixture
+def run(folder: Path) -> Iterator[Run]:
+    """Starts a stack with its data in the folder and its web server on a port; none outlives the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(port: int) -> subprocess.Popen[str]:
+        started.append(_run(folder / "data", port=port))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture
@@ -210,32 +226,32 @@ def _recorder(name: str, *, stage: int, ends: Path, folder: Path) -> Service:
     return Service(name=name, log=log, stage=stage, spawn=lambda: spawn(["/bin/sh", "-c", script], log=log))
 
 
-def test_a_second_run_is_told_that_one_is_running(folder: Path) -> None:
+def test_a_second_run_is_told_that_one_is_running(folder: Path, run: Run) -> None:
     holder = DataDir(folder / "data")
     holder.lock()
     holder.write_env({"PAYGO_URL": "http://127.0.0.1:8080"})
 
-    ended = _run(folder / "data", port=free_port()).communicate(timeout=30)
+    errors = run(free_port()).communicate(timeout=30)[1]
 
-    assert ended[1].split("\n")[1].startswith("PayGo is already running from this folder")
-    assert "Traceback" not in ended[1]
+    assert errors.split("\n")[1].startswith("PayGo is already running from this folder")
+    assert "Traceback" not in errors
 
 
-def test_an_occupied_port_is_named(folder: Path) -> None:
+def test_an_occupied_port_is_named(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        process = _run(folder / "data", port=port)
+        process = run(port)
 
-        output = process.communicate(timeout=30)
+        errors = process.communicate(timeout=30)[1]
 
     assert process.returncode == 1
-    assert f"Port {port} is in use" in output[1]
-    assert "Traceback" not in output[1]
+    assert f"Port {port} is in use" in errors
+    assert "Traceback" not in errors
 
 
-def test_a_killed_stack_leaves_no_process_and_the_next_run_goes_on(folder: Path) -> None:
+def test_a_killed_stack_leaves_no_process_and_the_next_run_goes_on(folder: Path, run: Run) -> None:
     port = free_port()
-    process = _run(folder / "data", port=port)
+    process = run(port)
     pids = _wait_until_up(process, folder / "data")
     key = read_env_file(folder / "data" / "env")["PAYGO_API_KEY"]
 
@@ -244,7 +260,7 @@ def test_a_killed_stack_leaves_no_process_and_the_next_run_goes_on(folder: Path)
 
     assert set(pids) == {"postgres", "valkey", "node", "web", "worker", "beat", "watcher"}
     assert wait_until(lambda: not any(map(process_started, pids.values())), seconds=10)
-    again = _run(folder / "data", port=port)
+    again = run(port)
     pids = _wait_until_up(again, folder / "data")
     assert read_env_file(folder / "data" / "env")["PAYGO_API_KEY"] == key
     started = time.monotonic()
