@@ -25,6 +25,17 @@ class ReadOnlyAdmin(ModelAdmin):
         return False
 
 
+def address_column(field: str, description: str) -> Any:
+    """Return a list column that shows an address by its first 20 characters, enough to tell it (ZIP-316)."""
+
+    @admin.display(description=description, ordering=field)
+    def column(_: ModelAdmin, row: Any) -> str:
+        address = getattr(row, field)
+        return address if len(address) <= 36 else f"{address[:20]}…"
+
+    return column
+
+
 def zec_column(field: str, description: str) -> Any:
     """Return a list column that shows a zatoshi field in ZEC."""
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from core import clock
-from paygo.backoffice.base import ReadOnlyAdmin, zec_column
+from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
 from sessions_app.models import StreamingSession, Vendor
 
 
@@ -37,7 +37,7 @@ class StreamingSessionAdmin(ReadOnlyAdmin):
     list_display = (
         "code",
         "client",
-        "wallet_address",
+        "wallet",
         "vendor",
         "status",
         "rate",
@@ -49,4 +49,5 @@ class StreamingSessionAdmin(ReadOnlyAdmin):
     search_fields = ("=code", "=wallet_address")
     ordering = ("-id",)
 
+    wallet = address_column("wallet_address", "wallet")
     rate = zec_column("rate_zat_per_hour", "rate (ZEC/h)")

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from paygo.backoffice.base import ReadOnlyAdmin, zec_column
+from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
 from zcash.models import Deposit, PermissionAudit, SpendingPermission, WatchedChain
 
 
@@ -11,7 +11,7 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
     list_display = (
         "public_id",
         "client",
-        "wallet_address",
+        "wallet",
         "status",
         "requested",
         "remaining",
@@ -24,6 +24,7 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
     search_fields = ("=public_id", "=wallet_address", "=payment_address")
     ordering = ("-id",)
 
+    wallet = address_column("wallet_address", "wallet")
     requested = zec_column("requested_zat", "requested (ZEC)")
     remaining = zec_column("remaining_zat", "remaining when settled (ZEC)")
 

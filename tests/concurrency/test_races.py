@@ -124,8 +124,8 @@ def test_the_books_balance_after_any_race(vera: User) -> None:
 
         assert [each for each in outcomes if unexpected(each)] == [], f"round {number}"
         assert books.violations() == [], f"round {number}"
-    interval.run_interval(now=after(hours=99), engine="last", chunk_size=100)
-    assert not StreamingSession.objects.filter(status="active").exists()
+        interval.run_interval(now=after(hours=99), engine="last", chunk_size=100)
+        assert not StreamingSession.objects.filter(status="active").exists()
 
 
 def test_engines_at_once_settle_everyone_once(vera: User) -> None:
@@ -153,8 +153,10 @@ def test_engines_at_once_let_every_event_happen_once(vera: User) -> None:
         codes.append(stream(vera, wallet=f"w{number}"))
 
     runs = together(
-        *[lambda size=size: interval.run_interval(now=after(hours=1.5), engine="test", chunk_size=size)
-          for size in (3, 10, 100)]
+        *[
+            lambda size=size: interval.run_interval(now=after(hours=1.5), engine="test", chunk_size=size)
+            for size in (3, 10, 100)
+        ]
     )
 
     assert [run.put_aside for run in runs] == [[], [], []]

@@ -286,8 +286,9 @@ def _run(data_dir: Path, *, port: int) -> subprocess.Popen[str]:
         str(port),
     ]
     env |= {NO_FILES: "1", "PAYGO_WEB_WORKERS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=ROOT, env=env, text=True, **pipes)
+    return subprocess.Popen(
+        command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def _wait_until_up(process: subprocess.Popen[str], data_dir: Path) -> Mapping[str, int]:

@@ -1,0 +1,98 @@
+"""The admin shows every row, changes none that machines write, and revokes keys."""
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from billing import engine
+from billing.engine import StartRequest
+from billing.interval import run_interval
+from core import clock
+from core.models import User
+from paygo.api import keys
+from paygo.api.models import ApiKey
+from sessions_app.models import Vendor
+from tests.factories import ALICE, NOW, after, make_active_permission, make_client, make_vendor
+
+pytestmark = pytest.mark.django_db
+
+WRITABLE = {"user", "group", "vendor"}
+
+
+@pytest.fixture
+def operator() -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser("operator"))
+    return browser
+
+
+@pytest.fixture
+def _rows() -> None:
+    vera = make_client()
+    make_vendor(vera)
+    make_active_permission(vera)
+    engine.start(StartRequest(ALICE, "vendor123"), client_id=vera.pk, now=NOW)
+    run_interval(now=after(hours=1), engine="test", chunk_size=10)
+    keys.create(vera, name="first", now=NOW)
+
+
+def windows() -> list[type]:
+    ours = {"core", "zcash", "sessions_app", "billing", "api"}
+    return [model for model in admin.site._registry if model._meta.app_label in ours]
+
+
+@pytest.mark.usefixtures("_rows")
+def test_opens_every_window_and_row(operator: Client):
+    for model in windows():
+        opened = operator.get(reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_changelist"))
+        assert opened.status_code == 200, model
+        if row := model._default_manager.first():
+            name = f"admin:{model._meta.label_lower.replace('.', '_')}_change"
+            assert operator.get(reverse(name, args=[row.pk])).status_code == 200, model
+
+
+@pytest.mark.usefixtures("_rows")
+def test_changes_no_row_that_a_machine_writes(operator: Client):
+    for model in windows():
+        if model._meta.model_name in WRITABLE:
+            continue
+        name = f"admin:{model._meta.label_lower.replace('.', '_')}"
+        assert operator.get(reverse(f"{name}_add")).status_code == 403, model
+        row = model._default_manager.first()
+        if row is not None:
+            assert operator.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+            assert operator.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
+
+
+@pytest.mark.usefixtures("_rows")
+def test_revokes_a_key(operator: Client):
+    key = ApiKey.objects.get()
+
+    operator.post(
+        reverse("admin:api_apikey_changelist"),
+        {"action": "revoke", "_selected_action": [key.pk]},
+        follow=True,
+    )
+
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+
+
+def test_makes_a_vendor(operator: Client):
+    vera = make_client()
+
+    operator.post(
+        reverse("admin:sessions_app_vendor_add"),
+        {"client": vera.pk, "slug": "vendor123", "name": "Vera", "is_active": "on"},
+    )
+
+    vendor = Vendor.objects.get()
+    assert abs((clock.now() - vendor.created_at).total_seconds()) < 60
+
+
+def test_lets_nobody_in_without_a_staff_account():
+    browser = Client()
+    browser.force_login(make_client())
+
+    assert browser.get(reverse("admin:zcash_spendingpermission_changelist")).status_code == 302
