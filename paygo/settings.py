@@ -9,12 +9,25 @@ from typing import Any
 
 import environ
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 
 from paygo.environment import load_environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 load_environment(BASE_DIR)
-env = environ.Env()
+
+
+class _Env(environ.Env):  # type: ignore[misc]
+    """Reads the environment, and names the variable whose value cannot be read."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} cannot be read: {error}") from error
+
+
+env = _Env()
 
 # -- The service ------------------------------------------------------------------------------------
 DEBUG = env.bool("PAYGO_DEBUG", default=False)

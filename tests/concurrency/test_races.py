@@ -29,7 +29,7 @@ from zcash.models import PermissionAudit, SpendingPermission
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROUNDS = 60
+ROUNDS = 40
 
 
 @pytest.mark.unbalanced

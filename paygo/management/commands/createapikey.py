@@ -6,8 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from core import clock
-from core.models import User
+from core import accounts, clock
 from paygo.api import keys
 
 
@@ -28,12 +27,8 @@ class Command(BaseCommand):
         if days is not None and days < 1:
             raise CommandError("--days must be at least 1")
         now = clock.now()
-        owner, created = User.objects.get_or_create(username=client)
-        if created:
-            owner.set_unusable_password()
-            owner.save(update_fields=["password"])
         key = keys.create(
-            owner,
+            accounts.client_named(client),
             name=name,
             now=now,
             scopes=tuple(scope or keys.SCOPES),

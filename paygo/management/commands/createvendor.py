@@ -3,12 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
 from core import clock
 from core.amounts import AmountError, parse_zec
+from core.errors import Invalid
 from core.models import User
+from sessions_app import vendors
 from sessions_app.models import Vendor
 
 
@@ -30,19 +31,16 @@ class Command(BaseCommand):
         if Vendor.objects.filter(client=owner, slug=vendor_id).exists():
             self.stdout.write(f"{vendor_id} exists already")
             return
-        vendor = Vendor(
-            client=owner,
-            slug=vendor_id,
-            name=name or vendor_id,
-            price_zat_per_hour=_price_zat(price),
-            created_at=clock.now(),
-        )
         try:
-            vendor.full_clean()
-        except ValidationError as error:
-            texts = (f"{field}: {' '.join(found)}" for field, found in error.message_dict.items())
-            raise CommandError("; ".join(texts)) from error
-        vendor.save()
+            vendors.create(
+                owner,
+                slug=vendor_id,
+                name=name or vendor_id,
+                price_zat_per_hour=_price_zat(price),
+                now=clock.now(),
+            )
+        except Invalid as error:
+            raise CommandError(f"{error.field}: {error}") from error
         self.stdout.write(f"{vendor_id} made")
 
 
