@@ -137,7 +137,8 @@ _CROWD = """
 WITH paid AS (
     INSERT INTO zcash_permission (public_id, client_id, wallet_address, status, requested_zat,
         rate_zat_per_hour, duration_days, credited_zat, reversed_zat, remaining_zat, settled_at,
-        open_transactions, payment_address, diversifier_index, created_at, expires_at, pay_before, activated_at)
+        open_transactions, payment_address, diversifier_index, created_at, expires_at, pay_before,
+        activated_at)
     SELECT gen_random_uuid(), %(client)s, 'wallet-' || n, 'active', %(zat)s, 100000000 + n, 90, %(zat)s, 0,
            %(zat)s, %(now)s, 1, 'crowd-' || %(client)s || '-' || n, -1000000 * %(client)s - n, %(now)s,
            %(now)s::timestamptz + interval '90 days',
@@ -145,8 +146,8 @@ WITH paid AS (
     FROM generate_series(1, %(n)s) n
     RETURNING id, wallet_address, rate_zat_per_hour
 ), deposited AS (
-    INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, status, height, block_hash,
-                               confirmations, first_seen_at, credited_at)
+    INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, status, height,
+                               block_hash, confirmations, first_seen_at, credited_at)
     SELECT id, 'crowd-' || id, 'sapling', 0, %(zat)s, 'confirmed', 1, 'block', 10, %(now)s, %(now)s FROM paid
 ), logged AS (
     INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,

@@ -54,11 +54,10 @@ def settle_while(change: Callable[[], object], *, hours: float) -> IntervalRun:
     def run() -> IntervalRun:
         return interval.run_interval(now=after(hours=hours), engine="test", chunk_size=10)
 
-    with ExitStack() as background:
-        with lock_held("SELECT pg_advisory_xact_lock(%s)", [GATE]):
-            future = background.enter_context(in_background(run))
-            wait_until_blocked()
-            change()
+    with ExitStack() as background, lock_held("SELECT pg_advisory_xact_lock(%s)", [GATE]):
+        future = background.enter_context(in_background(run))
+        wait_until_blocked()
+        change()
     done = future.result()
     assert isinstance(done, IntervalRun)
     return done

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from django.db import connection, connections, transaction
@@ -21,7 +22,7 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
         return call()
 
     with ThreadPoolExecutor(len(calls)) as pool:
-        futures = [pool.submit(_on_own_connection, lambda call=call: one(call)) for call in calls]
+        futures = [pool.submit(_on_own_connection, partial(one, call)) for call in calls]
         return [_outcome(future) for future in futures]
 
 
@@ -39,7 +40,7 @@ def elsewhere(call: Callable[[], Any]) -> Any:
 
 
 @contextmanager
-def lock_held(statement: str, parameters: list[object] | None = None) -> Iterator[None]:
+def lock_held(statement: str, parameters: list[int] | None = None) -> Iterator[None]:
     """Let another connection run a statement and keep its transaction open during the block."""
     held, release = threading.Event(), threading.Event()
 
@@ -59,9 +60,10 @@ def lock_held(statement: str, parameters: list[object] | None = None) -> Iterato
 
 
 def wait_until_blocked(count: int = 1) -> None:
-    """Return once so many connections of this database wait for a lock; the server is asked, no time passes."""
+    """Return once so many connections of this database wait for a lock, as the server tells."""
     query = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     pause = threading.Event()
     for _ in range(TIMEOUT_SECONDS * 200):

@@ -1,5 +1,6 @@
 """The database fails in the middle: nothing half is left, and what was asked can be asked again."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -50,17 +51,16 @@ def everything() -> list[Any]:
     ]
 
 
-def killed(call: Callable[[], Any], *, waiting_for: str, parameters: list[object] | None = None) -> Exception:
+def killed(call: Callable[[], Any], *, waiting_for: str, parameters: list[int] | None = None) -> Exception:
     """Kill the connection of a call while it waits for a lock; return what the call raised."""
-    with ExitStack() as background:
-        with lock_held(waiting_for, parameters):
-            future = background.enter_context(in_background(call))
-            wait_until_blocked()
-            db.rows(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            error = future.exception(TIMEOUT_SECONDS)
+    with ExitStack() as background, lock_held(waiting_for, parameters):
+        future = background.enter_context(in_background(call))
+        wait_until_blocked()
+        db.rows(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        error = future.exception(TIMEOUT_SECONDS)
     assert isinstance(error, Exception)
     return error
 
@@ -80,9 +80,7 @@ def test_an_end_that_is_cut_off_leaves_nothing_half(vera: User) -> None:
     before = everything()
 
     # It has drawn from the permission when it comes to the session.
-    error = killed(
-        lambda: engine.end(code, client_id=vera.pk, now=after(hours=1)), waiting_for=LOCK_SESSIONS
-    )
+    error = killed(lambda: engine.end(code, client_id=vera.pk, now=after(hours=1)), waiting_for=LOCK_SESSIONS)
 
     assert isinstance(error, OperationalError)
     assert everything() == before
@@ -196,16 +194,13 @@ def test_an_interval_settles_the_others_before_it_waits_for_a_busy_one(vera: Use
     for permission in (busy, *others):
         stream(vera, wallet=permission.wallet_address)
 
-    with ExitStack() as background:
-        with lock_held(LOCK_PERMISSION, [busy.pk]):
-            run = background.enter_context(
-                in_background(
-                    lambda: interval.run_interval(now=after(hours=1), engine="test", chunk_size=2)
-                )
-            )
-            wait_until_blocked()
-            settled = SpendingPermission.objects.filter(settled_at=after(hours=1))
-            assert set(settled) == set(others)
+    with ExitStack() as background, lock_held(LOCK_PERMISSION, [busy.pk]):
+        run = background.enter_context(
+            in_background(lambda: interval.run_interval(now=after(hours=1), engine="test", chunk_size=2))
+        )
+        wait_until_blocked()
+        settled = SpendingPermission.objects.filter(settled_at=after(hours=1))
+        assert set(settled) == set(others)
 
     assert run.result().put_aside == []
     busy.refresh_from_db()
@@ -259,6 +254,8 @@ def test_an_expiry_sweep_passes_over_what_is_busy(vera: User) -> None:
 def test_a_deadlock_is_busy_for_one_and_nothing_for_the_other(vera: User) -> None:
     first, second = make_active_permission(vera, wallet="a"), make_active_permission(vera, wallet="b")
 
+    meeting = threading.Barrier(2)
+
     def lock_both(one: int, other: int) -> str:
         try:
             with db.operation():
@@ -269,9 +266,6 @@ def test_a_deadlock_is_busy_for_one_and_nothing_for_the_other(vera: User) -> Non
             return "busy"
         return "done"
 
-    import threading
-
-    meeting = threading.Barrier(2)
     with (
         in_background(lambda: lock_both(first.pk, second.pk)) as one,
         in_background(lambda: lock_both(second.pk, first.pk)) as other,

@@ -8,6 +8,7 @@ from threading import Event as Signal
 from typing import Any
 
 import pytest
+import requests
 from pytest_django.fixtures import Settings
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -16,7 +17,15 @@ from billing import funding, rounds
 from core import clock
 from core.errors import Unavailable
 from core.models import User
-from tests.factories import ZEC, make_active_permission, make_client, make_permission, make_vendor, see_deposit, stream
+from tests.factories import (
+    ZEC,
+    make_active_permission,
+    make_client,
+    make_permission,
+    make_vendor,
+    see_deposit,
+    stream,
+)
 from zcash import permissions
 from zcash.models import Deposit, SpendingPermission, WatchedChain
 from zcash.node import connect, disconnect
@@ -36,8 +45,8 @@ def simnode(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimNode]:
 
 
 @pytest.fixture
-def sound(simnode: SimNode) -> Iterator[RpcClient]:
-    """The node behind the faults."""
+def chain(simnode: SimNode) -> Iterator[RpcClient]:
+    """The sound node behind the faults, as the rest of the world moves it."""
     with closing(RpcClient(simnode.url, user=USER, password=PASSWORD)) as client:
         client.call("generate", 1)
         yield client
@@ -74,7 +83,9 @@ def result(value: object) -> Answer:
 def refusal(code: int, message: str) -> Answer:
     def answer(request: Request) -> Response:
         error = {"code": code, "message": message}
-        return Response(json.dumps({"result": None, "error": error, "id": json.loads(request.data)["id"]}), 500)
+        return Response(
+            json.dumps({"result": None, "error": error, "id": json.loads(request.data)["id"]}), 500
+        )
 
     return answer
 
@@ -179,15 +190,17 @@ def test_no_permission_is_made_without_a_sound_address(
     assert not SpendingPermission.objects.exists()
 
 
-def tampering(sound: RpcClient, method: str, tamper: Callable[[Any], Any]) -> Answer:
+def tampering(sound: SimNode, method: str, tamper: Callable[[Any], Any]) -> Answer:
     """Pass calls on to a sound node, and spoil what it answers to one method."""
 
     def answer(request: Request) -> Response:
-        call = json.loads(request.data)
-        found = sound.call(call["method"], *call["params"])
-        if call["method"] == method:
-            found = tamper(found)
-        return Response(json.dumps({"result": found, "error": None, "id": call["id"]}, default=float))
+        passed_on = requests.post(
+            sound.url, request.data, headers={"Authorization": request.headers["Authorization"]}, timeout=10
+        )
+        document = passed_on.json()
+        if json.loads(request.data)["method"] == method:
+            document["result"] = tamper(document["result"])
+        return Response(json.dumps(document), passed_on.status_code)
 
     return answer
 
@@ -216,21 +229,21 @@ LIES: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_nothing_is_credited_from_an_answer_that_cannot_be_true(
-    vera: User, sound: RpcClient, httpserver: HTTPServer, lie: str, settings: Settings
+    vera: User, simnode: SimNode, chain: RpcClient, httpserver: HTTPServer, lie: str, settings: Settings
 ) -> None:
     settings.ZCASH_RPC_TIMEOUT_SECONDS = 10
-    answers: list[Answer] = [tampering(sound, "", lambda same: same)]
+    answers: list[Answer] = [tampering(simnode, "", lambda same: same)]
     httpserver.expect_request("/").respond_with_handler(lambda request: answers[0](request))
     request = permissions.Request("tmWallet", 10 * ZEC, 1 * ZEC, 30)
     made = permissions.create(request, client_id=vera.pk, wallet=connect(), now=clock.now())
-    sound.call("sim_pay", made.payment_address, 10)
-    sound.call("generate", 3)
+    chain.call("sim_pay", made.payment_address, 10)
+    chain.call("generate", 3)
     method, tamper = LIES[lie]
-    answers[0] = tampering(sound, method, tamper)
+    answers[0] = tampering(simnode, method, tamper)
 
     assert rounds.deposit_round() is None
     assert not Deposit.objects.exists()
-    answers[0] = tampering(sound, "", lambda same: same)
+    answers[0] = tampering(simnode, "", lambda same: same)
 
     assert rounds.deposit_round() == 1
     made.refresh_from_db()

@@ -46,7 +46,12 @@ def trail(public_id: UUID) -> list[tuple[object, ...]]:
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE {} SET actor = 'mallory'", "DELETE FROM {}", "TRUNCATE {}", "UPDATE {} SET amount_after_zat = 0"],
+    [
+        "UPDATE {} SET actor = 'mallory'",
+        "DELETE FROM {}",
+        "TRUNCATE {}",
+        "UPDATE {} SET amount_after_zat = 0",
+    ],
 )
 def test_refuses_every_change(permission: SpendingPermission, table: str, statement: str) -> None:
     rows = PermissionAudit.objects.count()

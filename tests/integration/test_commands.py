@@ -18,7 +18,15 @@ from core.models import User
 from paygo.api import keys
 from paygo.api.models import ApiKey
 from sessions_app.models import Vendor
-from tests.factories import ZEC, make_active_permission, make_client, make_permission, make_vendor, see_deposit, stream
+from tests.factories import (
+    ZEC,
+    make_active_permission,
+    make_client,
+    make_permission,
+    make_vendor,
+    see_deposit,
+    stream,
+)
 from zcash.models import SpendingPermission, WatchedChain
 
 pytestmark = pytest.mark.django_db

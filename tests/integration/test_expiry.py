@@ -43,7 +43,8 @@ def state(permission: SpendingPermission) -> tuple[str, datetime | None]:
 
 def node_asked_at(moment: datetime) -> None:
     WatchedChain.objects.update_or_create(
-        pk=1, defaults={"network": "regtest", "genesis_hash": "0" * 64, "asked_at": moment, "scanned_at": moment}
+        pk=1,
+        defaults={"network": "regtest", "genesis_hash": "0" * 64, "asked_at": moment, "scanned_at": moment},
     )
 
 
@@ -134,6 +135,19 @@ def test_a_session_passes_over_what_expired_in_the_queue_unnoticed(vera: User) -
     assert state(second) == ("expired", LAST)
     assert state(third)[0] == "active"
     assert [each.permission_id for each in record.transactions][1] == str(third.public_id)
+
+
+def test_what_took_over_unnoticed_and_expired_since_was_used_up_to_its_last_day(vera: User) -> None:
+    make_active_permission(vera, rate=1 * ZEC, requested=1 * ZEC)
+    second = make_active_permission(vera, rate=1 * ZEC, expires_at=LAST)
+    code = stream(vera)
+
+    expiry.bring_current(second.pk, now=LATE)
+
+    record = engine.end(code, client_id=vera.pk, now=LATE)
+    assert state(second) == ("expired", LAST)
+    assert (second.activated_at, second.remaining_zat) == (after(hours=1), 9 * ZEC)
+    assert [each.amount_zat for each in record.transactions] == [1 * ZEC, 1 * ZEC]
 
 
 def test_a_used_up_permission_expires_too(vera: User) -> None:

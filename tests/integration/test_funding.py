@@ -188,7 +188,7 @@ def test_credits_nothing_before_the_last_confirmation(vera: User, settings: Sett
     permission = make_permission(vera)
     deposit = see_deposit(permission, amount=10 * ZEC, confirmations=4)
 
-    assert funding.credit_confirmed(now=NOW) == 0
+    assert (funding.credit_confirmed(now=NOW), funding.credit(permission.pk, now=NOW)) == (0, 0)
     Deposit.objects.filter(pk=deposit.pk).update(confirmations=5)
     assert funding.credit_confirmed(now=NOW) == 1
 
@@ -283,6 +283,20 @@ def test_revocation_of_a_waiting_permission_leaves_the_active_one_alone(vera: Us
     assert (live_first.permission.status, live_first.open_sessions) == (PermissionStatus.ACTIVE, 1)
 
 
+def test_revocation_of_what_took_over_unnoticed_ends_the_session_that_runs_on_it(vera: User) -> None:
+    make_active_permission(vera, requested=1 * ZEC, rate=1 * ZEC)
+    second = make_active_permission(vera, requested=10 * ZEC, rate=1 * ZEC)
+    code = stream(vera)
+
+    revoked = funding.revoke(
+        client_id=vera.pk, public_id=second.public_id, now=after(hours=1.5), actor="tests"
+    )
+
+    record = engine.end(code, client_id=vera.pk, now=after(hours=3))
+    assert (revoked.status, revoked.remaining_zat) == ("revoked", 19 * ZEC // 2)
+    assert (record.session.ended_at, record.amount_zat) == (after(hours=1.5), 3 * ZEC // 2)
+
+
 def test_what_has_ended_cannot_be_revoked_again(vera: User) -> None:
     permission = make_active_permission(vera)
     funding.revoke(client_id=vera.pk, public_id=permission.public_id, now=NOW, actor="tests")
@@ -295,6 +309,4 @@ def test_a_permission_that_has_already_expired_cannot_be_revoked(vera: User) -> 
     permission = make_active_permission(vera, expires_at=after(hours=1))
 
     with pytest.raises(PermissionGone):
-        funding.revoke(
-            client_id=vera.pk, public_id=permission.public_id, now=after(hours=1), actor="tests"
-        )
+        funding.revoke(client_id=vera.pk, public_id=permission.public_id, now=after(hours=1), actor="tests")

@@ -8,7 +8,17 @@ from billing import engine, interval
 from billing.engine import StartRequest
 from core.models import Event, User
 from sessions_app.models import StreamingSession
-from tests.factories import ALICE, NOW, ZEC, after, make_active_permission, make_client, make_vendor, pay, stream
+from tests.factories import (
+    ALICE,
+    NOW,
+    ZEC,
+    after,
+    make_active_permission,
+    make_client,
+    make_vendor,
+    pay,
+    stream,
+)
 
 pytestmark = pytest.mark.django_db
 

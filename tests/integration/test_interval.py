@@ -15,7 +15,16 @@ from core import db
 from core.models import Event, User
 from sessions_app.models import StreamingSession, Vendor
 from tests import books
-from tests.factories import NOW, ZEC, after, make_active_permission, make_client, make_crowd, make_vendor, stream
+from tests.factories import (
+    NOW,
+    ZEC,
+    after,
+    make_active_permission,
+    make_client,
+    make_crowd,
+    make_vendor,
+    stream,
+)
 from zcash import sql as zcash_sql
 from zcash.models import PermissionAudit, SpendingPermission
 
@@ -345,7 +354,7 @@ def test_updates_stay_heap_only() -> None:
 
 
 def _updates() -> tuple[int, int]:
-    """Return (rows updated, of these heap-only) of the permissions, statistics of this connection included."""
+    """Return (rows updated, of these heap-only) of the permissions."""
     db.rows("SELECT pg_stat_force_next_flush()")
     updated, hot = db.row(
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'zcash_permission'"

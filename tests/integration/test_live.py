@@ -47,7 +47,9 @@ def test_tells_what_is_left_without_writing_anything(vera: User) -> None:
 
     assert (found.remaining_zat, found.open_sessions) == (750_000_000, 1)
     assert (found.permission.remaining_zat, found.permission.settled_at) == (10 * ZEC, NOW)
-    written = [each["sql"] for each in queries if not each["sql"].startswith(("SELECT", "SAVEPOINT", "RELEASE"))]
+    written = [
+        each["sql"] for each in queries if not each["sql"].startswith(("SELECT", "SAVEPOINT", "RELEASE"))
+    ]
     assert written == []
     assert not any("FOR " in each["sql"] for each in queries)
     assert row_versions() == before
@@ -114,6 +116,16 @@ def test_a_read_of_the_wallet_answers_with_the_permission_that_took_over(vera: U
     found = live.of_wallet(client_id=vera.pk, wallet_address=ALICE, now=after(hours=2.25))
 
     assert (found.permission.pk, found.remaining_zat, found.open_sessions) == (third.pk, 3 * ZEC // 4, 1)
+
+
+def test_a_read_of_a_queued_permission_knows_that_it_took_over(vera: User) -> None:
+    make_active_permission(vera, requested=1 * ZEC, rate=1 * ZEC)
+    second = make_active_permission(vera, requested=2 * ZEC, rate=1 * ZEC)
+    stream(vera)
+
+    found = live.read(second.pk, now=after(hours=1.5))
+
+    assert (found.permission.status, found.remaining_zat) == ("active", 3 * ZEC // 2)
 
 
 def test_a_wallet_whose_last_money_is_gone_has_no_active_permission(vera: User) -> None:

@@ -33,7 +33,9 @@ class Wallet:
         if self.before:
             self.before()
         if len(self.asked) <= self.unusable:
-            raise IndexUnusable("new_address", rpc_code=-4, rpc_message="no address at this diversifier index")
+            raise IndexUnusable(
+                "new_address", rpc_code=-4, rpc_message="no address at this diversifier index"
+            )
         return WalletAddress(f"address-{index}", index)
 
 
@@ -47,13 +49,18 @@ def vera() -> User:
 
 
 def create(
-    client: User, wallet: Wallet, *, request: Request = REQUEST, receipt: Receipt | None = None, **offset: float
+    client: User,
+    wallet: Wallet,
+    *,
+    request: Request = REQUEST,
+    receipt: Receipt | None = None,
+    seconds: float = 0,
 ) -> SpendingPermission:
     return permissions.create(
         request,
         client_id=client.pk,
         wallet=wallet,  # type: ignore[arg-type]
-        now=after(**offset),
+        now=after(seconds=seconds),
         receipt=receipt,
     )
 
@@ -174,7 +181,7 @@ def test_the_same_key_returns_the_same_permission(vera: User) -> None:
     wallet = Wallet()
     first = create(vera, wallet, receipt=receipt(vera))
 
-    again = create(vera, wallet, receipt=receipt(vera), hours=9)
+    again = create(vera, wallet, receipt=receipt(vera), seconds=32_400)
 
     assert again == first
     assert len(wallet.asked) == SpendingPermission.objects.count() == 1
@@ -202,9 +209,11 @@ def test_a_retry_after_a_crash_asks_for_the_same_index(vera: User, monkeypatch: 
         raise SystemExit
 
     wallet = Wallet(unusable=2)
-    with monkeypatch.context() as patched, pytest.raises(SystemExit):
-        patched.setattr(permissions, "_insert", crash)
+    insert = permissions._insert
+    monkeypatch.setattr(permissions, "_insert", crash)
+    with pytest.raises(SystemExit):
         create(vera, wallet, receipt=receipt(vera))
+    monkeypatch.setattr(permissions, "_insert", insert)
     with pytest.raises(KeyInFlight):
         create(vera, wallet, receipt=receipt(vera), seconds=59)
 

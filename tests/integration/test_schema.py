@@ -42,7 +42,9 @@ WRITES = {
     "update",
     "update_or_create",
 }
-_RAW_WRITE = re.compile(r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|MERGE\s+INTO|COPY)\s+(\w+)", re.I)
+_RAW_WRITE = re.compile(
+    r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|MERGE\s+INTO|COPY)\s+(\w+)", re.IGNORECASE
+)
 
 
 def own_models() -> dict[str, type[models.Model]]:
@@ -98,9 +100,7 @@ def _imported_models(tree: ast.Module) -> set[str]:
     return {alias.name for node in from_models for alias in node.names} & set(own_models())
 
 
-def _writes_of_arguments(
-    function: ast.FunctionDef, names: set[str]
-) -> Iterator[tuple[int, str]]:
+def _writes_of_arguments(function: ast.FunctionDef, names: set[str]) -> Iterator[tuple[int, str]]:
     arguments = [*function.args.args, *function.args.kwonlyargs]
     typed = {
         each.arg: each.annotation.id

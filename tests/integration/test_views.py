@@ -6,7 +6,15 @@ from pytest_django.fixtures import Settings
 from billing import funding, live
 from core import clock, db
 from core.models import User
-from tests.factories import MALLORY, ZEC, make_active_permission, make_client, make_permission, make_vendor, stream
+from tests.factories import (
+    MALLORY,
+    ZEC,
+    make_active_permission,
+    make_client,
+    make_permission,
+    make_vendor,
+    stream,
+)
 from zcash.models import SpendingPermission
 
 pytestmark = pytest.mark.django_db

@@ -163,9 +163,10 @@ def test_a_watcher_that_dies_starts_its_pass_again(
             raise NodeUnavailable("gone")
         return look(permission, wallet=wallet, now=now)
 
-    with monkeypatch.context() as patched, pytest.raises(NodeUnavailable):
-        patched.setattr(watch, "look", die_at_the_second)
+    monkeypatch.setattr(watch, "look", die_at_the_second)
+    with pytest.raises(NodeUnavailable):
         watch.scan(wallet=wallet, now=NOW)
+    monkeypatch.setattr(watch, "look", look)
 
     assert WatchedChain.objects.get().scanned_at is None
     assert watch.scan(wallet=wallet, now=NOW).addresses == 2
