@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from billing import grants, metering, records, refusals
-from billing.errors import InsufficientFunding, RateExceedsPermission, RolledOver
+from billing.errors import InsufficientFunding, RateExceedsPermission
 from billing.grants import Grants
 from billing.models import Transaction
 from billing.records import SessionRecord
@@ -54,13 +54,7 @@ def start(request: StartRequest, *, client_id: int, now: datetime, receipt: Rece
         RateExceedsPermission, InsufficientFunding: nothing pays for it.
         VendorNotFound, SessionLimitReached, KeyInFlight, KeyReused, Busy.
     """
-    with db.operation():
-        if receipt and (earlier := idempotency.claim(receipt, now=now)):
-            return Started(**earlier)
-        started = _start(request, client_id=client_id, now=now)
-        if receipt:
-            idempotency.store(receipt, asdict(started), now=now)
-    return started
+    return db.again(lambda: _start_once(request, client_id=client_id, now=now, receipt=receipt))
 
 
 @dataclass(frozen=True)
@@ -78,7 +72,7 @@ def end(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
     Raises:
         SessionNotFound: not this client's.
     """
-    return db.again(lambda: _end_once(session_code, client_id=client_id, now=now), on=RolledOver)
+    return db.again(lambda: _end_once(session_code, client_id=client_id, now=now))
 
 
 def heartbeat(session_code: str, *, client_id: int, now: datetime) -> Alive:
@@ -88,7 +82,17 @@ def heartbeat(session_code: str, *, client_id: int, now: datetime) -> Alive:
         SessionNotFound: not this client's.
         SessionEnded: it has ended, perhaps at the end of its lease: a late heartbeat revives nothing.
     """
-    return db.again(lambda: _heartbeat_once(session_code, client_id=client_id, now=now), on=RolledOver)
+    return db.again(lambda: _heartbeat_once(session_code, client_id=client_id, now=now))
+
+
+def _start_once(request: StartRequest, *, client_id: int, now: datetime, receipt: Receipt | None) -> Started:
+    with db.operation():
+        if receipt and (earlier := idempotency.claim(receipt, now=now)):
+            return Started(**earlier)
+        started = _start(request, client_id=client_id, now=now)
+        if receipt:
+            idempotency.store(receipt, asdict(started), now=now)
+    return started
 
 
 def _start(request: StartRequest, *, client_id: int, now: datetime) -> Started:
@@ -226,7 +230,7 @@ def _lock_running(
     """Lock what a running session runs on, settled at `now`, and the session; None if it has ended by then.
 
     Raises:
-        RolledOver: it moved to another permission while the lock was waited for.
+        LostRace: it moved to another permission while the lock was waited for.
     """
     transaction = _open_transaction(session)
     if transaction is None:
@@ -237,7 +241,7 @@ def _lock_running(
     if transaction is None:
         return None
     if permission is None or transaction.permission_id != permission.pk:
-        raise RolledOver
+        raise db.LostRace
     return permission, session, transaction
 
 

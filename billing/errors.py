@@ -13,7 +13,3 @@ class RateExceedsPermission(PaymentRequired):
 
 class InsufficientFunding(PermissionExhausted):
     """What remains does not pay for the shortest session: for a start, the permission is used up."""
-
-
-class RolledOver(Exception):
-    """The session moved to another funding source before its lock was held: start again."""

@@ -6,7 +6,7 @@ import structlog
 from django.db.models import Sum
 
 from billing import metering
-from core.db import operation, require_transaction
+from core.db import again, operation, require_transaction
 from core.errors import Busy
 from zcash import audit, permissions, queries
 from zcash.models import Deposit, SpendingPermission, WatchedChain
@@ -34,6 +34,10 @@ def run(*, now: datetime) -> int:
 
 def bring_current(permission_id: int, *, now: datetime) -> SpendingPermission:
     """Let everything happen to a permission that time alone brings; return it as it is then."""
+    return again(lambda: _bring_current_once(permission_id, now=now))
+
+
+def _bring_current_once(permission_id: int, *, now: datetime) -> SpendingPermission:
     with operation():
         permission, _ = lock_current(permission_id, now=now)
     return permission

@@ -72,9 +72,7 @@ def credit(permission_id: int, *, now: datetime) -> int:
 
     Returns the zatoshis credited. A repetition credits nothing. A credit takes effect now, never backwards.
     """
-    # Two permissions of one wallet may be paid at the same moment: the index lets one become active, the
-    # other finds it on the second try.
-    return db.again(lambda: _credit_once(permission_id, now=now), on=IntegrityError, times=3)
+    return db.again(lambda: _credit_once(permission_id, now=now))
 
 
 def verify(*, client_id: int, public_id: UUID, wallet: WalletPort, now: datetime) -> SpendingPermission:
@@ -121,6 +119,10 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> Spe
         PermissionNotFound: not this client's.
         PermissionGone: it has ended already.
     """
+    return db.again(lambda: _revoke_once(client_id=client_id, public_id=public_id, now=now, actor=actor))
+
+
+def _revoke_once(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> SpendingPermission:
     with db.operation():
         found = queries.of_client(client_id=client_id, public_id=public_id)
         permission, _ = expiry.lock_current(found.pk, now=now)
@@ -137,6 +139,17 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> Spe
 
 
 def _credit_once(permission_id: int, *, now: datetime) -> int:
+    try:
+        return _credit(permission_id, now=now)
+    except IntegrityError as error:
+        # Two permissions of one wallet were paid at the same moment: the index lets one become active, and
+        # the other finds it on the second try.
+        if db.constraint(error) == "zcash_permission_one_active":
+            raise db.LostRace from error
+        raise
+
+
+def _credit(permission_id: int, *, now: datetime) -> int:
     with db.operation():
         # What is over does not come back to life by the credit that is made now.
         permission, active = expiry.lock_current(permission_id, now=now)

@@ -1,9 +1,9 @@
 """The interval: settles every permission with open transactions, a chunk at a time, set-based.
 
-Any number of engines may run at once. Each chunk is one statement in one short transaction: it locks a page
-of permissions (what is busy is skipped) and settles those to which nothing happens. What it leaves, because
-it was busy or has an event, goes one by one through `billing.metering`, and once more at the end if it is
-still busy then.
+Any number of engines may run at once. Each chunk is one statement in one short transaction: it settles those
+of a page of permissions to which nothing happens. A row that somebody holds for longer than a moment is
+skipped. What a chunk leaves, because it was busy or has an event, goes one by one through `billing.metering`,
+and once more at the end if it is still busy then.
 """
 
 from dataclasses import dataclass, field
@@ -21,8 +21,6 @@ from zcash import audit
 from zcash.sql import Page, draw_page
 
 log = structlog.get_logger(__name__)
-
-_STATEMENT_TIMEOUT_MS = 60_000
 
 
 @dataclass
@@ -50,7 +48,7 @@ def run_interval(*, now: datetime, engine: str, chunk_size: int) -> IntervalRun:
 def _settle_page(progress: Progress, *, after_id: int, limit: int, now: datetime) -> int | None:
     """Settle the next page and return its last id, None behind the last; a failing one is split."""
     try:
-        page = _draw_page(after_id=after_id, limit=limit, now=now)
+        page = _draw_page(sql.USED_WITHOUT_EVENT, after_id=after_id, limit=limit, now=now)
     except OperationalError:
         # The database is away, or too busy for everyone: no row is to blame.
         raise
@@ -62,26 +60,32 @@ def _settle_page(progress: Progress, *, after_id: int, limit: int, now: datetime
     return page.last_id
 
 
-def _draw_page(*, after_id: int, limit: int, now: datetime) -> Page:
+def _draw_page(source: str, *, after_id: int, limit: int, now: datetime) -> Page:
+    """Draw a page in one transaction; where somebody holds a row for long, once more without what is busy."""
+    try:
+        return _draw_once(source, after_id=after_id, limit=limit, now=now, skip_busy=False)
+    except Busy:
+        return _draw_once(source, after_id=after_id, limit=limit, now=now, skip_busy=True)
+
+
+def _draw_once(source: str, *, after_id: int, limit: int, now: datetime, skip_busy: bool) -> Page:
     with db.operation():
-        db.execute(sql.PLANNER)
-        db.execute(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT_MS}")
-        # What a crash loses of these deductions, the next run derives again: nothing was announced.
-        db.execute("SET LOCAL synchronous_commit = off")
+        db.execute(sql.CHUNK_SETTINGS)
         return draw_page(
-            sql.USED_WITHOUT_EVENT,
+            source,
             after_id=after_id,
             limit=limit,
             to=now,
             booked_at=now,
             actor=audit.ENGINE,
+            skip_busy=skip_busy,
         )
 
 
 def _split_page(progress: Progress, *, after_id: int, limit: int, now: datetime) -> int | None:
     """Halve a page that fails until the culprit stands alone; alone, it fails on the event path too."""
     if limit == 1:
-        page = _draw_nothing(after_id=after_id, now=now)
+        page = _draw_page(sql.NOTHING, after_id=after_id, limit=1, now=now)
         for permission_id in page.left:
             _settle_one(progress, permission_id, now=now, wait=False)
         return page.last_id
@@ -90,12 +94,6 @@ def _split_page(progress: Progress, *, after_id: int, limit: int, now: datetime)
         return None
     last_id = _settle_page(progress, after_id=half_id, limit=limit - limit // 2, now=now)
     return half_id if last_id is None else last_id
-
-
-def _draw_nothing(*, after_id: int, now: datetime) -> Page:
-    """Return the page of one permission without settling it."""
-    with db.operation():
-        return draw_page(sql.NOTHING, after_id=after_id, limit=1, to=now, booked_at=now, actor=audit.ENGINE)
 
 
 def _settle_one(progress: Progress, permission_id: int, *, now: datetime, wait: bool) -> None:

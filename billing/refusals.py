@@ -5,6 +5,7 @@ from typing import Any
 
 from billing import expiry
 from core.amounts import zec
+from core.db import LostRace
 from core.errors import PaymentRequired
 from zcash.errors import (
     PermissionExhausted,
@@ -20,7 +21,11 @@ _ENDED = (PermissionStatus.REVOKED, PermissionStatus.LAPSED)
 
 
 def why_unfunded(*, client_id: int, wallet_address: str, now: datetime) -> PaymentRequired:
-    """Return the refusal that fits the wallet's latest permission; the caller found none active."""
+    """Return the refusal that fits the wallet's latest permission; the caller found none active.
+
+    Raises:
+        LostRace: one has become active since.
+    """
     wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
     latest = wallet.exclude(status__in=_ENDED).order_by("-id").first()
     if latest is None or expiry.is_unpaid(latest, now=now):
@@ -30,6 +35,8 @@ def why_unfunded(*, client_id: int, wallet_address: str, now: datetime) -> Payme
     known: dict[str, Any] = {"permission_id": str(latest.public_id), "expires_at": latest.expires_at}
     if latest.status in EXPIRING and latest.expires_at <= now:
         return _expired(latest, known)
+    if latest.status not in _REFUSALS:
+        raise LostRace
     return _REFUSALS[PermissionStatus(latest.status)](latest, known)
 
 

@@ -26,7 +26,7 @@ _USED_AT_SETTLED = amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", "cla
 # A permission that would be emptied, that expires, or one of whose transactions reaches its bound, has an
 # event: it is left to the event path.
 USED_WITHOUT_EVENT = f"""
-SELECT claimed.place, used.drawn_zat, {_TO} AS settled_to
+SELECT claimed.place, claimed.version, used.drawn_zat, {_TO} AS settled_to
 FROM claimed
 CROSS JOIN LATERAL (
     SELECT sum({_USED_AT_TO} - {_USED_AT_SETTLED})::bigint AS drawn_zat, min(x.billable_until) AS bound
@@ -37,9 +37,14 @@ WHERE claimed.expires_at > {_TO} AND used.bound > {_TO} AND used.drawn_zat < cla
 """
 
 # Of the claimed permissions, none.
-NOTHING = f"SELECT claimed.place, 0::bigint AS drawn_zat, {_TO} AS settled_to FROM claimed WHERE false"
+NOTHING = f"""
+SELECT claimed.place, claimed.version, 0::bigint AS drawn_zat, {_TO} AS settled_to FROM claimed WHERE false
+"""
 
-# The natural plan of such a page scans both tables; the engine asks for what follows the page's rows.
-PLANNER = """
+# The limits and habits of a chunk. The natural plan of such a page scans both tables; the engine asks for
+# what follows the page's rows. What a crash loses of an interval's deductions, the next one derives again:
+# nothing was announced, so nobody waits for the disk.
+CHUNK_SETTINGS = """
 SET LOCAL random_page_cost = 1.1; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
+SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '50ms'
 """

@@ -4,7 +4,7 @@ from core.models import User
 
 
 def client_named(name: str) -> User:
-    """Return the client of this user name, made if there is none; a new one has no password to log in with."""
+    """Return the client of this user name, made without a password if there is none."""
     client, created = User.objects.get_or_create(username=name)
     if created:
         client.set_unusable_password()

@@ -10,9 +10,18 @@ from django.db import OperationalError, connection, transaction
 from core.errors import Busy
 
 T = TypeVar("T")
+_RACES = 10
 
 # In this order: no lock in time, deadlock, serialization failure, statement time-out.
 _BUSY_STATES = {"55P03", "40P01", "40001", "57014"}
+
+
+class LostRace(Exception):
+    """Somebody changed what this operation is about while it waited for a lock: it starts again.
+
+    It is raised rather than handled in place because the locks it took meanwhile may be in the wrong order;
+    only the end of the transaction gives them back.
+    """
 
 
 @contextmanager
@@ -59,14 +68,18 @@ def constraint(error: BaseException) -> str | None:
     return getattr(diagnosis, "constraint_name", None)
 
 
-def again(call: Callable[[], T], *, on: type[Exception], times: int = 5) -> T:
-    """Return what the call returns, repeating a whole operation that lost a race."""
-    for _ in range(times - 1):
+def again(call: Callable[[], T]) -> T:
+    """Return what a whole operation returns, repeating it where it lost a race.
+
+    Raises:
+        Busy: it lost again and again; nothing was changed.
+    """
+    for _ in range(_RACES):
         try:
             return call()
-        except on:
+        except LostRace:
             continue
-    return call()
+    raise Busy("others were faster each time; try again")
 
 
 @contextmanager

@@ -19,8 +19,10 @@ def record(permission: SpendingPermission, receipts: Sequence[Receipt], *, now: 
     Credits nothing. What waited for confirmations and is no longer shown loses those it had.
     """
     with operation():
+        _lock_all(permission)
         written = [
-            (receipt, sql.record_receipt(_parameters(permission, receipt, now=now))) for receipt in receipts
+            (receipt, sql.record_receipt(_parameters(permission, receipt, now=now)))
+            for receipt in sorted(receipts, key=_output)
         ]
         sql.unmine_missing(permission_id=permission.pk, shown=[row[0] for _, row in written if row])
         new = [receipt for receipt, row in written if row and row[1]]
@@ -51,6 +53,17 @@ def mark_credited(deposit: Deposit, *, permission: SpendingPermission, now: date
     if not changed:
         raise WrongPermissionState("the deposit is already credited")
     _announce("deposit.confirmed", permission, deposit, now=now)
+
+
+def _lock_all(permission: SpendingPermission) -> None:
+    """Lock what is recorded already, in the order in which a credit does."""
+    found = Deposit.objects.filter(permission=permission, status=DepositStatus.SEEN)
+    list(found.select_for_update(no_key=True).order_by("id").values_list("pk", flat=True))
+
+
+def _output(receipt: Receipt) -> tuple[str, str, int]:
+    """The order in which two passes insert the same new outputs."""
+    return receipt.txid, receipt.pool, receipt.output_index
 
 
 def _parameters(permission: SpendingPermission, receipt: Receipt, *, now: datetime) -> dict[str, object]:

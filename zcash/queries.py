@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from core.db import require_transaction
+from core.db import LostRace, require_transaction
 from zcash.errors import NoActivePermission, PermissionNotFound
 from zcash.models import SpendingPermission
 from zcash.rules import PermissionStatus
@@ -42,16 +42,18 @@ def lock(permission_id: int, *, wait: bool = True) -> SpendingPermission:
 def lock_active(*, client_id: int, wallet_address: str) -> SpendingPermission | None:
     """Lock the wallet's active permission, if it has one.
 
-    One that stopped being active while its lock was waited for is passed over, and its heir is looked for
-    with a new snapshot.
+    Raises:
+        LostRace: it stopped being active while its lock was waited for; it may have an heir.
     """
     require_transaction()
     wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
-    while wallet.active().exists():
-        found = wallet.active().select_for_update(no_key=True).first()
-        if found is not None:
-            return found
-    return None
+    seen = wallet.active().values_list("pk", flat=True).first()
+    if seen is None:
+        return None
+    found = lock(seen)
+    if found.status != PermissionStatus.ACTIVE:
+        raise LostRace
+    return found
 
 
 def lock_queued(after: SpendingPermission, *, wait: bool) -> list[SpendingPermission]:

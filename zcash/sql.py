@@ -15,13 +15,14 @@ class Page(NamedTuple):
     left: list[int]
 
 
-# Lowers what remains of each permission in `source` (place, drawn_zat, settled_to) and moves its
-# `settled_at`; one audit row each, none for a zero difference.
+# Lowers what remains of each permission in `source` (place, version, drawn_zat, settled_to) and moves its
+# `settled_at`; one audit row each, none for a zero difference. A row no longer in that version (`ctid`
+# finds it, `xmin` names it) is left alone: somebody was faster.
 _DRAWN_AND_LOGGED = """
 drawn AS (
     UPDATE zcash_permission p
     SET remaining_zat = p.remaining_zat - source.drawn_zat, settled_at = source.settled_to
-    FROM source WHERE p.ctid = source.place
+    FROM source WHERE p.ctid = source.place AND p.xmin = source.version
     RETURNING p.id, p.remaining_zat, source.drawn_zat, source.settled_to
 ), logged AS (
     INSERT INTO zcash_permission_audit
@@ -31,30 +32,36 @@ drawn AS (
 )
 """
 
-# The next page, by primary key, of metered permissions that are not settled up to the instant. A row is
-# locked unless somebody else has it, and only in the version that this statement's snapshot sees
-# (`ctid` finds it, `xmin` names it): the open transactions that `source` reads beside it are then those that
-# belong to it. A row that was changed after the snapshot was taken may have other transactions: it is left.
+# The next page, by primary key, of metered permissions not settled up to the instant. Only a row that
+# is still in the version that this statement's snapshot sees is drawn from: the open transactions that
+# `source` reads beside it are then those that belong to it. A row that was changed after the snapshot was
+# taken may have others: it is left.
 _DRAW_PAGE = """
 WITH page AS MATERIALIZED (
-    SELECT id, ctid AS place, xmin AS version FROM zcash_permission
+    SELECT id, ctid AS place, xmin AS version, settled_at, remaining_zat, expires_at FROM zcash_permission
     WHERE open_transactions > 0 AND id > %(after_id)s AND settled_at < %(to)s
     ORDER BY id LIMIT %(limit)s
-), claimed AS MATERIALIZED (
-    SELECT p.id, p.ctid AS place, p.settled_at, p.remaining_zat, p.expires_at
-    FROM page JOIN zcash_permission p ON p.ctid = page.place AND p.xmin = page.version
-    FOR NO KEY UPDATE OF p SKIP LOCKED
-), source AS MATERIALIZED ({source}),
+), claimed AS ({claimed}), source AS MATERIALIZED ({source}),
 {drawn_and_logged}
 SELECT (SELECT max(id) FROM page), (SELECT count(*) FROM drawn),
        CASE WHEN (SELECT count(*) FROM page) = (SELECT count(*) FROM drawn) THEN '{{}}'
             ELSE ARRAY(SELECT id FROM page EXCEPT SELECT id FROM drawn ORDER BY id) END
 """
 
+# Every row of the page: the UPDATE waits for whoever holds one. Locking all of them first costs a fifth more.
+_ALL = "SELECT * FROM page"
+
+# The rows of the page that nobody holds, locked.
+_FREE = """
+    SELECT page.* FROM page JOIN zcash_permission p ON p.ctid = page.place AND p.xmin = page.version
+    FOR NO KEY UPDATE OF p SKIP LOCKED
+"""
+
 # One permission that the caller has locked and computed.
 _DRAW_ONE = """
 WITH source AS (
-    SELECT ctid AS place, %(drawn_zat)s::bigint AS drawn_zat, %(to)s::timestamptz AS settled_to
+    SELECT ctid AS place, xmin AS version, %(drawn_zat)s::bigint AS drawn_zat,
+           %(to)s::timestamptz AS settled_to
     FROM zcash_permission WHERE id = %(permission_id)s
 ),
 {drawn_and_logged}
@@ -63,15 +70,24 @@ SELECT count(*) FROM drawn
 
 
 def draw_page(
-    source: str, *, after_id: int, limit: int, to: datetime, booked_at: datetime, actor: str
+    source: str,
+    *,
+    after_id: int,
+    limit: int,
+    to: datetime,
+    booked_at: datetime,
+    actor: str,
+    skip_busy: bool,
 ) -> Page:
     """Draw from the next page of metered permissions what a SELECT over `claimed` says.
 
-    `source` selects (place, drawn_zat, settled_to) from `claimed` (id, place, settled_at, remaining_zat,
-    expires_at) and its own app's tables; what it leaves out, and what was busy, comes back as `left`.
+    `source` selects (place, version, drawn_zat, settled_to) from `claimed` (id, place, version, settled_at,
+    remaining_zat, expires_at) and its own app's tables; what it leaves out comes back as `left`. A row that
+    somebody holds is left too with `skip_busy`; without, it is waited for, as long as `lock_timeout` says.
     """
     db.require_transaction()
-    statement = _DRAW_PAGE.format(source=source, drawn_and_logged=_DRAWN_AND_LOGGED)
+    claimed = _FREE if skip_busy else _ALL
+    statement = _DRAW_PAGE.format(claimed=claimed, source=source, drawn_and_logged=_DRAWN_AND_LOGGED)
     parameters = {
         "after_id": after_id,
         "limit": limit,

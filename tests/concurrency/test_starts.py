@@ -224,6 +224,9 @@ def test_a_permission_that_is_passed_over_is_not_held(vera: User) -> None:
     locked, release = threading.Event(), threading.Event()
 
     def lock_the_active_one() -> int:
+        return db.again(lock_once)
+
+    def lock_once() -> int:
         with db.operation():
             found = queries.lock_active(client_id=vera.pk, wallet_address=ALICE)
             locked.set()
