@@ -12,7 +12,7 @@ from billing.models import Transaction
 from billing.records import SessionRecord
 from billing.rules import TransactionStatus
 from core import db, idempotency
-from core.amounts import zec, zec_text
+from core.amounts import div_ceil, zec, zec_text
 from core.clock import to_ms
 from core.idempotency import Receipt
 from sessions_app import queries as session_queries
@@ -175,11 +175,14 @@ def _require_funding(
     """Refuse a start that the wallet's money cannot carry for the shortest time."""
     funded_ms = grants.funded_ms(permission, running, rate=rate, at=at)
     if funded_ms < settings.MIN_START_SECONDS * 1000:
+        shortest_zat = div_ceil(rate * settings.MIN_START_SECONDS, 3600)
         raise InsufficientFunding(
             f"what remains pays for {funded_ms / 1000:.1f} s at this price; a start needs"
             f" {settings.MIN_START_SECONDS} s: pay more into the permission or make a new one",
             permission_id=str(permission.public_id),
+            payment_address=permission.payment_address,
             remaining_amount=zec(permission.remaining_zat),
+            missing_amount=zec(max(1, shortest_zat - permission.remaining_zat)),
         )
 
 

@@ -19,10 +19,12 @@ log = structlog.get_logger(__name__)
 
 
 class Lateness(NamedTuple):
-    """Seconds since the last finished interval began (None: there was none), and whether that is too long."""
+    """Seconds since the last finished interval began (None: there was none), whether that is too long, and
+    how many permissions it could not bill."""
 
     seconds: float | None
     late: bool
+    put_aside: int
 
 
 def engine_name() -> str:
@@ -48,12 +50,15 @@ def expiry_round() -> int:
     return expiry.run(now=clock.now())
 
 
-def deposit_round() -> int | None:
-    """Look for payments and credit them; return how many permissions were credited, None without a node."""
+def deposit_round(*, insist: bool = False) -> int | None:
+    """Look for payments and credit them; return how many permissions were credited, None without a node.
+
+    While another process does it this one does nothing, unless it insists: two passes ask the node twice and
+    do no harm, and a process that stands still must not keep everybody from looking.
+    """
     try:
-        # A pass may take longer than the time to the next one: two would only ask the node twice.
         with db.alone("deposit round") as first:
-            return funding.scan_and_credit(wallet=connect(), now=clock.now()) if first else 0
+            return funding.scan_and_credit(wallet=connect(), now=clock.now()) if first or insist else 0
     except (NodeUnavailable, NodeRefused) as error:
         log.warning(
             "deposit_scan_without_node",
@@ -67,9 +72,19 @@ def lateness() -> Lateness:
     """Return how late billing is, from the database: whoever runs the interval, and whether anybody does."""
     latest = IntervalRun.objects.exclude(finished_at=None).order_by("-started_at").first()
     if latest is None:
-        return Lateness(None, late=True)
+        return Lateness(None, late=True, put_aside=0)
     seconds = (clock.now() - latest.started_at).total_seconds()
-    return Lateness(seconds, late=seconds > grace_seconds(settings.BILLING_INTERVAL_SECONDS))
+    late = seconds > grace_seconds(settings.BILLING_INTERVAL_SECONDS)
+    return Lateness(seconds, late=late, put_aside=len(latest.put_aside))
+
+
+def is_my_turn() -> bool:
+    """Whether a watcher should run the interval: nobody else did in time, or it has taken over already."""
+    latest = IntervalRun.objects.exclude(finished_at=None).order_by("-started_at").first()
+    if latest is None or latest.engine != engine_name():
+        return lateness().late
+    period = timedelta(seconds=settings.BILLING_INTERVAL_SECONDS)
+    return clock.now() - latest.started_at >= period
 
 
 def scan_is_late() -> bool:

@@ -8,7 +8,7 @@ An operation that also calls outside systems calls `begin` (an operation of its 
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
 from django.db import connection
@@ -25,6 +25,7 @@ class KeyInFlight(Conflict):
 
     code = "idempotency_key_in_flight"
     title = "The first call with this Idempotency-Key is still running"
+    retry_after_seconds: ClassVar[int] = 5
 
 
 class KeyReused(Unprocessable):

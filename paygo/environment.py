@@ -15,10 +15,23 @@ STACK_STARTED = "PAYGO_STACK_STARTED"
 
 def load_environment(base_dir: Path) -> None:
     """Fill os.environ from `.env`, then from the `.paygo/env` of a live stack; what is set stays as it is."""
+    if os.environ.get(NO_FILES):
+        return
+    env_file = base_dir / ".paygo" / "env"
+    stack = read_env_file(env_file)
+    alive = stack_is_alive(stack)
+    if not alive:
+        forget_sourced(env_file)
     load_dotenv(base_dir)
-    stack = read_env_file(base_dir / ".paygo" / "env")
-    if stack_is_alive(stack) and not os.environ.get(NO_FILES):
+    if alive:
         _fill(stack)
+
+
+def forget_sourced(env_file: Path) -> None:
+    """Drop what a shell has sourced from the `env` of a stack: it is no wish of the user."""
+    for name, value in read_env_file(env_file).items():
+        if os.environ.get(name) == value:
+            del os.environ[name]
 
 
 def load_dotenv(base_dir: Path) -> None:

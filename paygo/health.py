@@ -15,7 +15,7 @@ from uuid import uuid4
 import structlog
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from billing import rounds
 from core import clock, db
@@ -116,7 +116,9 @@ def _broker() -> Part:
 
 def _node() -> Part:
     status = connect().status()
-    watch.pin(status)
+    # That the database is away is said of the database.
+    with contextlib.suppress(DatabaseError):
+        watch.pin(status)
     known = {"height": status.height, "chain": status.chain}
     return _fine(**known) if status.synced else _failed(status.reason, **known)
 
@@ -137,8 +139,21 @@ def _account() -> Part:
 
 def _billing() -> Part:
     lateness = rounds.lateness()
-    known = {"seconds_since_interval": lateness.seconds, "late": lateness.late}
-    return _failed("the billing interval is late", **known) if lateness.late else _fine(**known)
+    known = {
+        "seconds_since_interval": lateness.seconds,
+        "late": lateness.late,
+        "put_aside": lateness.put_aside,
+    }
+    if lateness.late:
+        return _failed("the billing interval is late", **known)
+    if lateness.put_aside:
+        return _failed("some permissions could not be billed: the log names them", **known)
+    return _fine(**known)
+
+
+def _deposits() -> Part:
+    late = rounds.scan_is_late()
+    return _failed("nobody looks for payments, or the node is away") if late else _fine()
 
 
 def _clock() -> Part:
@@ -155,6 +170,7 @@ PARTS: Mapping[str, Callable[[], Part]] = {
     "node": _node,
     "wallet": _wallet,
     "billing": _billing,
+    "deposits": _deposits,
     "clock": _clock,
 }
 

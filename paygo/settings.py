@@ -120,7 +120,13 @@ DATABASES: dict[str, dict[str, Any]] = {
 # A pool is worth three times the throughput in a threaded web server and nothing in a worker.
 if pool_size := env.int("PAYGO_DB_POOL", default=0):
     DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": pool_size, "timeout": 5}
+    DATABASES["default"]["OPTIONS"]["pool"] = {
+        "min_size": 2,
+        "max_size": pool_size,
+        "timeout": 2,
+        # Without a database the next call tries anew, instead of waiting for a back-off that grows.
+        "reconnect_timeout": 2,
+    }
 
 # -- Redis: cache and broker, never the only home of anything about money -----------------------------
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
@@ -255,6 +261,7 @@ LOGGING: dict[str, Any] = {
         "django.request": {"level": "ERROR"},
         # A wrong Host header is the caller's affair; a trace for each would fill the log.
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
     },
 }
 structlog.configure(

@@ -1,12 +1,14 @@
 """Every URL of the service."""
 
 from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
 
 from paygo.api.problem_pages import problem_page
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("paygo.api.urls")),
     path("problems/<str:code>", problem_page),
+    path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", include("paygo.backoffice.urls")),
 ]
 

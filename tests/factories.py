@@ -15,10 +15,12 @@ from core.models import User
 from sessions_app.models import Vendor
 from zcash import audit
 from zcash.models import Deposit, SpendingPermission
+from zcash.node.port import NodeStatus
 from zcash.rules import AuditAction
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ZEC = 100_000_000
+SYNCED = NodeStatus("regtest", 1, "1" * 64, "0" * 64, synced=True, reason="")
 ALICE = "tmAliceWallet"
 MALLORY = "tmMalloryWallet"
 

@@ -13,22 +13,24 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import IntegrityError
 
 from core import idempotency, outbox
 from core.amounts import parse_zec, zec_text
-from core.db import operation, require_transaction
+from core.db import constraint, operation, require_transaction
 from core.idempotency import Receipt
-from zcash import audit
+from zcash import audit, watch
 from zcash.addresses import AddressError, Network
 from zcash.addresses import parse as parse_address
 from zcash.errors import AddressInvalid, LimitExceeded, WrongPermissionState
 from zcash.models import SpendingPermission
-from zcash.node.port import IndexUnusable, WalletAddress, WalletPort
+from zcash.node.port import IndexUnusable, NodeUnavailable, WalletAddress, WalletPort
 from zcash.rules import ENTERED, PERMISSION_TRANSITIONS, AuditAction, PermissionStatus
 
 # About half of all indices have a Sapling address (ZIP-32), so 64 draws never fail together.
 _INDEX_DRAWS = 64
 _INDEX_BITS = 62
+_ADDRESS_CONSTRAINTS = {"zcash_permission_payment_address_key", "zcash_permission_diversifier_index_key"}
 
 
 @dataclass(frozen=True)
@@ -95,12 +97,16 @@ def create(
     if begun is not None and begun.result is not None:
         return SpendingPermission.objects.get(client_id=client_id, public_id=begun.result["permission_id"])
     try:
+        # An address of another chain would take money that nobody here ever sees.
+        watch.pin(watch.ready_status(wallet))
         address = _fresh_address(wallet, seed=begun.seed if begun else None)
+        return _insert(request, address, client_id=client_id, now=now, receipt=receipt)
+    except IntegrityError as error:
+        return _already_inserted(error, receipt=receipt, now=now)
     except Exception:
         if receipt:
             idempotency.release(receipt)
         raise
-    return _insert(request, address, client_id=client_id, now=now, receipt=receipt)
 
 
 def change_status(
@@ -157,6 +163,20 @@ def count_open(permission: SpendingPermission, *, change: int, settled_at: datet
     permission.open_transactions += change
     permission.settled_at = settled_at
     permission.save(update_fields=["open_transactions", "settled_at"])
+
+
+def _already_inserted(error: IntegrityError, *, receipt: Receipt | None, now: datetime) -> SpendingPermission:
+    """Return what a repetition made while this call, slower than its lease, still asked the wallet.
+
+    Raises:
+        NodeUnavailable: no repetition did; the wallet gave an address that somebody has.
+    """
+    if constraint(error) not in _ADDRESS_CONSTRAINTS:
+        raise error
+    result = idempotency.begin(receipt, now=now).result if receipt else None
+    if receipt is None or result is None:
+        raise NodeUnavailable("the wallet gave an address that it had given before") from error
+    return SpendingPermission.objects.get(client_id=receipt.client_id, public_id=result["permission_id"])
 
 
 def _insert(
@@ -247,7 +267,7 @@ def _fresh_address(wallet: WalletPort, *, seed: UUID | None) -> WalletAddress:
             return wallet.new_address(index)
         except IndexUnusable:
             continue
-    raise RuntimeError("no usable address index in 64 draws: the wallet refuses every one")
+    raise NodeUnavailable("the wallet has no address at any of 64 random indices: that cannot be chance")
 
 
 def _indices(seed: UUID | None) -> Iterator[int]:

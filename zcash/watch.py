@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from django.conf import settings
 from django.db.models import Q, QuerySet
 
@@ -15,10 +16,13 @@ from core.db import operation
 from zcash import deposits
 from zcash.models import SpendingPermission, WatchedChain
 from zcash.node import verify_chain
-from zcash.node.port import NodeNotReady, NodeStatus, WalletPort
+from zcash.node.port import NodeNotReady, NodeStatus, NodeUnavailable, WalletPort
 from zcash.rules import CLOSED, WATCHED
 
+log = structlog.get_logger(__name__)
+
 _PAGE = 500
+_UNREAD_IN_A_ROW = 3
 _YOUNG = timedelta(days=30)
 
 
@@ -40,17 +44,16 @@ def scan(*, wallet: WalletPort, now: datetime) -> Scan:
     status = ready_status(wallet)
     chain = pin(status)
     if chain.tip_hash == status.tip_hash:
+        # What is about to lapse may have been paid since the last block: the mempool tells.
+        found = _look_at_all(_paged(SpendingPermission.objects.unpaid_by(now)), wallet=wallet, now=now)
         WatchedChain.objects.update(asked_at=now)
-        return Scan(status.height, 0, 0)
-    addresses = new = 0
-    for permission in _due(chain, now=now):
-        new += look(permission, wallet=wallet, now=now)
-        addresses += 1
+        return Scan(status.height, *found)
+    found = _look_at_all(_due(chain, now=now), wallet=wallet, now=now)
     # The mark moves only after a whole pass: one that died is done again from its start.
     WatchedChain.objects.update(
         tip_height=status.height, tip_hash=status.tip_hash, asked_at=now, scanned_at=now
     )
-    return Scan(status.height, addresses, new)
+    return Scan(status.height, *found)
 
 
 def look(permission: SpendingPermission, *, wallet: WalletPort, now: datetime) -> int:
@@ -84,6 +87,30 @@ def pin(status: NodeStatus) -> WatchedChain:
                 pk=1, defaults={"network": settings.ZCASH_NETWORK, "genesis_hash": status.genesis_hash}
             )
     return chain
+
+
+def _look_at_all(
+    permissions: Iterator[SpendingPermission], *, wallet: WalletPort, now: datetime
+) -> tuple[int, int]:
+    """Look at each address; return how many there were and how many outputs are new.
+
+    One that cannot be read is named in the log and passed over, so that it hides nobody else's money.
+
+    Raises:
+        NodeUnavailable: several could not be read in a row: it is the node.
+    """
+    addresses = new = unread = 0
+    for permission in permissions:
+        try:
+            new += look(permission, wallet=wallet, now=now)
+            unread = 0
+        except NodeUnavailable as error:
+            unread += 1
+            log.warning("address_not_read", permission=permission.pk, reason=str(error))
+            if unread == _UNREAD_IN_A_ROW:
+                raise
+        addresses += 1
+    return addresses, new
 
 
 def _due(chain: WatchedChain, *, now: datetime) -> Iterator[SpendingPermission]:

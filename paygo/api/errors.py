@@ -11,6 +11,14 @@ class BodyTooLarge(APIException):
     default_detail = "the body is larger than this service reads"
 
 
+class LengthRequired(APIException):
+    """The body comes in chunks: a slow one would hold a thread for as long as it likes."""
+
+    status_code = 411
+    default_code = "length_required"
+    default_detail = "a body is sent with its Content-Length, not in chunks"
+
+
 class InsufficientScope(PermissionDenied):
     """The key is good, and lacks the scope for this call (RFC 6750)."""
 

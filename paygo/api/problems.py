@@ -18,7 +18,8 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from core import errors
-from paygo.api.errors import BodyTooLarge, InsufficientScope
+from core.idempotency import KeyInFlight
+from paygo.api.errors import BodyTooLarge, InsufficientScope, LengthRequired
 from paygo.api.middleware import current_request_id
 from paygo.api.render import plain
 
@@ -44,6 +45,7 @@ HTTP_CODES: Sequence[tuple[type[exceptions.APIException], str, str]] = (
     (exceptions.AuthenticationFailed, "invalid_api_key", "The API key is not accepted"),
     (InsufficientScope, "insufficient_scope", "The API key lacks a scope"),
     (exceptions.MethodNotAllowed, "method_not_allowed", "The path has no such method"),
+    (LengthRequired, "length_required", "The body has no length"),
     (BodyTooLarge, "body_too_large", "The body is too large"),
     (exceptions.UnsupportedMediaType, "unsupported_media_type", "The body is not in JSON"),
 )
@@ -173,7 +175,7 @@ def _of_domain(error: errors.DomainError) -> Problem | None:
     if status is None:
         return None
     headers = {}
-    if isinstance(error, errors.Unavailable):
+    if isinstance(error, (errors.Unavailable, KeyInFlight)):
         headers["Retry-After"] = str(error.retry_after_seconds)
     return Problem(status, error.code, error.title, error.detail, more=error.context, headers=headers)
 

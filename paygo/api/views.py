@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from core.errors import Invalid
 from core.idempotency import Receipt
 from paygo.api.auth import HasScope
+from paygo.api.errors import LengthRequired
 from paygo.api.fields import StrictSerializer
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -55,7 +56,10 @@ def body(request: Request, kind: type[StrictSerializer]) -> dict[str, Any]:
 
     Raises:
         ValidationError: naming every field that is wrong.
+        LengthRequired: the body comes in chunks.
     """
+    if request.META.get("HTTP_TRANSFER_ENCODING"):
+        raise LengthRequired
     serializer = kind(data=request.data)
     serializer.is_valid(raise_exception=True)
     values: dict[str, Any] = serializer.validated_data

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from paygo.devstack.errors import StackError
 from paygo.devstack.process import end_leftover
-from paygo.environment import STACK_PID, STACK_STARTED, process_started, read_env_file
+from paygo.environment import STACK_PID, STACK_STARTED, forget_sourced, process_started, read_env_file
 
 _LOG_BYTES = 5_000_000
 
@@ -67,9 +67,7 @@ class DataDir:
 
     def forget_sourced_env(self) -> None:
         """Drop what a shell has sourced from the `env` of an earlier run: it is no wish of the user."""
-        for name, value in read_env_file(self.env_file).items():
-            if os.environ.get(name) == value:
-                del os.environ[name]
+        forget_sourced(self.env_file)
 
     def record_pids(self, pids: Mapping[str, int]) -> None:
         """Note the running processes, so that the next start can end what a crash leaves behind."""
@@ -87,8 +85,7 @@ class DataDir:
                 yield f"{name} (pid {pid})"
 
     def close(self) -> None:
-        """Remove what is true only while the stack runs."""
-        self.env_file.unlink(missing_ok=True)
+        """Remove what is true only while the stack runs; `env` is ignored once its process is gone."""
         self._pids.unlink(missing_ok=True)
 
     def remove(self) -> None:

@@ -19,7 +19,7 @@ from paygo.devstack.errors import StackError
 from paygo.devstack.pgbinaries import CHOSEN
 from paygo.devstack.postgres import PostgresCluster
 from paygo.devstack.valkey import Valkey
-from paygo.environment import NO_FILES
+from paygo.environment import NO_FILES, forget_sourced
 
 ROOT = Path(__file__).resolve().parents[2] / ".paygo" / "test"
 # Set by the process that started them, so that workers know whose servers these are.
@@ -34,6 +34,8 @@ def ensure_test_services() -> dict[str, str]:
     run. They stop when the calling process ends, by the parent-death signal even after SIGKILL.
     PAYGO_POSTGRES_BIN chooses the PostgreSQL release. `.env` and a running `make run` have no influence.
     """
+    # A test run in a shell that has sourced `.paygo/env` leaves that stack alone.
+    forget_sourced(ROOT.parent / "env")
     services = {NO_FILES: "1", "DATABASE_URL": "", "REDIS_URL": ""}
     services.update({name: os.environ[name] for name in services if os.environ.get(name)})
     if not services["DATABASE_URL"] or not services["REDIS_URL"]:

@@ -64,6 +64,7 @@ def test_is_degraded_while_billing_is_late(nobody: Api) -> None:
         "detail": "the billing interval is late",
         "seconds_since_interval": None,
         "late": True,
+        "put_aside": 0,
     }
 
 

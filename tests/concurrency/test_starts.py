@@ -30,6 +30,7 @@ from tests.concurrency.threads import (
 from tests.factories import (
     ALICE,
     NOW,
+    SYNCED,
     ZEC,
     after,
     make_active_permission,
@@ -309,7 +310,7 @@ def test_a_start_that_just_missed_the_payment_is_refused_in_good_order(
 def test_two_permissions_made_with_one_key_are_one(vera: User) -> None:
     receipt = Receipt(vera.pk, "POST /permissions", "key", b"d" * 32)
     request = permissions.Request(ALICE, 10 * ZEC, 1 * ZEC, 30)
-    wallet = Mock(new_address=lambda index: WalletAddress(f"address-{index}", index))
+    wallet = Mock(status=lambda: SYNCED, new_address=lambda index: WalletAddress(f"address-{index}", index))
 
     found = together(
         *[lambda: permissions.create(request, client_id=vera.pk, wallet=wallet, now=NOW, receipt=receipt)] * 3

@@ -61,19 +61,27 @@ def lock_held(statement: str, parameters: list[int] | None = None) -> Iterator[N
 
 def wait_until_blocked(count: int = 1) -> None:
     """Return once so many connections of this database wait for a lock, as the server tells."""
-    query = (
-        "SELECT count(*) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
+    wait_until(lambda: _blocked() >= count)
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    """Return once a question has been answered with yes."""
     pause = threading.Event()
     for _ in range(TIMEOUT_SECONDS * 200):
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_stat_clear_snapshot()")
-            cursor.execute(query)
-            if cursor.fetchone()[0] >= count:
-                return
+        if happened():
+            return
         pause.wait(0.005)
-    raise AssertionError("nobody came to wait")
+    raise AssertionError("it did not happen")
+
+
+def _blocked() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _on_own_connection(call: Callable[[], Any]) -> Any:

@@ -15,7 +15,14 @@ from core import db
 from core.errors import Busy
 from core.models import Event, User
 from sessions_app.models import StreamingSession
-from tests.concurrency.threads import TIMEOUT_SECONDS, elsewhere, in_background, lock_held, wait_until_blocked
+from tests.concurrency.threads import (
+    TIMEOUT_SECONDS,
+    elsewhere,
+    in_background,
+    lock_held,
+    wait_until,
+    wait_until_blocked,
+)
 from tests.factories import (
     ALICE,
     ZEC,
@@ -198,9 +205,9 @@ def test_an_interval_settles_the_others_before_it_waits_for_a_busy_one(vera: Use
         run = background.enter_context(
             in_background(lambda: interval.run_interval(now=after(hours=1), engine="test", chunk_size=2))
         )
-        wait_until_blocked()
         settled = SpendingPermission.objects.filter(settled_at=after(hours=1))
-        assert set(settled) == set(others)
+        wait_until(lambda: set(settled.all()) == set(others))
+        wait_until_blocked()
 
     assert run.result().put_aside == []
     busy.refresh_from_db()

@@ -8,11 +8,11 @@ from pytest_django.fixtures import Settings
 
 from core.idempotency import LEASE, KeyInFlight, KeyReused, Receipt
 from core.models import Event, ReceiptRow, User
-from tests.factories import ALICE, NOW, ZEC, after, make_client
+from tests.factories import ALICE, NOW, SYNCED, ZEC, after, make_client
 from zcash import permissions
 from zcash.errors import AddressInvalid, LimitExceeded
 from zcash.models import PermissionAudit, SpendingPermission
-from zcash.node.port import IndexUnusable, NodeUnavailable, WalletAddress
+from zcash.node.port import IndexUnusable, NodeStatus, NodeUnavailable, WalletAddress
 from zcash.permissions import Request
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +27,9 @@ class Wallet:
         self.asked: list[int] = []
         self.unusable = unusable
         self.before = before
+
+    def status(self) -> NodeStatus:
+        return SYNCED
 
     def new_address(self, index: int) -> WalletAddress:
         self.asked.append(index)
@@ -113,7 +116,7 @@ def test_draws_another_index_where_there_is_no_address(vera: User) -> None:
 def test_gives_up_on_a_wallet_that_refuses_every_index(vera: User) -> None:
     wallet = Wallet(unusable=1000)
 
-    with pytest.raises(RuntimeError, match="no usable address index"):
+    with pytest.raises(NodeUnavailable, match="64 random indices"):
         create(vera, wallet)
 
     assert len(wallet.asked) == 64

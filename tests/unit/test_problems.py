@@ -14,7 +14,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from core import errors
 from core.errors import DomainError
-from paygo.api.errors import BodyTooLarge, InsufficientScope
+from paygo.api.errors import BodyTooLarge, InsufficientScope, LengthRequired
 from paygo.api.problem_pages import entries
 from paygo.api.problems import HTTP_CODES, OTHER_CODES, problem_of, status_of
 
@@ -105,6 +105,7 @@ def test_names_every_field_of_a_body_at_once() -> None:
         (InsufficientScope("sessions:read"), 403, "insufficient_scope"),
         (Http404(), 404, "not_found"),
         (exceptions.MethodNotAllowed("PUT"), 405, "method_not_allowed"),
+        (LengthRequired(), 411, "length_required"),
         (BodyTooLarge(), 413, "body_too_large"),
         (exceptions.UnsupportedMediaType("text/plain"), 415, "unsupported_media_type"),
         (OperationalError("password=secret"), 503, "database_unavailable"),

@@ -6,9 +6,12 @@ One object with `"jsonrpc": "2.0"` and an array of parameters per request. zcash
 
 import base64
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -23,6 +26,9 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 _CHUNK_BYTES = 64 * 1024
 _MAX_COOKIE_BYTES = 4096
 _MAX_MESSAGE = 300
+# How many threads of a process may be on a call, and how long another waits for its turn.
+_LINE = BoundedSemaphore(6)
+_LINE_SECONDS = 1.0
 _OK, _UNAUTHORIZED, _FORBIDDEN = 200, 401, 403
 _REDIRECTS = range(300, 400)
 # src/rpc/protocol.h of zcashd: safe mode (in zallet: recovering from a reorg), initial download, warming up.
@@ -66,13 +72,23 @@ class RpcClient:
         """
         call_id = str(next(self._ids))
         request = {"jsonrpc": "2.0", "id": call_id, "method": method, "params": params}
-        with deadline(self._timeout_seconds):
+        with self._place_in_line(), deadline(self._timeout_seconds):
             status, body = self._exchange(json.dumps(request).encode())
         return _result(_document(body, status=status), status=status, method=method, call_id=call_id)
 
     def close(self) -> None:
         """Close the connection."""
         self._session.close()
+
+    @contextmanager
+    def _place_in_line(self) -> Iterator[None]:
+        """Let few threads of a process wait for the node: a hanging one must not take all of them."""
+        if not _LINE.acquire(timeout=_LINE_SECONDS):
+            self._fail("is busy with other calls of this process", TimeoutError())
+        try:
+            yield
+        finally:
+            _LINE.release()
 
     def _exchange(self, request: bytes) -> tuple[int, bytes]:
         try:

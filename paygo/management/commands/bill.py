@@ -39,9 +39,12 @@ class Command(BaseCommand):
 
     def _once(self) -> None:
         try:
-            run = rounds.interval_round()
-        except DomainError as error:
+            self._all()
+        except (DatabaseError, DomainError) as error:
             raise CommandError(str(error)) from error
+
+    def _all(self) -> None:
+        run = rounds.interval_round()
         ended = rounds.expiry_round()
         credited = rounds.deposit_round()
         self.stdout.write(
@@ -63,14 +66,15 @@ def _loop(*, when_late: bool) -> None:
 
 
 def _take_over() -> None:
-    if rounds.lateness().late:
+    if rounds.is_my_turn():
         log.warning(
             "interval_taken_over", advice="the Celery worker or beat does not run the interval: look at it"
         )
         rounds.interval_round()
-        rounds.expiry_round()
+    # Cheap where nothing is due, and nobody notes when it ran last.
+    rounds.expiry_round()
     if rounds.scan_is_late():
-        rounds.deposit_round()
+        rounds.deposit_round(insist=True)
 
 
 def _all_rounds() -> None:
