@@ -3,14 +3,15 @@
 from datetime import datetime
 
 import structlog
+from django.db import DatabaseError, OperationalError
 from django.db.models import Sum
 
 from billing import metering
 from core.db import again, operation, require_transaction
-from core.errors import Busy
+from core.errors import Busy, DomainError
 from zcash import audit, permissions, queries
-from zcash.models import Deposit, SpendingPermission, WatchedChain
-from zcash.rules import EXPIRING, PermissionStatus
+from zcash.models import Deposit, SpendingPermission
+from zcash.rules import EXPIRING, DepositStatus, PermissionStatus
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +30,10 @@ def run(*, now: datetime) -> int:
             bring_current(permission_id, now=now)
         except Busy:
             log.info("expiry_left_a_busy_permission", permission=permission_id)
+        except OperationalError:
+            raise
+        except (DomainError, DatabaseError, AssertionError) as error:
+            log.exception("permission_not_ended", permission=permission_id, error=str(error))
     return len(due)
 
 
@@ -68,20 +73,18 @@ def is_unpaid(permission: SpendingPermission, *, now: datetime) -> bool:
     """Whether a pending permission's payment window is over without enough money in sight.
 
     The window is judged by first sight, not by confirmation, and only once the watcher has looked at the
-    chain after its end: an outage of the node makes nobody late.
+    address after its end: an outage of the node makes nobody late.
     """
     if permission.status != PermissionStatus.PENDING or permission.pay_before > now:
         return False
     if permission.expires_at <= now:
         return True
-    asked_at = WatchedChain.objects.filter(pk=1).values_list("asked_at", flat=True).first()
-    if asked_at is None or asked_at < permission.pay_before:
-        return False
-    return _in_sight_zat(permission) < permission.requested_zat
+    return permission.window_closed_at is not None and _in_window_zat(permission) < permission.requested_zat
 
 
-def _in_sight_zat(permission: SpendingPermission) -> int:
-    total = Deposit.objects.filter(permission=permission).aggregate(total=Sum("amount_zat"))["total"]
+def _in_window_zat(permission: SpendingPermission) -> int:
+    seen = Deposit.objects.filter(permission=permission, first_seen_at__lte=permission.window_closed_at)
+    total = seen.exclude(status=DepositStatus.REVERSED).aggregate(total=Sum("amount_zat"))["total"]
     return int(total or 0)
 
 

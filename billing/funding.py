@@ -1,13 +1,14 @@
 """Money coming in: crediting confirmed deposits, activating what is paid, revoking what is withdrawn."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError, OperationalError
+from django.db.models import Max
 
 from billing import expiry, metering
 from core import db
@@ -37,19 +38,19 @@ class Payment:
     required_confirmations: int
 
 
-def scan_and_credit(*, wallet: WalletPort, now: datetime) -> int:
+def scan_and_credit(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> int:
     """Record what the chain shows at the watched addresses, then credit what is confirmed.
 
     Returns how many permissions were credited. What was recorded before is credited even while the node
-    is away.
+    is away. The clock is read again after the node has answered: that may have taken minutes.
 
     Raises:
         NodeUnavailable: the node is away; nothing new was seen.
     """
     try:
-        watch.scan(wallet=wallet, now=now)
+        watch.scan(wallet=wallet, now=read_clock())
     finally:
-        credited = credit_confirmed(now=now)
+        credited = credit_confirmed(now=read_clock())
     return credited
 
 
@@ -58,12 +59,16 @@ def credit_confirmed(*, now: datetime) -> int:
     ready = Deposit.objects.filter(
         status=DepositStatus.SEEN, confirmations__gte=settings.ZCASH_MIN_CONFIRMATIONS
     )
+    # In the order of payment: who was paid first becomes active first, however many one pass has found.
+    in_order = ready.order_by("height", "first_seen_at", "id").values_list("permission_id", flat=True)
     credited = 0
-    for permission_id in ready.order_by("permission_id").values_list("permission_id", flat=True).distinct():
+    for permission_id in dict.fromkeys(in_order):
         try:
             credited += credit(permission_id, now=now) > 0
-        except DomainError as error:
-            log.warning("credit_postponed", permission=permission_id, reason=str(error))
+        except OperationalError:
+            raise
+        except (DomainError, DatabaseError, AssertionError) as error:
+            log.warning("credit_postponed", permission=permission_id, reason=str(error), exc_info=error)
     return credited
 
 
@@ -75,7 +80,9 @@ def credit(permission_id: int, *, now: datetime) -> int:
     return db.again(lambda: _credit_once(permission_id, now=now))
 
 
-def verify(*, client_id: int, public_id: UUID, wallet: WalletPort, now: datetime) -> SpendingPermission:
+def verify(
+    *, client_id: int, public_id: UUID, wallet: WalletPort, read_clock: Callable[[], datetime]
+) -> SpendingPermission:
     """Ask the wallet about one permission's address, credit what is confirmed, return the permission.
 
     Raises:
@@ -86,8 +93,8 @@ def verify(*, client_id: int, public_id: UUID, wallet: WalletPort, now: datetime
     permission = queries.of_client(client_id=client_id, public_id=public_id)
     _refuse_closed(permission)
     watch.pin(watch.ready_status(wallet))
-    watch.look(permission, wallet=wallet, now=now)
-    credit(permission.pk, now=now)
+    watch.look(permission, wallet=wallet, now=read_clock())
+    credit(permission.pk, now=read_clock())
     permission.refresh_from_db()
     _refuse_closed(permission)
     return permission
@@ -153,6 +160,7 @@ def _credit(permission_id: int, *, now: datetime) -> int:
     with db.operation():
         # What is over does not come back to life by the credit that is made now.
         permission, active = expiry.lock_current(permission_id, now=now)
+        now = _not_before_the_meter(permission, now=now)
         ready = deposits.lock_creditable(permission, min_confirmations=settings.ZCASH_MIN_CONFIRMATIONS)
         for deposit in ready:
             deposits.mark_credited(deposit, permission=permission, now=now)
@@ -166,6 +174,15 @@ def _credit(permission_id: int, *, now: datetime) -> int:
         if _is_payable(permission):
             _activate_or_queue(permission, behind=active, now=now)
     return sum(deposit.amount_zat for deposit in ready)
+
+
+def _not_before_the_meter(permission: SpendingPermission, *, now: datetime) -> datetime:
+    """Return the instant at which a credit takes effect: never before what the wallet is settled up to."""
+    wallet = SpendingPermission.objects.of_wallet(
+        client_id=permission.client_id, wallet_address=permission.wallet_address
+    )
+    settled_at: datetime | None = wallet.aggregate(latest=Max("settled_at"))["latest"]
+    return now if settled_at is None else max(now, settled_at)
 
 
 def _is_payable(permission: SpendingPermission) -> bool:

@@ -29,19 +29,20 @@ class Grants:
 def of(permission: SpendingPermission, running: Sequence[Transaction]) -> Grants:
     """Return the grants of the open transactions of a settled, active permission.
 
-    `depletes_at` assumes that heartbeat leases are renewed; `until` does not.
+    Heartbeat leases are taken to be renewed, so that a heartbeat of one session takes nothing from what
+    another was granted; a session's own lease bounds its own grant.
     """
     if not running:
         return Grants(None, {})
     settled_ms = to_ms(metering.settled_at(permission))
-    ends = funded_until_ms(metering.meters(running), chain=chain(permission), settled_ms=settled_ms)
     renewed = [replace(metering.meter(each), until_ms=to_ms(each.session.capped_at)) for each in running]
+    ends = funded_until_ms(renewed, chain=chain(permission), settled_ms=settled_ms)
     depletion_ms = depletes_ms(renewed, remaining_zat=permission.remaining_zat, settled_ms=settled_ms)
     if depletion_ms is not None and depletion_ms > to_ms(permission.expires_at):
         depletion_ms = None
     return Grants(
         depletes_at=None if depletion_ms is None else from_ms(depletion_ms),
-        until={each.session_id: from_ms(ends[each.pk]) for each in running},
+        until={each.session_id: min(each.billable_until, from_ms(ends[each.pk])) for each in running},
     )
 
 

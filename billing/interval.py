@@ -50,9 +50,9 @@ def _settle_page(progress: Progress, *, after_id: int, limit: int, now: datetime
     try:
         page = _draw_page(sql.USED_WITHOUT_EVENT, after_id=after_id, limit=limit, now=now)
     except OperationalError:
-        # The database is away, or too busy for everyone: no row is to blame.
+        # The database is away: no row is to blame.
         raise
-    except DatabaseError:
+    except (Busy, DatabaseError):
         return _split_page(progress, after_id=after_id, limit=limit, now=now)
     progress.permissions += page.drawn
     for permission_id in page.left:

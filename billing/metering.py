@@ -10,7 +10,7 @@ from datetime import datetime
 from billing.models import Transaction
 from billing.projection import next_event_ms
 from billing.rules import Meter, TransactionStatus, accrued_zat, depletion_amounts
-from core.clock import from_ms, to_ms
+from core.clock import cut, from_ms, to_ms
 from core.db import operation, require_transaction
 from core.errors import Conflict
 from sessions_app import sessions
@@ -61,7 +61,7 @@ def settle(permission: SpendingPermission, *, now: datetime, wait: bool = True) 
 
 def effective_instant(permission: SpendingPermission, *, now: datetime) -> datetime:
     """Return the instant that counts under the permission's lock: never before `settled_at`."""
-    return max(now, settled_at(permission))
+    return max(cut(now), settled_at(permission))
 
 
 def settled_at(permission: SpendingPermission) -> datetime:

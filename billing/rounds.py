@@ -56,9 +56,10 @@ def deposit_round(*, insist: bool = False) -> int | None:
     While another process does it this one does nothing, unless it insists: two passes ask the node twice and
     do no harm, and a process that stands still must not keep everybody from looking.
     """
+    clock.require_no_skew()
     try:
         with db.alone("deposit round") as first:
-            return funding.scan_and_credit(wallet=connect(), now=clock.now()) if first or insist else 0
+            return funding.scan_and_credit(wallet=connect(), read_clock=clock.now) if first or insist else 0
     except (NodeUnavailable, NodeRefused) as error:
         log.warning(
             "deposit_scan_without_node",

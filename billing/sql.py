@@ -19,7 +19,7 @@ def elapsed_ms(since: str, until: str) -> str:
 
 
 _TO = "%(to)s::timestamptz"
-_USED_AT_TO = amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", _TO))
+_USED_AT_TO = amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", f"least({_TO}, x.billable_until)"))
 _USED_AT_SETTLED = amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", "claimed.settled_at"))
 
 # What each claimed permission without an event at or before the instant has used since it was settled.

@@ -23,7 +23,8 @@ LEFT JOIN LATERAL (
     JOIN sessions_session s ON s.id = t.session_id
     CROSS JOIN LATERAL (
         SELECT greatest(0, floor(1000 * extract(epoch FROM
-                   least(paygo_now(), t.billable_until, p.expires_at) - t.started_at)))::bigint AS until_now_ms,
+                   least(greatest(paygo_now(), p.settled_at), t.billable_until, p.expires_at)
+                   - t.started_at)))::bigint AS until_now_ms,
                greatest(0, floor(1000 * extract(epoch FROM
                    least(p.settled_at, t.billable_until) - t.started_at)))::bigint AS until_settled_ms
     ) m

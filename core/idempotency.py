@@ -50,6 +50,7 @@ class Begun:
     """A call that may go on (`result` is None), with the seed its outside ids derive from."""
 
     seed: UUID
+    lease_until: datetime | None
     result: dict[str, Any] | None
 
 
@@ -83,13 +84,13 @@ def begin(receipt: Receipt, *, now: datetime) -> Begun:
         result = claim(receipt, now=now)
         found = _find(receipt)
         if result is not None and found is not None:
-            return Begun(found.seed, result)
+            return Begun(found.seed, None, result)
         if found is None:
             found = ReceiptRow(**_identity(receipt), seed=uuid4(), created_at=now)
             found.body_digest = receipt.body_digest
         found.lease_until = now + LEASE
         found.save()
-        return Begun(found.seed, None)
+        return Begun(found.seed, found.lease_until, None)
 
 
 def store(receipt: Receipt, result: dict[str, Any], *, now: datetime) -> None:
@@ -102,9 +103,22 @@ def store(receipt: Receipt, result: dict[str, Any], *, now: datetime) -> None:
     )
 
 
-def release(receipt: Receipt) -> None:
-    """Forget a begun call that failed without effect, so that a repetition need not wait for the lease."""
-    ReceiptRow.objects.filter(**_identity(receipt), result__isnull=True).delete()
+def release(receipt: Receipt, begun: Begun) -> None:
+    """Forget a begun call that failed without effect, unless a repetition has taken its lease over."""
+    own = ReceiptRow.objects.filter(**_identity(receipt), lease_until=begun.lease_until)
+    own.filter(result__isnull=True).delete()
+
+
+def finished(receipt: Receipt) -> dict[str, Any] | None:
+    """Return what a repetition has stored while a begun call was under way, and hold the key until commit.
+
+    Raises:
+        KeyInFlight: a repetition is storing it at this moment.
+    """
+    require_transaction()
+    _hold(receipt)
+    found = _find(receipt)
+    return None if found is None else found.result
 
 
 def _identity(receipt: Receipt) -> dict[str, Any]:

@@ -19,6 +19,8 @@ def record(permission: SpendingPermission, receipts: Sequence[Receipt], *, now: 
     Credits nothing. What waited for confirmations and is no longer shown loses those it had.
     """
     with operation():
+        # The permission comes first in the lock order.
+        _close_window(permission, now=now)
         _lock_all(permission)
         written = [
             (receipt, sql.record_receipt(_parameters(permission, receipt, now=now)))
@@ -53,6 +55,12 @@ def mark_credited(deposit: Deposit, *, permission: SpendingPermission, now: date
     if not changed:
         raise WrongPermissionState("the deposit is already credited")
     _announce("deposit.confirmed", permission, deposit, now=now)
+
+
+def _close_window(permission: SpendingPermission, *, now: datetime) -> None:
+    """Note the first look after the payment window's end: later money is late, whenever somebody sweeps."""
+    unpaid = SpendingPermission.objects.unpaid_by(now).filter(pk=permission.pk, window_closed_at=None)
+    unpaid.update(window_closed_at=now)
 
 
 def _lock_all(permission: SpendingPermission) -> None:

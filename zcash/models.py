@@ -64,6 +64,8 @@ class SpendingPermission(models.Model):
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     pay_before = models.DateTimeField()
+    # The first look at the address after `pay_before`: what it shows was seen within the window.
+    window_closed_at = models.DateTimeField(null=True)
     queued_at = models.DateTimeField(null=True)
     activated_at = models.DateTimeField(null=True)
     closed_at = models.DateTimeField(null=True)

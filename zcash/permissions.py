@@ -95,17 +95,19 @@ def create(
     check_limits(request)
     begun = idempotency.begin(receipt, now=now) if receipt else None
     if begun is not None and begun.result is not None:
-        return SpendingPermission.objects.get(client_id=client_id, public_id=begun.result["permission_id"])
+        return _of_result(begun.result, client_id=client_id)
     try:
         # An address of another chain would take money that nobody here ever sees.
         watch.pin(watch.ready_status(wallet))
         address = _fresh_address(wallet, seed=begun.seed if begun else None)
         return _insert(request, address, client_id=client_id, now=now, receipt=receipt)
     except IntegrityError as error:
-        return _already_inserted(error, receipt=receipt, now=now)
+        if constraint(error) in _ADDRESS_CONSTRAINTS:
+            raise NodeUnavailable("the wallet gave an address that it had given before") from error
+        raise
     except Exception:
-        if receipt:
-            idempotency.release(receipt)
+        if receipt and begun:
+            idempotency.release(receipt, begun)
         raise
 
 
@@ -165,18 +167,8 @@ def count_open(permission: SpendingPermission, *, change: int, settled_at: datet
     permission.save(update_fields=["open_transactions", "settled_at"])
 
 
-def _already_inserted(error: IntegrityError, *, receipt: Receipt | None, now: datetime) -> SpendingPermission:
-    """Return what a repetition made while this call, slower than its lease, still asked the wallet.
-
-    Raises:
-        NodeUnavailable: no repetition did; the wallet gave an address that somebody has.
-    """
-    if constraint(error) not in _ADDRESS_CONSTRAINTS:
-        raise error
-    result = idempotency.begin(receipt, now=now).result if receipt else None
-    if receipt is None or result is None:
-        raise NodeUnavailable("the wallet gave an address that it had given before") from error
-    return SpendingPermission.objects.get(client_id=receipt.client_id, public_id=result["permission_id"])
+def _of_result(result: dict[str, Any], *, client_id: int) -> SpendingPermission:
+    return SpendingPermission.objects.get(client_id=client_id, public_id=result["permission_id"])
 
 
 def _insert(
@@ -190,6 +182,8 @@ def _insert(
     expires_at = now + timedelta(days=request.duration_days)
     window_ends_at = now + timedelta(hours=settings.PERMISSION_PAYMENT_WINDOW_HOURS)
     with operation():
+        if receipt and (result := idempotency.finished(receipt)):
+            return _of_result(result, client_id=client_id)
         permission = SpendingPermission.objects.create(
             client_id=client_id,
             wallet_address=request.wallet_address,

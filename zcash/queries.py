@@ -67,13 +67,3 @@ def lock_queued(after: SpendingPermission, *, wait: bool) -> list[SpendingPermis
         client_id=after.client_id, wallet_address=after.wallet_address
     )
     return list(wallet.queued_in_order().select_for_update(no_key=True, nowait=not wait))
-
-
-def latest_of_wallet(
-    *, client_id: int, wallet_address: str, status: PermissionStatus | None = None
-) -> SpendingPermission | None:
-    """Return the wallet's latest permission, of one status if given."""
-    wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
-    if status is not None:
-        wallet = wallet.filter(status=status)
-    return wallet.order_by("-id").first()

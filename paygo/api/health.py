@@ -31,6 +31,7 @@ class HealthState(serializers.Serializer[Any]):
     node = Part()
     wallet = Part()
     billing = Part()
+    deposits = Part()
     clock = Part()
 
 

@@ -98,7 +98,7 @@ class Verification(ApiView):
             client_id=client_id(request),
             public_id=path_uuid(permission_id, field="permission_id"),
             wallet=connect(),
-            now=clock.now(),
+            read_clock=clock.now,
         )
         waits = permission.status == PermissionStatus.PENDING
         answer = render_verified(permission, funding.payment_of(permission))

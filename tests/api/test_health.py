@@ -13,7 +13,9 @@ from core import clock, db
 from paygo import health
 from paygo.api.health import HealthState
 from tests.api.world import Api
+from zcash.models import WatchedChain
 from zcash.node.rpc import RpcClient
+from zcash.simnode.chain import GENESIS_HASH as GENESIS
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.django_db(transaction=True)]
 
@@ -25,6 +27,9 @@ def _interval_ran() -> Iterator[None]:
     health.forget()
     now = clock.now()
     IntervalRun.objects.create(started_at=now, finished_at=now, engine="tests")
+    WatchedChain.objects.update_or_create(
+        pk=1, defaults={"network": "regtest", "genesis_hash": GENESIS, "asked_at": now}
+    )
     yield
     health.forget()
 

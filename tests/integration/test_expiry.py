@@ -18,8 +18,9 @@ from tests.factories import (
     see_deposit,
     stream,
 )
+from zcash import deposits
 from zcash.errors import PermissionExpired
-from zcash.models import PermissionAudit, SpendingPermission, WatchedChain
+from zcash.models import PermissionAudit, SpendingPermission
 
 pytestmark = pytest.mark.django_db
 
@@ -42,10 +43,9 @@ def state(permission: SpendingPermission) -> tuple[str, datetime | None]:
 
 
 def node_asked_at(moment: datetime) -> None:
-    WatchedChain.objects.update_or_create(
-        pk=1,
-        defaults={"network": "regtest", "genesis_hash": "0" * 64, "asked_at": moment, "scanned_at": moment},
-    )
+    """Let the watcher look at every unpaid address, and see nothing new."""
+    for permission in SpendingPermission.objects.filter(status="pending"):
+        deposits.record(permission, [], now=moment)
 
 
 def test_lives_until_the_last_millisecond_and_no_longer(vera: User) -> None:

@@ -107,7 +107,7 @@ def test_a_begun_call_that_was_answered_is_not_done_again(vera: User) -> None:
     with operation():
         idempotency.store(receipt(vera), {"id": 1}, now=NOW)
 
-    assert idempotency.begin(receipt(vera), now=NOW) == idempotency.Begun(first.seed, {"id": 1})
+    assert idempotency.begin(receipt(vera), now=NOW) == idempotency.Begun(first.seed, None, {"id": 1})
     assert ReceiptRow.objects.get().lease_until is None
 
 
@@ -119,13 +119,26 @@ def test_a_begun_call_in_flight_refuses_another_body_first(vera: User) -> None:
 
 
 def test_a_released_key_is_free_but_an_answered_one_is_not(vera: User) -> None:
-    idempotency.begin(receipt(vera, key="failed"), now=NOW)
-    answer(receipt(vera, key="done"), {"id": 1})
+    failed = idempotency.begin(receipt(vera, key="failed"), now=NOW)
+    done = idempotency.begin(receipt(vera, key="done"), now=NOW)
+    with operation():
+        idempotency.store(receipt(vera, key="done"), {"id": 1}, now=NOW)
 
-    for key in ("failed", "done"):
-        idempotency.release(receipt(vera, key=key))
+    idempotency.release(receipt(vera, key="failed"), failed)
+    idempotency.release(receipt(vera, key="done"), done)
 
     assert list(ReceiptRow.objects.values_list("key", flat=True)) == ["done"]
+
+
+def test_a_call_that_fails_late_leaves_the_lease_of_its_repetition(vera: User) -> None:
+    slow = idempotency.begin(receipt(vera), now=NOW)
+    later = NOW + 2 * idempotency.LEASE
+    idempotency.begin(receipt(vera), now=later)
+
+    idempotency.release(receipt(vera), slow)
+
+    with pytest.raises(KeyInFlight):
+        idempotency.begin(receipt(vera), now=later)
 
 
 def test_steps_refuse_to_run_outside_of_a_transaction(vera: User, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,7 +70,7 @@ def test_finds_a_payment_that_nobody_asks_to_verify(vera: User, wallet: WalletPo
     chain.call("sim_pay", permission.payment_address, 10)
     chain.call("generate", 3)
 
-    assert funding.scan_and_credit(wallet=wallet, now=after(seconds=15)) == 1
+    assert funding.scan_and_credit(wallet=wallet, read_clock=lambda: after(seconds=15)) == 1
 
     assert state(permission) == ("active", 10 * ZEC)
     assert kinds() == ["permission.created", "deposit.seen", "deposit.confirmed", "permission.activated"]
@@ -85,7 +85,7 @@ def test_credits_with_the_last_confirmation_and_not_before(
     told = []
     for _ in range(3):
         chain.call("generate", 1)
-        funding.scan_and_credit(wallet=wallet, now=NOW)
+        funding.scan_and_credit(wallet=wallet, read_clock=lambda: NOW)
         told.append((Deposit.objects.get().confirmations, state(permission)[0]))
 
     assert told == [(1, "pending"), (2, "pending"), (3, "active")]
@@ -143,10 +143,12 @@ def test_verifies_without_waiting_for_a_new_block(vera: User, wallet: WalletPort
     watch.scan(wallet=wallet, now=NOW)
     chain.call("sim_pay", permission.payment_address, 10)
 
-    funding.verify(client_id=vera.pk, public_id=permission.public_id, wallet=wallet, now=NOW)
+    funding.verify(client_id=vera.pk, public_id=permission.public_id, wallet=wallet, read_clock=lambda: NOW)
     payment = funding.payment_of(permission)
     chain.call("generate", 3)
-    verified = funding.verify(client_id=vera.pk, public_id=permission.public_id, wallet=wallet, now=NOW)
+    verified = funding.verify(
+        client_id=vera.pk, public_id=permission.public_id, wallet=wallet, read_clock=lambda: NOW
+    )
 
     assert (payment.received_zat, payment.confirmed_zat, payment.confirmations) == (10 * ZEC, 0, 0)
     assert verified.status == "active"
@@ -191,9 +193,11 @@ def test_refuses_another_chain_and_credits_nothing_from_it(
     chain.call("generate", 3)
 
     with pytest.raises(WrongChain):
-        funding.scan_and_credit(wallet=wallet, now=NOW)
+        funding.scan_and_credit(wallet=wallet, read_clock=lambda: NOW)
     with pytest.raises(WrongChain):
-        funding.verify(client_id=vera.pk, public_id=permission.public_id, wallet=wallet, now=NOW)
+        funding.verify(
+            client_id=vera.pk, public_id=permission.public_id, wallet=wallet, read_clock=lambda: NOW
+        )
 
     assert not Deposit.objects.exists()
     row = WatchedChain.objects.get()
@@ -218,7 +222,7 @@ def test_without_a_node_credits_what_was_recorded_before_and_nothing_else(
         settings.ZCASH_RPC_URL = gone.url
 
     with pytest.raises(NodeUnavailable):
-        funding.scan_and_credit(wallet=connect(), now=NOW)
+        funding.scan_and_credit(wallet=connect(), read_clock=lambda: NOW)
 
     assert state(recorded) == ("active", 10 * ZEC)
     assert state(unseen) == ("pending", 0)
@@ -270,7 +274,7 @@ def test_late_money_for_a_closed_permission_is_found_and_kept(
     chain.call("sim_pay", permission.payment_address, 10)
     chain.call("generate", 3)
 
-    credited = funding.scan_and_credit(wallet=wallet, now=after(hours=25))
+    credited = funding.scan_and_credit(wallet=wallet, read_clock=lambda: after(hours=25))
 
     assert credited == 1
     assert state(permission) == ("lapsed", 10 * ZEC)
@@ -287,6 +291,25 @@ def test_a_payment_made_within_the_window_but_mined_after_it_is_not_too_late(
     watch.scan(wallet=wallet, now=after(hours=24.1))
     expiry.run(now=after(hours=24.1))
     chain.call("generate", 3)
-    funding.scan_and_credit(wallet=wallet, now=after(hours=24.2))
+    funding.scan_and_credit(wallet=wallet, read_clock=lambda: after(hours=24.2))
 
     assert state(permission)[0] == "active"
+
+
+def test_what_could_not_be_read_does_not_lapse(
+    vera: User, wallet: WalletPort, chain: RpcClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unread, read = create(vera, wallet), create(vera, wallet)
+    look = watch.look
+
+    def fail_at_the_first(permission: SpendingPermission, *, wallet: WalletPort, now: datetime) -> int:
+        if permission.pk == unread.pk:
+            raise NodeUnavailable("this receipt cannot be understood")
+        return look(permission, wallet=wallet, now=now)
+
+    monkeypatch.setattr(watch, "look", fail_at_the_first)
+    watch.scan(wallet=wallet, now=after(hours=24.1))
+
+    expiry.run(now=after(hours=24.1))
+
+    assert (state(unread)[0], state(read)[0]) == ("pending", "lapsed")

@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('expires_at', models.DateTimeField()),
                 ('pay_before', models.DateTimeField()),
+                ('window_closed_at', models.DateTimeField(null=True)),
                 ('queued_at', models.DateTimeField(null=True)),
                 ('activated_at', models.DateTimeField(null=True)),
                 ('closed_at', models.DateTimeField(null=True)),
