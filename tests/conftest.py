@@ -52,9 +52,11 @@ def _fresh_clock() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _books_balance(request: pytest.FixtureRequest) -> Iterator[None]:
     """After every database test the invariants hold, whatever it did."""
-    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    asked = {"db", "transactional_db", "live_server"} & set(request.fixturenames)
+    uses_database = bool(asked) or request.node.get_closest_marker("django_db") is not None
     if uses_database:
-        request.getfixturevalue(next(iter(uses_database)))
+        # Set up before this fixture, so that it is torn down after the check.
+        request.getfixturevalue("_django_db_helper")
     yield
     if uses_database and not request.node.get_closest_marker("unbalanced"):
         assert books.violations() == []

@@ -269,7 +269,7 @@ def test_a_killed_stack_leaves_no_process_and_the_next_run_goes_on(folder: Path,
     assert again.returncode == 0, output
     assert time.monotonic() - started < 10
     assert not any(map(process_started, pids.values()))
-    assert not (folder / "data" / "env").exists()
+    assert not stack_is_alive(read_env_file(folder / "data" / "env"))
 
 
 def _run(data_dir: Path, *, port: int) -> subprocess.Popen[str]:

@@ -133,7 +133,10 @@ class World:
         rounds.expiry_round()
         with pytest.raises(Unavailable) as refused:
             funding.verify(
-                client_id=self.client.pk, public_id=self.unpaid.public_id, wallet=connect(), now=clock.now()
+                client_id=self.client.pk,
+                public_id=self.unpaid.public_id,
+                wallet=connect(),
+                read_clock=clock.now,
             )
 
         for permission in (self.unpaid, self.recorded, self.streaming):

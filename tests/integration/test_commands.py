@@ -143,14 +143,14 @@ def loop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     def until(last: str, *arguments: str, times: int = 1, fails: Exception | None = None) -> list[str]:
         done: list[str] = []
 
-        def noted(name: str, step: Callable[[], Any]) -> Callable[[], Any]:
-            def call() -> Any:
+        def noted(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
+            def call(**options: Any) -> Any:
                 done.append(name)
                 if name == last and done.count(name) == times:
                     signal.raise_signal(signal.SIGTERM)
                 if fails and len(done) == 1:
                     raise fails
-                return step()
+                return step(**options)
 
             return call
 
@@ -180,7 +180,7 @@ def test_the_loop_does_every_round_until_it_is_told_to_stop(loop: Callable[..., 
 def test_the_late_watcher_keeps_still_while_others_do_their_work(loop: Callable[..., list[str]]) -> None:
     nobody_is_late()
 
-    assert loop("scan_is_late", "--when-late", times=3) == ["scan_is_late"] * 3
+    assert loop("scan_is_late", "--when-late", times=3) == ["expiry_round", "scan_is_late"] * 3
 
 
 def test_the_late_watcher_takes_over_what_nobody_ever_did(loop: Callable[..., list[str]]) -> None:

@@ -242,19 +242,5 @@ def test_keeps_a_hostile_content_type_from_django(content_type: str) -> None:
     assert through_the_edge(CONTENT_TYPE=content_type)["CONTENT_TYPE"] == "application/octet-stream"
 
 
-def test_measures_a_chunked_body() -> None:
-    seen = through_the_edge(HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input": io.BytesIO(b'{"a": 1}')})
-
-    assert (seen["CONTENT_LENGTH"], seen["body"]) == ("8", b'{"a": 1}')
-
-
-def test_reads_one_byte_more_than_the_limit_of_an_endless_chunked_body() -> None:
-    class Endless(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
-            assert size
-            assert size > 0
-            return b"x" * min(size, 1000)
-
-    seen = through_the_edge(HTTP_TRANSFER_ENCODING="chunked", **{"wsgi.input": Endless()})
-
-    assert seen["CONTENT_LENGTH"] == str(LIMIT + 1)
+def test_gives_django_no_nul_in_a_query() -> None:
+    assert through_the_edge(QUERY_STRING="a=%00b")["QUERY_STRING"] == "a=%EF%BF%BDb"
