@@ -12,7 +12,7 @@ PYTHON3 ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$
 
 # Migrations are compared with the models, not with a database; that none answers is no news.
 NO_DATABASE := PAYGO_NO_ENV_FILES=1 DATABASE_URL=postgresql://127.0.0.1:1/none PYTHONWARNINGS=ignore::RuntimeWarning
-FORBIDDEN := 'pypi[.]org|pythonhosted[.]org|npmjs[.](org|com)|index[-]url|/(root|home|Users)/[A-Za-z0-9._-]+/'
+FORBIDDEN := 'pypi[.]org|p[y]thonhosted[.]org|npmjs[.](org|com)|index[-]url|/(root|home|Users)/[A-Za-z0-9._-]+/'
 
 .PHONY: help install run demo test lint bench lock clean reset
 .DEFAULT_GOAL := help

@@ -46,6 +46,15 @@ class Started:
     created: bool
 
 
+@dataclass(frozen=True)
+class Alive:
+    """A session that runs: until when it may stream, and by when the next heartbeat must come."""
+
+    session: StreamingSession
+    granted_until: datetime
+    next_heartbeat_by: datetime | None
+
+
 def start(request: StartRequest, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> Started:
     """Start a session on the wallet's active permission, or return the open one of the same `client_ref`.
 
@@ -55,15 +64,6 @@ def start(request: StartRequest, *, client_id: int, now: datetime, receipt: Rece
         VendorNotFound, SessionLimitReached, KeyInFlight, KeyReused, Busy.
     """
     return db.again(lambda: _start_once(request, client_id=client_id, now=now, receipt=receipt))
-
-
-@dataclass(frozen=True)
-class Alive:
-    """A session that runs: until when it may stream, and by when the next heartbeat must come."""
-
-    session: StreamingSession
-    granted_until: datetime
-    next_heartbeat_by: datetime | None
 
 
 def end(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:

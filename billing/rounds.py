@@ -71,7 +71,7 @@ def deposit_round(*, insist: bool = False) -> int | None:
 
 def lateness() -> Lateness:
     """Return how late billing is, from the database: whoever runs the interval, and whether anybody does."""
-    latest = IntervalRun.objects.exclude(finished_at=None).order_by("-started_at").first()
+    latest = _latest_run()
     if latest is None:
         return Lateness(None, late=True, put_aside=0)
     seconds = (clock.now() - latest.started_at).total_seconds()
@@ -81,11 +81,15 @@ def lateness() -> Lateness:
 
 def is_my_turn() -> bool:
     """Whether a watcher should run the interval: nobody else did in time, or it has taken over already."""
-    latest = IntervalRun.objects.exclude(finished_at=None).order_by("-started_at").first()
+    latest = _latest_run()
     if latest is None or latest.engine != engine_name():
         return lateness().late
     period = timedelta(seconds=settings.BILLING_INTERVAL_SECONDS)
     return clock.now() - latest.started_at >= period
+
+
+def _latest_run() -> IntervalRun | None:
+    return IntervalRun.objects.exclude(finished_at=None).order_by("-started_at").first()
 
 
 def scan_is_late() -> bool:

@@ -82,10 +82,15 @@ def again(call: Callable[[], T]) -> T:
     raise Busy("others were faster each time; try again")
 
 
+def advisory_number(name: str) -> int:
+    """Return the number under which PostgreSQL knows the advisory lock of a name."""
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+
 @contextmanager
 def alone(name: str) -> Iterator[bool]:
     """Hold a named advisory lock of this connection; yield False where another process has it."""
-    number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+    number = advisory_number(name)
     (held,) = row("SELECT pg_try_advisory_lock(%(number)s)", {"number": number})
     try:
         yield held

@@ -5,7 +5,6 @@ An operation that also calls outside systems calls `begin` (an operation of its 
 `store` in the transaction of the effect.
 """
 
-import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -13,7 +12,7 @@ from uuid import UUID, uuid4
 
 from django.db import connection
 
-from core.db import operation, require_transaction
+from core.db import advisory_number, operation, require_transaction
 from core.errors import Conflict, Unprocessable
 from core.models import ReceiptRow
 
@@ -136,8 +135,7 @@ def _check_body(found: ReceiptRow, receipt: Receipt) -> None:
 
 def _hold(receipt: Receipt) -> None:
     """Take the key's advisory lock: there is no row yet that two first calls could meet at."""
-    name = f"{receipt.client_id}\0{receipt.endpoint}\0{receipt.key}".encode()
-    number = int.from_bytes(hashlib.sha256(name).digest()[:8], signed=True)
+    number = advisory_number(f"{receipt.client_id}\0{receipt.endpoint}\0{receipt.key}")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
         (held,) = cursor.fetchone()
