@@ -1,6 +1,6 @@
 """What can go wrong when money meets the meter."""
 
-from core.errors import PaymentRequired
+from core.errors import Conflict, PaymentRequired
 from zcash.errors import PermissionExhausted
 
 
@@ -13,3 +13,17 @@ class RateExceedsPermission(PaymentRequired):
 
 class InsufficientFunding(PermissionExhausted):
     """What remains does not pay for the shortest session: for a start, the permission is used up."""
+
+
+class RefundUnderWay(Conflict):
+    """The refund has been handed to the wallet: its address cannot change any more."""
+
+    code = "refund_under_way"
+    title = "The refund is already under way"
+
+
+class SendsHalted(Conflict):
+    """The wallet has paid what the database does not know: nothing is sent until it is explained."""
+
+    code = "sends_halted"
+    title = "Sending is halted"

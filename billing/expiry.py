@@ -11,7 +11,7 @@ from core.db import again, operation, require_transaction
 from core.errors import Busy, DomainError
 from zcash import audit, permissions, queries
 from zcash.models import Deposit, SpendingPermission
-from zcash.rules import EXPIRING, DepositStatus, PermissionStatus
+from zcash.rules import ARRIVED, EXPIRING, PermissionStatus
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ def is_unpaid(permission: SpendingPermission, *, now: datetime) -> bool:
 
 def _in_window_zat(permission: SpendingPermission) -> int:
     seen = Deposit.objects.filter(permission=permission, first_seen_at__lte=permission.window_closed_at)
-    total = seen.exclude(status=DepositStatus.REVERSED).aggregate(total=Sum("amount_zat"))["total"]
+    total = seen.filter(status__in=ARRIVED).aggregate(total=Sum("amount_zat"))["total"]
     return int(total or 0)
 
 

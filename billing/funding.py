@@ -6,22 +6,19 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError
-from django.db.models import Max
 
-from billing import expiry, metering
+from billing import expiry, metering, reversals
 from core import db
 from core.amounts import zec_text
-from core.clock import to_ms
 from core.errors import DomainError
-from sessions_app import sessions
 from sessions_app.rules import EndReason
-from zcash import audit, deposits, permissions, queries, watch
+from zcash import audit, deposits, money, permissions, queries, watch
+from zcash.confirmations import base_confirmations
 from zcash.errors import PermissionGone
 from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import WalletPort
-from zcash.rules import CLOSED, DepositStatus, PermissionStatus
+from zcash.rules import ARRIVED, CLOSED, DepositStatus, PermissionStatus, SuspensionReason
 
 log = structlog.get_logger(__name__)
 
@@ -36,19 +33,24 @@ class Payment:
     missing_zat: int
     confirmations: int
     required_confirmations: int
+    quarantined: bool
 
 
 def scan_and_credit(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> int:
-    """Record what the chain shows at the watched addresses, then credit what is confirmed.
+    """Record what the chain shows at the watched addresses, take back what it lost, credit what is confirmed.
 
     Returns how many permissions were credited. What was recorded before is credited even while the node
-    is away. The clock is read again after the node has answered: that may have taken minutes.
+    is away; only a whole pass upon a wallet that trusts itself takes back, or a node that fails on the way
+    would tell of many losses a few at a time. The clock is read again after the node has answered: that may
+    have taken minutes.
 
     Raises:
         NodeUnavailable: the node is away; nothing new was seen.
     """
     try:
-        watch.scan(wallet=wallet, now=read_clock())
+        found = watch.scan(wallet=wallet, now=read_clock())
+        if not found.locked:
+            reversals.reverse_lost(now=read_clock())
     finally:
         credited = credit_confirmed(now=read_clock())
     return credited
@@ -57,7 +59,7 @@ def scan_and_credit(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -
 def credit_confirmed(*, now: datetime) -> int:
     """Credit every permission that has confirmed deposits; return how many."""
     ready = Deposit.objects.filter(
-        status=DepositStatus.SEEN, confirmations__gte=settings.ZCASH_MIN_CONFIRMATIONS
+        status=DepositStatus.SEEN, quarantined=False, confirmations__gte=base_confirmations()
     )
     # In the order of payment: who was paid first becomes active first, however many one pass has found.
     in_order = ready.order_by("height", "first_seen_at", "id").values_list("permission_id", flat=True)
@@ -92,7 +94,6 @@ def verify(
     """
     permission = queries.of_client(client_id=client_id, public_id=public_id)
     _refuse_closed(permission)
-    watch.pin(watch.ready_status(wallet))
     watch.look(permission, wallet=wallet, now=read_clock())
     credit(permission.pk, now=read_clock())
     permission.refresh_from_db()
@@ -106,13 +107,15 @@ def payment_of(permission: SpendingPermission) -> Payment:
     received_zat = _sum(found)
     confirmed_zat = _sum([each for each in found if each.status == DepositStatus.CONFIRMED])
     waiting = [each.confirmations for each in found if each.status == DepositStatus.SEEN]
+    credited = [each.confirmations for each in found if each.status == DepositStatus.CONFIRMED]
     return Payment(
         required_zat=permission.requested_zat,
         received_zat=received_zat,
         confirmed_zat=confirmed_zat,
         missing_zat=max(0, permission.requested_zat - received_zat),
-        confirmations=min(waiting, default=max((each.confirmations for each in found), default=0)),
-        required_confirmations=settings.ZCASH_MIN_CONFIRMATIONS,
+        confirmations=min(waiting, default=max(credited, default=0)),
+        required_confirmations=deposits.required_now(permission),
+        quarantined=any(each.quarantined for each in found if each.status == DepositStatus.SEEN),
     )
 
 
@@ -136,7 +139,7 @@ def _revoke_once(*, client_id: int, public_id: UUID, now: datetime, actor: str) 
         _refuse_closed(permission)
         was_active = permission.status == PermissionStatus.ACTIVE
         at = metering.effective_instant(permission, now=now) if was_active else now
-        _end_sessions(permission, at=at, now=now)
+        metering.stop_all(permission, at=at, now=now, reason=EndReason.PERMISSION_REVOKED)
         permissions.change_status(
             permission, to=PermissionStatus.REVOKED, effective_at=at, booked_at=now, actor=actor
         )
@@ -160,11 +163,11 @@ def _credit(permission_id: int, *, now: datetime) -> int:
     with db.operation():
         # What is over does not come back to life by the credit that is made now.
         permission, active = expiry.lock_current(permission_id, now=now)
-        now = _not_before_the_meter(permission, now=now)
-        ready = deposits.lock_creditable(permission, min_confirmations=settings.ZCASH_MIN_CONFIRMATIONS)
+        now = queries.not_before_the_meter(permission, now=now)
+        ready = deposits.lock_creditable(permission)
         for deposit in ready:
             deposits.mark_credited(deposit, permission=permission, now=now)
-            permissions.add_money(
+            money.add_money(
                 permission,
                 amount_zat=deposit.amount_zat,
                 now=now,
@@ -173,23 +176,25 @@ def _credit(permission_id: int, *, now: datetime) -> int:
             )
         if _is_payable(permission):
             _activate_or_queue(permission, behind=active, now=now)
+        elif permission.suspended_for == SuspensionReason.REVERSAL and _is_paid(permission):
+            # What came back has only repaid what had been streamed.
+            permissions.change_status(
+                permission, to=PermissionStatus.EXHAUSTED, effective_at=now, booked_at=now, actor=audit.ENGINE
+            )
     return sum(deposit.amount_zat for deposit in ready)
 
 
-def _not_before_the_meter(permission: SpendingPermission, *, now: datetime) -> datetime:
-    """Return the instant at which a credit takes effect: never before what the wallet is settled up to."""
-    wallet = SpendingPermission.objects.of_wallet(
-        client_id=permission.client_id, wallet_address=permission.wallet_address
-    )
-    settled_at: datetime | None = wallet.aggregate(latest=Max("settled_at"))["latest"]
-    return now if settled_at is None else max(now, settled_at)
-
-
 def _is_payable(permission: SpendingPermission) -> bool:
-    """Whether money has made a permission ready to pay for sessions."""
+    """Whether money has made a permission ready to pay for sessions; an operator's hold stays."""
     if permission.status == PermissionStatus.PENDING:
-        return permission.credited_zat - permission.reversed_zat >= permission.requested_zat
+        return _is_paid(permission) and permission.remaining_zat > 0
+    if permission.suspended_for == SuspensionReason.REVERSAL:
+        return _is_paid(permission) and permission.remaining_zat > 0
     return permission.status == PermissionStatus.EXHAUSTED and permission.remaining_zat > 0
+
+
+def _is_paid(permission: SpendingPermission) -> bool:
+    return permission.credited_zat - permission.reversed_zat >= permission.requested_zat
 
 
 def _activate_or_queue(
@@ -205,16 +210,6 @@ def _activate_or_queue(
     )
 
 
-def _end_sessions(permission: SpendingPermission, *, at: datetime, now: datetime) -> None:
-    running = metering.open_transactions(permission)
-    for transaction in running:
-        amount_zat = metering.meter(transaction).amount(to_ms(at))
-        metering.close_transaction(transaction, at=at, amount_zat=amount_zat)
-        sessions.end_session(transaction.session, at=at, reason=EndReason.PERMISSION_REVOKED, booked_at=now)
-    if running:
-        permissions.count_open(permission, change=-len(running), settled_at=at)
-
-
 def _refuse_closed(permission: SpendingPermission) -> None:
     if permission.status in CLOSED:
         raise PermissionGone(
@@ -223,4 +218,4 @@ def _refuse_closed(permission: SpendingPermission) -> None:
 
 
 def _sum(found: Sequence[Deposit]) -> int:
-    return sum(each.amount_zat for each in found if each.status != DepositStatus.REVERSED)
+    return sum(each.amount_zat for each in found if each.status in ARRIVED)

@@ -129,6 +129,16 @@ def close_transaction(transaction: Transaction, *, at: datetime, amount_zat: int
         setattr(transaction, field, value)
 
 
+def stop_all(permission: SpendingPermission, *, at: datetime, now: datetime, reason: EndReason) -> None:
+    """End every session that runs on a locked permission settled at an instant, without roll-over; a step."""
+    running = open_transactions(permission)
+    for transaction in running:
+        close_transaction(transaction, at=at, amount_zat=meter(transaction).amount(to_ms(at)))
+        sessions.end_session(transaction.session, at=at, reason=reason, booked_at=now)
+    if running:
+        permissions.count_open(permission, change=-len(running), settled_at=at)
+
+
 def hand_over(
     left: SpendingPermission, *, at: datetime, now: datetime, wait: bool = True
 ) -> SpendingPermission | None:

@@ -1,11 +1,19 @@
-"""Tables of the engine: transactions (the API's object) and what interval ran when."""
+"""Tables of the engine: transactions (the API's object), refunds and what pays them, interval runs."""
 
 import uuid
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from billing.rules import TransactionStatus
+from billing.rules import (
+    IN_FLIGHT_SEND,
+    UNFINISHED_REFUND,
+    RefundCause,
+    RefundStatus,
+    SendStatus,
+    TransactionStatus,
+)
 from core.amounts import MAX_ZAT
 from sessions_app.models import StreamingSession
 from zcash.models import SpendingPermission
@@ -75,6 +83,149 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.public_id} ({self.status})"
+
+
+class WalletSend(models.Model):
+    """One outgoing transaction of the wallet: the journal that is written before the wallet is asked.
+
+    `payments` is what was asked for ({address, amount_zat, memo in hex or null}). `intent_height` was the tip
+    then; `busy_height` is the last one at which the wallet was still working on some send.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True)
+    account = models.TextField()
+    status = models.TextField(choices=[(s.value, s.value) for s in SendStatus], default=SendStatus.SENDING)
+    policy = models.TextField()
+    payments = models.JSONField()
+    intent_height = models.IntegerField()
+    busy_height = models.IntegerField()
+    operation_id = models.TextField(null=True)
+    txids = ArrayField(models.TextField(), default=list)
+    reason = models.TextField(default="")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "billing_walletsend"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[s.value for s in SendStatus]), name="billing_walletsend_status"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=[SendStatus.SENT, SendStatus.CONFIRMED]) | ~Q(txids=[]),
+                name="billing_walletsend_sent_has_txids",
+            ),
+            models.UniqueConstraint(
+                fields=["account"],
+                condition=Q(status__in=[s.value for s in IN_FLIGHT_SEND]),
+                name="billing_walletsend_one_in_flight",
+            ),
+        ]
+        indexes = [
+            # What is followed until it is final.
+            models.Index(
+                fields=["id"],
+                name="billing_walletsend_followed",
+                condition=Q(status__in=[SendStatus.SENDING, SendStatus.UNKNOWN, SendStatus.SENT]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} ({self.status})"
+
+
+class Refund(models.Model):
+    """Money of an ended permission on its way back; `amount_zat` has left the permission already.
+
+    The viewer gets `amount_zat` less `fee_zat`, the conventional fee (ZIP-317), fixed when it was queued.
+    """
+
+    public_id = models.UUIDField(unique=True)
+    permission = models.ForeignKey(SpendingPermission, on_delete=models.PROTECT, related_name="refunds")
+    cause = models.TextField(choices=[(c.value, c.value) for c in RefundCause])
+    status = models.TextField(choices=[(s.value, s.value) for s in RefundStatus], default=RefundStatus.QUEUED)
+    address = models.TextField()
+    amount_zat = models.BigIntegerField()
+    fee_zat = models.BigIntegerField()
+    memo = models.TextField()
+    send = models.ForeignKey(WalletSend, on_delete=models.PROTECT, null=True, related_name="refunds")
+    attempts = models.IntegerField(default=0)
+    reason = models.TextField(default="")
+    created_at = models.DateTimeField()
+    not_before = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "billing_refund"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=[s.value for s in RefundStatus]), name="billing_refund_status"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_zat__gt=F("fee_zat"), fee_zat__gt=0, amount_zat__lte=MAX_ZAT),
+                name="billing_refund_pays_something",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[RefundStatus.QUEUED, RefundStatus.FAILED, RefundStatus.CANCELLED])
+                | Q(send__isnull=False),
+                name="billing_refund_is_in_a_send",
+            ),
+            models.UniqueConstraint(
+                fields=["permission"],
+                condition=Q(status__in=[s.value for s in UNFINISHED_REFUND]),
+                name="billing_refund_one_unfinished",
+            ),
+        ]
+        indexes = [
+            # What may be sent, or tried again.
+            models.Index(
+                fields=["not_before"],
+                name="billing_refund_due",
+                condition=Q(status__in=[RefundStatus.QUEUED, RefundStatus.FAILED]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} ({self.status})"
+
+    @property
+    def paid_zat(self) -> int:
+        """What arrives at the viewer's address."""
+        return self.amount_zat - self.fee_zat
+
+
+class ForeignSend(models.Model):
+    """A transaction that the wallet's account paid with and that no `WalletSend` knows.
+
+    Without an explanation by a person it stops all sending: it may be what a lost database has paid.
+    """
+
+    txid = models.TextField(unique=True)
+    payments = models.JSONField()
+    first_seen_at = models.DateTimeField()
+    explanation = models.TextField(default="")
+    explained_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "billing_foreignsend"
+
+    def __str__(self) -> str:
+        return self.txid
+
+
+class SendGuard(models.Model):
+    """The one row that says how far outgoing transactions were checked, and what stops sending."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    checked_height = models.IntegerField()
+    halted = models.TextField(default="")
+
+    class Meta:
+        db_table = "billing_sendguard"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="billing_sendguard_single_row")]
+
+    def __str__(self) -> str:
+        return self.halted or f"checked to block {self.checked_height}"
 
 
 class IntervalRun(models.Model):

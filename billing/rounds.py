@@ -1,4 +1,4 @@
-"""The three rounds of upkeep as Celery and `manage.py bill` both call them: one function each, safe twice."""
+"""The rounds of upkeep as Celery and `manage.py bill` both call them: one function each, safe twice."""
 
 import os
 import socket
@@ -8,7 +8,8 @@ from typing import NamedTuple
 import structlog
 from django.conf import settings
 
-from billing import expiry, funding, interval
+from billing import expiry, funding, interval, refunds, sends
+from billing.errors import SendsHalted
 from billing.models import IntervalRun
 from core import clock, db
 from zcash.models import WatchedChain
@@ -67,6 +68,29 @@ def deposit_round(*, insist: bool = False) -> int | None:
             advice="deposits are found when the node is back; check ZCASH_RPC_URL, user and password",
         )
         return None
+
+
+def refund_round() -> int | None:
+    """Queue what is to be refunded, follow what was sent, send what is due.
+
+    Returns how many refunds were queued or moved; None without a node, or while sending is halted. One
+    process at a time does it; that the account has one send in flight at most is the database's rule besides.
+    """
+    clock.require_no_skew()
+    queued = refunds.queue_due(now=clock.now()) + refunds.requeue_failed(now=clock.now())
+    try:
+        with db.alone("wallet sends") as first:
+            if not first:
+                return queued
+            moved = sends.follow_all(wallet=connect(), now=clock.now())
+            sent = refunds.send_next(wallet=connect(), read_clock=clock.now)
+    except (NodeUnavailable, NodeRefused) as error:
+        log.warning("refund_round_without_node", reason=str(error), advice="refunds go out when it is back")
+        return None
+    except SendsHalted as error:
+        log.warning("refund_round_halted", reason=str(error), advice="manage.py reconcile")
+        return None
+    return queued + moved + (sent is not None)
 
 
 def lateness() -> Lateness:

@@ -14,6 +14,64 @@ class TransactionStatus(StrEnum):
     CONFIRMED = "confirmed"  # final: paid from prepaid ZEC
 
 
+class SendStatus(StrEnum):
+    """What an outgoing transaction of the wallet can be."""
+
+    SENDING = "sending"  # handed to the wallet, or about to be
+    UNKNOWN = "unknown"  # no answer: never sent again before the chain has told
+    SENT = "sent"  # the wallet has named its txids
+    CONFIRMED = "confirmed"  # deep enough
+    FAILED = "failed"  # definitely not paid
+
+
+class RefundStatus(StrEnum):
+    """What a refund can be: it waits, then follows the transaction that pays it."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"  # the money is kept; it may be tried again
+    CANCELLED = "cancelled"  # never sent; the money went back to the permission
+
+
+class RefundCause(StrEnum):
+    """Why money goes back to a viewer."""
+
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    LAPSED = "lapsed"  # partial money of a permission that was never paid whole
+
+
+_S = SendStatus
+SEND_TRANSITIONS: dict[SendStatus, frozenset[SendStatus]] = {
+    _S.SENDING: frozenset({_S.SENT, _S.FAILED, _S.UNKNOWN}),
+    _S.UNKNOWN: frozenset({_S.SENT, _S.FAILED}),
+    # A transaction that was not mined in time never will be (ZIP-203).
+    _S.SENT: frozenset({_S.CONFIRMED, _S.FAILED}),
+    _S.CONFIRMED: frozenset(),
+    _S.FAILED: frozenset(),
+}
+
+_R = RefundStatus
+REFUND_TRANSITIONS: dict[RefundStatus, frozenset[RefundStatus]] = {
+    # Straight to sent: a transaction on the chain that a database restored from a backup has forgotten.
+    _R.QUEUED: frozenset({_R.SENDING, _R.SENT, _R.CANCELLED}),
+    _R.SENDING: frozenset({_R.SENT, _R.FAILED, _R.UNKNOWN}),
+    _R.UNKNOWN: frozenset({_R.SENT, _R.FAILED}),
+    _R.SENT: frozenset({_R.CONFIRMED, _R.FAILED}),
+    _R.CONFIRMED: frozenset(),
+    _R.FAILED: frozenset({_R.QUEUED, _R.SENT, _R.CANCELLED}),
+    _R.CANCELLED: frozenset(),
+}
+
+# One of these at most for each permission at a time.
+UNFINISHED_REFUND = (_R.QUEUED, _R.SENDING, _R.UNKNOWN, _R.SENT)
+# One of these at most for each account of the wallet: notes are not locked by every wallet.
+IN_FLIGHT_SEND = (_S.SENDING, _S.UNKNOWN)
+
+
 TRANSACTION_TRANSITIONS: dict[TransactionStatus, frozenset[TransactionStatus]] = {
     TransactionStatus.OPEN: frozenset({TransactionStatus.CONFIRMED}),
     TransactionStatus.CONFIRMED: frozenset(),

@@ -17,6 +17,11 @@ def run_expiry(**_: Any) -> None:
     rounds.expiry_round()
 
 
+@shared_task(name="billing.run_refunds")
+def run_refunds(**_: Any) -> None:
+    rounds.refund_round()
+
+
 @shared_task(name="billing.scan_deposits")
 def scan_deposits(**_: Any) -> None:
     rounds.deposit_round()

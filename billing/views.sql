@@ -36,7 +36,8 @@ CREATE OR REPLACE VIEW permission_statistics AS
 SELECT client_id, status, count(*) AS permissions,
        sum(requested_zat) AS requested_zat, sum(credited_zat - reversed_zat) AS credited_zat,
        sum(remaining_zat) AS remaining_zat,
-       sum(credited_zat - reversed_zat - remaining_zat) AS used_zat,
+       sum(credited_zat - reversed_zat - refunded_zat + shortfall_zat - remaining_zat) AS used_zat,
+       sum(refunded_zat) AS refunded_zat,
        sum(open_transactions) AS open_sessions
 FROM zcash_permission
 GROUP BY client_id, status;

@@ -10,6 +10,9 @@ from django.core.checks import CheckMessage, Error
 
 from core.amounts import AmountError, parse_zec
 from zcash.addresses import AddressError, Kind, Network, parse
+from zcash.confirmations import parse_tiers
+from zcash.node.accounts import account_number, account_uuid
+from zcash.node.dialect import Dialect
 
 # Longer than this the running total of the dearest rate would not fit BIGINT (billing.sql.amount).
 _MAX_SESSION_HOURS = 100 * 24
@@ -24,6 +27,9 @@ _AT_LEAST_ONE = (
     "MAX_SESSION_HOURS",
     "MAX_SESSIONS_PER_WALLET",
     "ZCASH_MIN_CONFIRMATIONS",
+    "MAX_REVERSALS_PER_PASS",
+    "REFUND_CONFIRMATIONS",
+    "REFUND_ROUND_SECONDS",
     "API_MAX_BODY_BYTES",
 )
 
@@ -57,6 +63,15 @@ def _amounts() -> Iterator[CheckMessage]:
         return
     if low_zat > high_zat:
         yield Error("MIN_PERMISSION_AMOUNT is above MAX_PERMISSION_AMOUNT.", id="paygo.E004")
+    for name in ("REFUND_MINIMUM", "MAX_REVERSAL_AMOUNT_PER_PASS"):
+        try:
+            parse_zec(getattr(settings, name))
+        except AmountError as error:
+            yield Error(f"{name} {error}.", id="paygo.E010")
+    try:
+        parse_tiers(settings.ZCASH_CONFIRMATION_TIERS)
+    except ValueError as error:
+        yield Error(f"ZCASH_CONFIRMATION_TIERS: {error}.", id="paygo.E011")
 
 
 def _zcash() -> Iterator[CheckMessage]:
@@ -65,10 +80,14 @@ def _zcash() -> Iterator[CheckMessage]:
             f"ZCASH_NETWORK is {settings.ZCASH_NETWORK!r}; it must be main, test or regtest.", id="paygo.E005"
         )
         return
-    if urlsplit(settings.ZCASH_RPC_URL).scheme not in ("http", "https"):
-        yield Error("ZCASH_RPC_URL must be an http:// or https:// address.", id="paygo.E006")
+    for name in ("ZCASH_RPC_URL", "ZCASH_NODE_URL"):
+        url = getattr(settings, name)
+        # zcashd is wallet and node in one, so only zallet needs the second.
+        if urlsplit(url).scheme not in ("http", "https") and (url or name == "ZCASH_RPC_URL"):
+            yield Error(f"{name} must be an http:// or https:// address.", id="paygo.E006")
     if settings.ZCASH_RPC_TIMEOUT_SECONDS <= 0:
         yield Error("ZCASH_RPC_TIMEOUT_SECONDS must be above 0.", id="paygo.E007")
+    yield from _wallet()
     if settings.ZCASH_SERVICE_WALLET:
         yield from _service_wallet()
     if settings.ZCASH_NETWORK == Network.MAIN and settings.ZCASH_MIN_CONFIRMATIONS < 3:
@@ -76,6 +95,25 @@ def _zcash() -> Iterator[CheckMessage]:
             f"ZCASH_MIN_CONFIRMATIONS is {settings.ZCASH_MIN_CONFIRMATIONS} on the main network.",
             hint="ZIP-315 recommends 10 for money from strangers, and never less than 3.",
             id="paygo.W001",
+        )
+
+
+def _wallet() -> Iterator[CheckMessage]:
+    dialect, account = settings.ZCASH_WALLET_DIALECT, settings.ZCASH_ACCOUNT
+    if dialect not in list(Dialect):
+        yield Error(
+            f"ZCASH_WALLET_DIALECT is {dialect!r}; it must be auto, zcashd or zallet.", id="paygo.E012"
+        )
+    if account_number(account) is None and (dialect == Dialect.ZCASHD or account_uuid(account) is None):
+        yield Error(
+            "ZCASH_ACCOUNT must be the number of the wallet's account; with zallet, better its UUID.",
+            id="paygo.E013",
+        )
+    if dialect == Dialect.ZALLET and not settings.ZCASH_NODE_URL:
+        yield Error(
+            "ZCASH_WALLET_DIALECT is zallet and ZCASH_NODE_URL is not set.",
+            hint="zallet knows nothing of the chain: set it to the JSON-RPC of the zebrad that it reads.",
+            id="paygo.E014",
         )
 
 

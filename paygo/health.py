@@ -17,15 +17,17 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 
-from billing import rounds
+from billing import outgoing, refunds, rounds
 from core import clock, db
 from paygo.celery import app as celery_app
-from zcash import watch
+from zcash import reorgs, watch
 from zcash.node import connect, disconnect
 from zcash.node.port import IndexUnusable, NodeNotReady, NodeUnavailable, WrongChain
 
 log = structlog.get_logger(__name__)
 
+# Two weeks of blocks at 75 seconds each, as zebrad itself warns.
+_END_OF_SERVICE_BLOCKS = 14 * 24 * 3600 // 75
 TIMEOUT_SECONDS = 2.0
 FRESH_SECONDS = 2.0
 
@@ -119,7 +121,13 @@ def _node() -> Part:
     # That the database is away is said of the database.
     with contextlib.suppress(DatabaseError):
         watch.pin(status)
-    known = {"height": status.height, "chain": status.chain}
+    known: Part = {"height": status.height, "chain": status.chain}
+    if status.end_of_service_height is not None:
+        known["end_of_service_height"] = status.end_of_service_height
+        if status.end_of_service_height - status.height < _END_OF_SERVICE_BLOCKS:
+            return _failed("the node's software is about to stop by itself: upgrade it", **known)
+    if status.locked:
+        return _failed("the wallet is repairing its view: payments wait for it", **known)
     return _fine(**known) if status.synced else _failed(status.reason, **known)
 
 
@@ -152,8 +160,19 @@ def _billing() -> Part:
 
 
 def _deposits() -> Part:
-    late = rounds.scan_is_late()
-    return _failed("nobody looks for payments, or the node is away") if late else _fine()
+    if rounds.scan_is_late():
+        return _failed("nobody looks for payments, or the node is away")
+    if lost := reorgs.lost().count():
+        return _failed("credited payments have left the chain: see manage.py reversals", lost=lost)
+    return _fine()
+
+
+def _refunds() -> Part:
+    if reason := outgoing.halted():
+        log.warning("sends_halted", reason=reason)
+        return _failed("sending is halted: see manage.py reconcile")
+    waiting = refunds.waiting_too_long(now=clock.now())
+    return _failed("refunds wait: the log says for what", waiting=waiting) if waiting else _fine()
 
 
 def _clock() -> Part:
@@ -171,6 +190,7 @@ PARTS: Mapping[str, Callable[[], Part]] = {
     "wallet": _wallet,
     "billing": _billing,
     "deposits": _deposits,
+    "refunds": _refunds,
     "clock": _clock,
 }
 

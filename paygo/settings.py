@@ -136,7 +136,19 @@ CACHES = {
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "paygo",
         "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1},
-    }
+    },
+    # For what can be asked elsewhere at once: waiting for it is worse than not knowing it.
+    "quick": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "paygo",
+        "OPTIONS": {
+            "SOCKET_CONNECT_TIMEOUT": 0.2,
+            "SOCKET_TIMEOUT": 0.2,
+            # Unlike a pickle, what somebody else has written there cannot run.
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+        },
+    },
 }
 
 # -- Celery -----------------------------------------------------------------------------------------
@@ -157,6 +169,7 @@ BILLING_INTERVAL_SECONDS = env.int("BILLING_INTERVAL_SECONDS", default=60)
 BILLING_CHUNK_SIZE = env.int("BILLING_CHUNK_SIZE", default=5_000)
 DEPOSIT_SCAN_SECONDS = env.int("DEPOSIT_SCAN_SECONDS", default=15)
 EXPIRY_SWEEP_SECONDS = env.int("EXPIRY_SWEEP_SECONDS", default=60)
+REFUND_ROUND_SECONDS = env.int("REFUND_ROUND_SECONDS", default=30)
 DEFAULT_PERMISSION_DURATION_DAYS = env.int("DEFAULT_PERMISSION_DURATION_DAYS", default=30)
 MAX_PERMISSION_DURATION_DAYS = env.int("MAX_PERMISSION_DURATION_DAYS", default=366)
 PERMISSION_PAYMENT_WINDOW_HOURS = env.int("PERMISSION_PAYMENT_WINDOW_HOURS", default=24)
@@ -176,6 +189,7 @@ CELERY_BEAT_SCHEDULE = {
     "billing-interval": _every("billing.run_interval", BILLING_INTERVAL_SECONDS),
     "expiry-sweep": _every("billing.run_expiry", EXPIRY_SWEEP_SECONDS),
     "deposit-scan": _every("billing.scan_deposits", DEPOSIT_SCAN_SECONDS),
+    "refund-round": _every("billing.run_refunds", REFUND_ROUND_SECONDS),
 }
 
 # -- Zcash ------------------------------------------------------------------------------------------
@@ -186,9 +200,28 @@ ZCASH_RPC_PASSWORD = env.str("ZCASH_RPC_PASSWORD", default="")
 ZCASH_RPC_COOKIE_FILE = env.str("ZCASH_RPC_COOKIE_FILE", default="")
 ZCASH_RPC_TIMEOUT_SECONDS = env.float("ZCASH_RPC_TIMEOUT_SECONDS", default=10.0)
 ZCASH_SERVICE_WALLET = env.str("ZCASH_SERVICE_WALLET", default="")
-ZCASH_ACCOUNT = env.int("ZCASH_ACCOUNT", default=0)
+# The number of the account at zcashd, its UUID (or number) at zallet.
+ZCASH_ACCOUNT = env.str("ZCASH_ACCOUNT", default="0")
+# Which wallet answers at ZCASH_RPC_URL: `auto` asks it.
+ZCASH_WALLET_DIALECT = env.str("ZCASH_WALLET_DIALECT", default="auto")
+# zebrad, beside a zallet that has no calls about the chain.
+ZCASH_NODE_URL = env.str("ZCASH_NODE_URL", default="")
+ZCASH_NODE_COOKIE_FILE = env.str("ZCASH_NODE_COOKIE_FILE", default="")
+# How old the chain's answer about a balance may be before the node is asked again.
+BALANCE_CACHE_SECONDS = env.int("BALANCE_CACHE_SECONDS", default=15)
 # ZIP-315 (draft) recommends 10 for money from strangers; the seed's example has 1.
 ZCASH_MIN_CONFIRMATIONS = env.int("ZCASH_MIN_CONFIRMATIONS", default=10)
+# More for more money: `10:3,100:10` asks for 3 confirmations from 10 ZEC on and for 10 from 100 ZEC on.
+ZCASH_CONFIRMATION_TIERS = env.str("ZCASH_CONFIRMATION_TIERS", default="")
+# What one pass may take back after a reorg before it stops and asks an operator.
+MAX_REVERSALS_PER_PASS = env.int("MAX_REVERSALS_PER_PASS", default=10)
+MAX_REVERSAL_AMOUNT_PER_PASS = env.str("MAX_REVERSAL_AMOUNT_PER_PASS", default="100")
+
+# -- Refunds ----------------------------------------------------------------------------------------
+REFUND_MINIMUM = env.str("REFUND_MINIMUM", default="0.001")
+# How deep the deposits behind a refund lie before it is sent, and when the refund itself counts as final.
+REFUND_CONFIRMATIONS = env.int("REFUND_CONFIRMATIONS", default=10)
+REFUND_ADDRESS_DELAY_HOURS = env.int("REFUND_ADDRESS_DELAY_HOURS", default=24)
 
 # -- The public API ---------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=64 * 1024)

@@ -18,6 +18,7 @@ class EndReason(StrEnum):
     EXHAUSTED = "exhausted"
     PERMISSION_EXPIRED = "permission_expired"
     PERMISSION_REVOKED = "permission_revoked"
+    PERMISSION_SUSPENDED = "permission_suspended"
     HEARTBEAT_LOST = "heartbeat_lost"
     MAX_DURATION = "max_duration"
 

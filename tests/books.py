@@ -10,12 +10,33 @@ _USED = (
 
 INVARIANTS = {
     "what was credited is used, open or left": f"""
-        SELECT p.id, p.credited_zat - p.reversed_zat AS credited, p.remaining_zat,
+        SELECT p.id, p.credited_zat, p.reversed_zat, p.refunded_zat, p.shortfall_zat, p.remaining_zat,
                coalesce(sum(CASE WHEN x.status = 'open' THEN {_USED} ELSE x.amount_zat END), 0) AS used
         FROM zcash_permission p LEFT JOIN billing_transaction x ON x.permission_id = p.id
         GROUP BY p.id
-        HAVING p.credited_zat - p.reversed_zat - p.remaining_zat
+        HAVING p.credited_zat - p.reversed_zat - p.refunded_zat + p.shortfall_zat - p.remaining_zat
                <> coalesce(sum(CASE WHEN x.status = 'open' THEN {_USED} ELSE x.amount_zat END), 0)
+    """,
+    "what left for refunds is in refunds": """
+        SELECT p.id, p.refunded_zat, sum(r.amount_zat) FROM zcash_permission p
+        LEFT JOIN billing_refund r ON r.permission_id = p.id AND r.status <> 'cancelled'
+        GROUP BY p.id HAVING p.refunded_zat <> coalesce(sum(r.amount_zat), 0)
+    """,
+    "a send pays exactly its refunds": """
+        SELECT s.id, s.status FROM billing_walletsend s JOIN LATERAL (
+            SELECT count(*) AS refunds, coalesce(sum(amount_zat - fee_zat), 0) AS zat,
+                   bool_and(status = s.status) AS same
+            FROM billing_refund WHERE send_id = s.id) r ON true
+        WHERE s.status <> 'failed' AND (
+            r.refunds <> jsonb_array_length(s.payments) OR NOT r.same
+            OR r.zat <> (SELECT sum((p->>'amount_zat')::bigint) FROM jsonb_array_elements(s.payments) p))
+    """,
+    "no transaction pays two sends": """
+        SELECT txid, count(*) FROM billing_walletsend s, unnest(s.txids) txid
+        WHERE s.status <> 'failed' GROUP BY txid HAVING count(*) > 1
+    """,
+    "a permission on hold says why": """
+        SELECT id FROM zcash_permission WHERE (status = 'suspended') <> (suspended_for IS NOT NULL)
     """,
     "credits are confirmed deposits": """
         SELECT p.id, p.credited_zat FROM zcash_permission p

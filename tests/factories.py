@@ -21,8 +21,8 @@ from zcash.rules import AuditAction
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ZEC = 100_000_000
 SYNCED = NodeStatus("regtest", 1, "1" * 64, "0" * 64, synced=True, reason="")
-ALICE = "tmAliceWallet"
-MALLORY = "tmMalloryWallet"
+ALICE = "tmDiBBCsc5BM5MqT4hZ7HruX8ACJ3mPce5p"
+MALLORY = "tmTGxF2krB6EgUzKFzcQhKboyFnUxjYiZM8"
 
 _numbers = itertools.count(1)
 

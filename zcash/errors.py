@@ -78,3 +78,10 @@ class PermissionExpired(PaymentRequired):
 
     code = "permission_expired"
     title = "The permission has expired"
+
+
+class WrongDepositState(Conflict):
+    """The deposit is in a state that does not allow this."""
+
+    code = "deposit_wrong_state"
+    title = "The deposit's state does not allow this"

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.amounts import MAX_ZAT
-from zcash.rules import EXPIRING, WATCHED, DepositStatus, PermissionStatus
+from zcash.rules import EXPIRING, WATCHED, DepositStatus, PermissionStatus, SuspensionReason
 
 _ACTIVE = Q(status=PermissionStatus.ACTIVE)
 
@@ -54,12 +54,24 @@ class SpendingPermission(models.Model):
 
     credited_zat = models.BigIntegerField(default=0)
     reversed_zat = models.BigIntegerField(default=0)
+    refunded_zat = models.BigIntegerField(default=0, db_default=0)
+    # What a reversal took that was not there any more: the platform's loss, repaid first by later credits.
+    shortfall_zat = models.BigIntegerField(default=0, db_default=0)
     remaining_zat = models.BigIntegerField(default=0)
     settled_at = models.DateTimeField(null=True)
     open_transactions = models.IntegerField(default=0)
 
     payment_address = models.TextField(unique=True)
     diversifier_index = models.BigIntegerField(unique=True)
+    # The chain's height when the address was made: nothing was paid to it before.
+    birthday_height = models.IntegerField(default=0, db_default=0)
+    # None: the wallet address itself.
+    refund_address = models.TextField(null=True)
+    # A change of the address after money was seen holds refunds back until then.
+    refund_not_before = models.DateTimeField(null=True)
+    # It has ended with money left, and nobody has looked yet whether that can be refunded.
+    refund_due = models.BooleanField(default=False, db_default=False)
+    suspended_for = models.TextField(null=True, choices=[(s.value, s.value) for s in SuspensionReason])
 
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -88,11 +100,22 @@ class SpendingPermission(models.Model):
             ),
             models.CheckConstraint(condition=Q(duration_days__gt=0), name="zcash_permission_duration"),
             models.CheckConstraint(
-                condition=Q(remaining_zat__gte=0, credited_zat__gte=0, reversed_zat__gte=0),
+                condition=Q(
+                    remaining_zat__gte=0,
+                    credited_zat__gte=0,
+                    reversed_zat__gte=0,
+                    refunded_zat__gte=0,
+                    shortfall_zat__gte=0,
+                ),
                 name="zcash_permission_amounts_not_negative",
             ),
             models.CheckConstraint(
-                condition=Q(remaining_zat__lte=F("credited_zat") - F("reversed_zat")),
+                condition=Q(
+                    remaining_zat__lte=F("credited_zat")
+                    - F("reversed_zat")
+                    - F("refunded_zat")
+                    + F("shortfall_zat")
+                ),
                 name="zcash_permission_remaining_was_credited",
             ),
             models.CheckConstraint(
@@ -106,6 +129,11 @@ class SpendingPermission(models.Model):
             models.CheckConstraint(
                 condition=~Q(status=PermissionStatus.QUEUED) | Q(queued_at__isnull=False),
                 name="zcash_permission_queued_since",
+            ),
+            models.CheckConstraint(
+                condition=Q(suspended_for__isnull=True)
+                | Q(status=PermissionStatus.SUSPENDED, suspended_for__in=[s.value for s in SuspensionReason]),
+                name="zcash_permission_suspended_for",
             ),
             models.CheckConstraint(
                 condition=Q(expires_at__gt=F("created_at"), pay_before__gt=F("created_at")),
@@ -134,6 +162,12 @@ class SpendingPermission(models.Model):
                 name="zcash_permission_unpaid",
                 condition=Q(status=PermissionStatus.PENDING),
             ),
+            # The refund sweep. (An index that names `remaining_zat` would end the heap-only updates.)
+            models.Index(
+                fields=["id"],
+                name="zcash_permission_refundable",
+                condition=Q(refund_due=True),
+            ),
             # The watcher's list of addresses.
             models.Index(
                 fields=["id"],
@@ -154,7 +188,11 @@ class SpendingPermission(models.Model):
 
 
 class Deposit(models.Model):
-    """One received output at a permission's address; `confirmed` means credited."""
+    """One received output at a permission's address; `confirmed` means credited.
+
+    `quarantined`: the wallet said of itself that its view was being repaired; not credited until it says
+    otherwise. `lost_at`: when the chain was seen to have lost a credited one; the reversal follows.
+    """
 
     permission = models.ForeignKey(SpendingPermission, on_delete=models.PROTECT, related_name="deposits")
     txid = models.TextField()
@@ -166,7 +204,10 @@ class Deposit(models.Model):
     block_hash = models.TextField(null=True)
     confirmations = models.IntegerField(default=0)
     first_seen_at = models.DateTimeField()
+    quarantined = models.BooleanField(default=False, db_default=False)
     credited_at = models.DateTimeField(null=True)
+    lost_at = models.DateTimeField(null=True)
+    reversed_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "zcash_deposit"
@@ -190,6 +231,18 @@ class Deposit(models.Model):
                 fields=["confirmations"],
                 name="zcash_deposit_seen",
                 condition=Q(status=DepositStatus.SEEN),
+            ),
+            # What a reorg may have reached.
+            models.Index(
+                fields=["height"],
+                name="zcash_deposit_credited",
+                condition=Q(status=DepositStatus.CONFIRMED),
+            ),
+            # What waits to be reversed.
+            models.Index(
+                fields=["id"],
+                name="zcash_deposit_lost",
+                condition=Q(status=DepositStatus.CONFIRMED, lost_at__isnull=False),
             ),
         ]
 
@@ -233,6 +286,8 @@ class WatchedChain(models.Model):
     id = models.SmallIntegerField(primary_key=True, default=1)
     network = models.TextField()
     genesis_hash = models.TextField()
+    # Where the chain stood at first start: what the wallet did before is not this service's business.
+    pinned_height = models.IntegerField(default=0, db_default=0)
     tip_height = models.IntegerField(null=True)
     tip_hash = models.TextField(null=True)
     asked_at = models.DateTimeField(null=True)

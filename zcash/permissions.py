@@ -20,12 +20,17 @@ from core.amounts import parse_zec, zec_text
 from core.db import constraint, operation, require_transaction
 from core.idempotency import Receipt
 from zcash import audit, watch
-from zcash.addresses import AddressError, Network
-from zcash.addresses import parse as parse_address
-from zcash.errors import AddressInvalid, LimitExceeded, WrongPermissionState
+from zcash.errors import LimitExceeded, WrongPermissionState
 from zcash.models import SpendingPermission
 from zcash.node.port import IndexUnusable, NodeUnavailable, WalletAddress, WalletPort
-from zcash.rules import ENTERED, PERMISSION_TRANSITIONS, AuditAction, PermissionStatus
+from zcash.rules import (
+    CLOSED,
+    ENTERED,
+    PERMISSION_TRANSITIONS,
+    AuditAction,
+    PermissionStatus,
+    SuspensionReason,
+)
 
 # About half of all indices have a Sapling address (ZIP-32), so 64 draws never fail together.
 _INDEX_DRAWS = 64
@@ -41,20 +46,7 @@ class Request:
     requested_zat: int
     rate_zat_per_hour: int
     duration_days: int
-
-
-def canonical_wallet(text: str, *, field: str = "user_wallet_address") -> str:
-    """Return the canonical form under which a wallet address is stored and looked up.
-
-    Raises:
-        AddressInvalid: not an address of this service's network.
-    """
-    if text[:2] in ("0x", "0X"):
-        raise AddressInvalid("Ethereum wallets are not accepted yet; give a Zcash address", field=field)
-    try:
-        return parse_address(text, network=Network(settings.ZCASH_NETWORK)).canonical
-    except AddressError as error:
-        raise AddressInvalid(f"this is {error}", field=field) from error
+    refund_address: str | None = None
 
 
 def check_limits(request: Request) -> None:
@@ -98,9 +90,11 @@ def create(
         return _of_result(begun.result, client_id=client_id)
     try:
         # An address of another chain would take money that nobody here ever sees.
-        watch.pin(watch.ready_status(wallet))
+        status = watch.ready_status(wallet)
+        watch.pin(status)
         address = _fresh_address(wallet, seed=begun.seed if begun else None)
-        return _insert(request, address, client_id=client_id, now=now, receipt=receipt)
+        birthday = status.height
+        return _insert(request, address, birthday, client_id=client_id, now=now, receipt=receipt)
     except IntegrityError as error:
         if constraint(error) in _ADDRESS_CONSTRAINTS:
             raise NodeUnavailable("the wallet gave an address that it had given before") from error
@@ -119,8 +113,11 @@ def change_status(
     booked_at: datetime,
     actor: str,
     details: dict[str, Any] | None = None,
+    suspended_for: SuspensionReason | None = None,
 ) -> None:
     """Move a locked permission to another state, with its audit row and event.
+
+    What ends with money left is due for a refund.
 
     Raises:
         WrongPermissionState: the state machine has no such transition, or somebody was faster.
@@ -129,33 +126,15 @@ def change_status(
     old = PermissionStatus(permission.status)
     if to not in PERMISSION_TRANSITIONS[old]:
         raise WrongPermissionState(f"a permission that is {old} cannot become {to}")
-    changes = {"status": to, **_stamps(to, effective_at)}
+    changes: dict[str, Any] = {"status": to, "suspended_for": suspended_for, **_stamps(to, effective_at)}
+    if to in CLOSED:
+        changes["refund_due"] = permission.remaining_zat > 0
     if not SpendingPermission.objects.filter(pk=permission.pk, status=old).update(**changes):
         raise WrongPermissionState(f"the permission is no longer {old}")
     for field, value in changes.items():
         setattr(permission, field, value)
     _note(
         permission, ENTERED[to], effective_at=effective_at, booked_at=booked_at, actor=actor, details=details
-    )
-
-
-def add_money(
-    permission: SpendingPermission, *, amount_zat: int, now: datetime, actor: str, details: dict[str, Any]
-) -> None:
-    """Add credited zatoshis to a locked, settled permission; its state is the caller's next step."""
-    require_transaction()
-    before_zat = permission.remaining_zat
-    permission.credited_zat += amount_zat
-    permission.remaining_zat += amount_zat
-    permission.save(update_fields=["credited_zat", "remaining_zat"])
-    audit.record(
-        permission,
-        action=AuditAction.CREDITED,
-        before_zat=before_zat,
-        effective_at=now,
-        booked_at=now,
-        actor=actor,
-        details=details,
     )
 
 
@@ -167,6 +146,27 @@ def count_open(permission: SpendingPermission, *, change: int, settled_at: datet
     permission.save(update_fields=["open_transactions", "settled_at"])
 
 
+def set_refund_address(
+    permission: SpendingPermission, *, address: str, not_before: datetime | None, now: datetime, actor: str
+) -> None:
+    """Let refunds of a locked permission go to another canonical address, at the earliest at an instant."""
+    require_transaction()
+    details = {"before": permission.refund_address or permission.wallet_address, "after": address}
+    permission.refund_address = address
+    permission.refund_not_before = not_before
+    # What was too little for the fee of the old kind of address can be enough now.
+    permission.refund_due |= permission.status in CLOSED and permission.remaining_zat > 0
+    permission.save(update_fields=["refund_address", "refund_not_before", "refund_due"])
+    _note(
+        permission,
+        AuditAction.REFUND_ADDRESS_CHANGED,
+        effective_at=now,
+        booked_at=now,
+        actor=actor,
+        details=details,
+    )
+
+
 def _of_result(result: dict[str, Any], *, client_id: int) -> SpendingPermission:
     return SpendingPermission.objects.get(client_id=client_id, public_id=result["permission_id"])
 
@@ -174,6 +174,7 @@ def _of_result(result: dict[str, Any], *, client_id: int) -> SpendingPermission:
 def _insert(
     request: Request,
     address: WalletAddress,
+    birthday_height: int,
     *,
     client_id: int,
     now: datetime,
@@ -192,6 +193,8 @@ def _insert(
             duration_days=request.duration_days,
             payment_address=address.address,
             diversifier_index=address.diversifier_index,
+            birthday_height=birthday_height,
+            refund_address=request.refund_address,
             created_at=now,
             expires_at=expires_at,
             pay_before=min(expires_at, window_ends_at),

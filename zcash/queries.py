@@ -1,6 +1,9 @@
 """Reads of permissions, and the helpers that lock them (order: active one first, then queued ones)."""
 
+from datetime import datetime
 from uuid import UUID
+
+from django.db.models import Max
 
 from core.db import LostRace, require_transaction
 from zcash.errors import NoActivePermission, PermissionNotFound
@@ -67,3 +70,12 @@ def lock_queued(after: SpendingPermission, *, wait: bool) -> list[SpendingPermis
         client_id=after.client_id, wallet_address=after.wallet_address
     )
     return list(wallet.queued_in_order().select_for_update(no_key=True, nowait=not wait))
+
+
+def not_before_the_meter(permission: SpendingPermission, *, now: datetime) -> datetime:
+    """Return when a change by the chain takes effect: never before what the wallet is settled up to."""
+    wallet = SpendingPermission.objects.of_wallet(
+        client_id=permission.client_id, wallet_address=permission.wallet_address
+    )
+    settled_at: datetime | None = wallet.aggregate(latest=Max("settled_at"))["latest"]
+    return now if settled_at is None else max(now, settled_at)

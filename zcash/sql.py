@@ -113,22 +113,26 @@ def draw_one(permission_id: int, *, drawn_zat: int, to: datetime, booked_at: dat
 
 
 # A received output as the node tells it now: inserted at first sight, its place in the chain renewed while
-# it is not credited. A credited one keeps the block that it was credited from: a later check compares it.
+# it is not credited; one that was reversed or given up is seen again. A credited one keeps the block that it
+# was credited from: a later check compares it. A list asked for before a reversal does not undo it.
 _RECORD_RECEIPT = """
 INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, status, height, block_hash,
-                           confirmations, first_seen_at)
+                           confirmations, first_seen_at, quarantined)
 VALUES (%(permission_id)s, %(txid)s, %(pool)s, %(output_index)s, %(amount_zat)s, 'seen', %(height)s,
-        %(block_hash)s, %(confirmations)s, %(now)s)
+        %(block_hash)s, %(confirmations)s, %(now)s, %(quarantined)s)
 ON CONFLICT ON CONSTRAINT zcash_deposit_once DO UPDATE
-SET height = EXCLUDED.height, block_hash = EXCLUDED.block_hash, confirmations = EXCLUDED.confirmations
-WHERE zcash_deposit.status = 'seen' AND zcash_deposit.permission_id = EXCLUDED.permission_id
+SET status = 'seen', height = EXCLUDED.height, block_hash = EXCLUDED.block_hash,
+    confirmations = EXCLUDED.confirmations, quarantined = EXCLUDED.quarantined
+WHERE zcash_deposit.status <> 'confirmed' AND zcash_deposit.permission_id = EXCLUDED.permission_id
+      AND zcash_deposit.amount_zat = EXCLUDED.amount_zat
+      AND (zcash_deposit.status <> 'reversed' OR zcash_deposit.reversed_at <= %(now)s)
 RETURNING id, xmax = 0
 """
 
 # Deposits of one permission that wait for confirmations and that the node no longer shows: no longer mined.
 _UNMINE_MISSING = """
 UPDATE zcash_deposit SET height = NULL, block_hash = NULL, confirmations = 0
-WHERE permission_id = %(permission_id)s AND status = 'seen' AND confirmations > 0
+WHERE permission_id = %(permission_id)s AND status = 'seen' AND height >= %(since_height)s
   AND id <> ALL(%(shown)s::bigint[])
 """
 
@@ -139,6 +143,7 @@ def record_receipt(parameters: Mapping[str, Any]) -> tuple[int, bool] | None:
     return (found[0][0], found[0][1]) if found else None
 
 
-def unmine_missing(*, permission_id: int, shown: list[int]) -> int:
-    """Take the confirmations from deposits that the node no longer shows; return how many."""
-    return db.execute(_UNMINE_MISSING, {"permission_id": permission_id, "shown": shown})
+def unmine_missing(*, permission_id: int, shown: list[int], since_height: int) -> int:
+    """Take the confirmations from deposits that a list from a height on no longer shows; return how many."""
+    parameters = {"permission_id": permission_id, "shown": shown, "since_height": since_height}
+    return db.execute(_UNMINE_MISSING, parameters)

@@ -1,23 +1,25 @@
-"""The watcher: asks the wallet about the permissions' addresses and records deposits; it credits nothing.
+"""The watcher: asks the wallet what the permissions' addresses received and records it; it credits nothing.
 
-Addresses of live permissions are looked at on every new block; those of closed ones hourly for 30 days
-after their end and daily from then on, so that late money is found.
+A wallet that lists all receipts of its account is asked once a pass; one that does not is asked address by
+address: live permissions on every new block, closed ones hourly for 30 days after their end and daily from
+then on, so that late money is found.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from core.db import operation
-from zcash import deposits
-from zcash.models import SpendingPermission, WatchedChain
+from zcash import deposits, reorgs
+from zcash.models import Deposit, SpendingPermission, WatchedChain
 from zcash.node import verify_chain
-from zcash.node.port import NodeNotReady, NodeStatus, NodeUnavailable, WalletPort
-from zcash.rules import CLOSED, WATCHED
+from zcash.node.port import NodeNotReady, NodeStatus, NodeUnavailable, Receipt, WalletPort
+from zcash.rules import CLOSED, LOOK_BACK, WATCHED, DepositStatus
 
 log = structlog.get_logger(__name__)
 
@@ -28,37 +30,64 @@ _YOUNG = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Scan:
-    """What a pass found: the height it stands on, how many addresses it looked at, how many new outputs."""
+    """What a pass found: the height it stands on, how many addresses it recorded, how many new outputs.
+
+    `locked`: the wallet said of itself that its view was being repaired; nothing is taken back upon it.
+    """
 
     height: int
     addresses: int
     new_deposits: int
+    locked: bool
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass over the addresses: whom it asks, and what the wallet said of itself when it began."""
+
+    wallet: WalletPort
+    status: NodeStatus
+    since_height: int
+    now: datetime
 
 
 def scan(*, wallet: WalletPort, now: datetime) -> Scan:
-    """Look at every address that is due, if the chain has a new tip since the last whole pass.
+    """Record what the wallet received, and notice which credited deposits the chain has lost.
 
     Raises:
         NodeUnavailable: the node is away, not synced, or on another chain; nothing is credited from it.
     """
     status = ready_status(wallet)
     chain = pin(status)
-    if chain.tip_hash == status.tip_hash:
+    is_new_tip = chain.tip_hash != status.tip_hash
+    this = _Pass(wallet, status, _since(chain, status), now)
+    listed = wallet.all_receipts(since_height=this.since_height)
+    if listed is not None:
+        found = _record_listed(listed, this)
+    elif is_new_tip:
+        found = _look_at_all(_due(chain, now=now), this)
+    else:
         # What is about to lapse may have been paid since the last block: the mempool tells.
-        found = _look_at_all(_paged(SpendingPermission.objects.unpaid_by(now)), wallet=wallet, now=now)
-        WatchedChain.objects.update(asked_at=now)
-        return Scan(status.height, *found)
-    found = _look_at_all(_due(chain, now=now), wallet=wallet, now=now)
-    # The mark moves only after a whole pass: one that died is done again from its start.
-    WatchedChain.objects.update(
-        tip_height=status.height, tip_hash=status.tip_hash, asked_at=now, scanned_at=now
-    )
-    return Scan(status.height, *found)
+        found = _look_at_all(_paged(SpendingPermission.objects.unpaid_by(now)), this)
+    if is_new_tip:
+        reorgs.find_lost(wallet=wallet, status=status, checked_height=chain.tip_height, now=now)
+    if is_new_tip and not status.locked:
+        # The mark moves only after a whole pass upon a wallet that trusts itself: any other is done again.
+        WatchedChain.objects.update(tip_height=status.height, tip_hash=status.tip_hash, scanned_at=now)
+    WatchedChain.objects.update(asked_at=now)
+    return Scan(status.height, *found, locked=status.locked)
 
 
 def look(permission: SpendingPermission, *, wallet: WalletPort, now: datetime) -> int:
-    """Record what the wallet shows at one permission's address; return how many outputs are new."""
-    return deposits.record(permission, list(wallet.receipts([permission.payment_address])), now=now)
+    """Record what the wallet shows at one permission's address; return how many outputs are new.
+
+    Raises:
+        NodeUnavailable: the node is away, not synced, or on another chain.
+    """
+    status = ready_status(wallet)
+    chain = pin(status)
+    since_height = max(_since(chain, status), permission.birthday_height - LOOK_BACK)
+    return _look(permission, _Pass(wallet, status, since_height, now))
 
 
 def ready_status(wallet: WalletPort) -> NodeStatus:
@@ -84,14 +113,84 @@ def pin(status: NodeStatus) -> WatchedChain:
     if chain is None:
         with operation():
             chain, _ = WatchedChain.objects.get_or_create(
-                pk=1, defaults={"network": settings.ZCASH_NETWORK, "genesis_hash": status.genesis_hash}
+                pk=1,
+                defaults={
+                    "network": settings.ZCASH_NETWORK,
+                    "genesis_hash": status.genesis_hash,
+                    "pinned_height": status.height,
+                },
             )
     return chain
 
 
-def _look_at_all(
-    permissions: Iterator[SpendingPermission], *, wallet: WalletPort, now: datetime
-) -> tuple[int, int]:
+def _since(chain: WatchedChain, status: NodeStatus) -> int:
+    """Return from which height on receipts are asked for: behind the last whole pass by a deep reorg.
+
+    Behind the oldest deposit that waits, too: its confirmations are known only as long as it is listed.
+    """
+    oldest = _waiting().aggregate(height=Min("height"))["height"]
+    reached = min(chain.tip_height or 0, status.height)
+    return max(0, min(reached, reached if oldest is None else oldest) - LOOK_BACK)
+
+
+def _waiting() -> QuerySet[Deposit]:
+    return Deposit.objects.filter(status=DepositStatus.SEEN)
+
+
+def _look(permission: SpendingPermission, this: _Pass) -> int:
+    """Record one address, and give up what it waits for and can never be mined."""
+    found = this.wallet.receipts([permission.payment_address], since_height=max(0, this.since_height))
+    return _record(permission, found, this)
+
+
+def _record(permission: SpendingPermission, found: Sequence[Receipt], this: _Pass) -> int:
+    new = deposits.record(
+        permission, found, now=this.now, since_height=this.since_height, quarantined=this.status.locked
+    )
+    if this.status.locked:
+        return new
+    for deposit in deposits.waiting_elsewhere(permission, found):
+        # Absence from a list is no evidence: the transaction itself is asked for.
+        place = this.wallet.transaction(deposit.txid)
+        if place is not None and (place.expired or place.conflicted):
+            deposits.give_up(deposit, permission=permission, now=this.now)
+    return new
+
+
+def _record_listed(listed: Sequence[Receipt], this: _Pass) -> tuple[int, int]:
+    """Record a list of everything received; return how many addresses it concerns and how many are new."""
+    by_address: defaultdict[str, list[Receipt]] = defaultdict(list)
+    for receipt in _not_credited(listed):
+        by_address[receipt.address].append(receipt)
+    addresses = new = 0
+    for permission in _concerned(list(by_address), now=this.now):
+        new += _record(permission, by_address[permission.payment_address], this)
+        addresses += 1
+    return addresses, new
+
+
+def _not_credited(listed: Sequence[Receipt]) -> Iterator[Receipt]:
+    """Leave out what is credited already: where that is mined is the business of `zcash.reorgs`."""
+    for first in range(0, len(listed), _PAGE):
+        some = listed[first : first + _PAGE]
+        credited = Deposit.objects.filter(
+            status=DepositStatus.CONFIRMED, txid__in={each.txid for each in some}
+        )
+        known = set(credited.values_list("txid", "pool", "output_index"))
+        yield from (each for each in some if (each.txid, each.pool, each.output_index) not in known)
+
+
+def _concerned(addresses: Sequence[str], *, now: datetime) -> Iterator[SpendingPermission]:
+    """Yield whose address is on a list, whose deposit ought to be, and whose payment window has ended."""
+    waiting = Q(pk__in=_waiting().values("permission_id"))
+    others = waiting | Q(pk__in=SpendingPermission.objects.unpaid_by(now).values("pk"))
+    yield from _paged(SpendingPermission.objects.filter(others))
+    for first in range(0, len(addresses), _PAGE):
+        some = addresses[first : first + _PAGE]
+        yield from SpendingPermission.objects.filter(payment_address__in=some).exclude(others).order_by("pk")
+
+
+def _look_at_all(permissions: Iterator[SpendingPermission], this: _Pass) -> tuple[int, int]:
     """Look at each address; return how many there were and how many outputs are new.
 
     One that cannot be read is named in the log and passed over, so that it hides nobody else's money.
@@ -102,7 +201,7 @@ def _look_at_all(
     addresses = new = unread = 0
     for permission in permissions:
         try:
-            new += look(permission, wallet=wallet, now=now)
+            new += _look(permission, this)
             unread = 0
         except NodeUnavailable as error:
             unread += 1
@@ -114,7 +213,8 @@ def _look_at_all(
 
 
 def _due(chain: WatchedChain, *, now: datetime) -> Iterator[SpendingPermission]:
-    due = Q(status__in=WATCHED)
+    # Late money is followed to its confirmations block by block, as any other.
+    due = Q(status__in=WATCHED) | Q(pk__in=_waiting().values("permission_id"))
     if _boundary_passed(chain.scanned_at, now, every=timedelta(hours=1)):
         due |= Q(status__in=CLOSED, closed_at__gt=now - _YOUNG)
     if _boundary_passed(chain.scanned_at, now, every=timedelta(days=1)):

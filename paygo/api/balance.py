@@ -12,8 +12,8 @@ from billing import balance
 from billing.balance import Balance
 from core import clock
 from paygo.api.fields import AddressField, ChoiceField, ZecField, path_value
-from paygo.api.render import hours_number, zec_number
-from paygo.api.schema import ADDRESS_IN_PATH, RATE_IN_QUERY, documented
+from paygo.api.render import hours_number, instant, zec_number
+from paygo.api.schema import ADDRESS_IN_PATH, RATE_IN_QUERY, ProblemDocument, documented
 from paygo.api.views import ApiView, client_id
 from zcash.node import connect
 
@@ -39,6 +39,25 @@ class WalletBalance(serializers.Serializer[Any]):
     can_stream = serializers.BooleanField()
     estimated_hours = serializers.FloatField(allow_null=True)
     computed_from = serializers.ListField(child=ChoiceField(_SOURCES))
+    as_of = serializers.DateTimeField(
+        allow_null=True,
+        help_text="When the chain was asked, at most BALANCE_CACHE_SECONDS ago; null: nothing to ask it for",
+    )
+    stale = serializers.BooleanField(help_text="Never true here: a node that is away is a 503")
+
+
+class LastKnownBalance(serializers.Serializer[Any]):
+    """What the chain said last, at most an hour ago."""
+
+    transparent_balance = serializers.FloatField(help_text="ZEC")
+    as_of = serializers.DateTimeField()
+    stale = serializers.BooleanField(help_text="Always true: more may have been received or spent since")
+
+
+class BalanceProblem(ProblemDocument):
+    """The node cannot be asked; with what it said last, if that is known."""
+
+    cached = LastKnownBalance(required=False)
 
 
 class BalanceOfWallet(ApiView):
@@ -49,7 +68,7 @@ class BalanceOfWallet(ApiView):
     @documented(
         "Show a wallet's balance and capacity",
         answers={200: WalletBalance},
-        problems=(400, 503),
+        problems={400: ProblemDocument, 503: BalanceProblem},
         parameters=[ADDRESS_IN_PATH, RATE_IN_QUERY],
     )
     def get(self, request: Request, address: str) -> Response:
@@ -57,7 +76,7 @@ class BalanceOfWallet(ApiView):
         found = balance.of_wallet(
             path_value(AddressField(), address, name="address"),
             client_id=client_id(request),
-            wallet=connect(),
+            connect=connect,
             now=clock.now(),
             rate_zat_per_hour=_rate(request),
         )
@@ -82,6 +101,8 @@ def render_balance(found: Balance) -> dict[str, Any]:
             None if rate_zat is None else hours_number(found.spendable_zat, rate_zat_per_hour=rate_zat)
         ),
         "computed_from": [name for name, part in zip(_SOURCES, parts, strict=True) if part is not None],
+        "as_of": None if found.as_of is None else instant(found.as_of),
+        "stale": False,
     }
 
 

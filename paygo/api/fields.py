@@ -16,7 +16,7 @@ from core.amounts import MAX_ZEC, AmountError, parse_zec
 from core.errors import Invalid
 from zcash.addresses import MAX_LENGTH
 from zcash.errors import AddressInvalid
-from zcash.permissions import canonical_wallet
+from zcash.wallets import canonical_wallet, viewers_wallet
 
 _MAX_UNKNOWN_NAMED = 10
 _MAX_NAME = 64
@@ -69,6 +69,17 @@ class AddressField(StrictField):
         """Return the canonical form."""
         try:
             return canonical_wallet(_text(data))
+        except AddressInvalid as error:
+            raise ValidationError(error.detail, code=error.code) from error
+
+
+class ViewersAddressField(AddressField):
+    """An address that is a viewer's, and that may be paid: not one of the service's own."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the canonical form."""
+        try:
+            return viewers_wallet(_text(data))
         except AddressInvalid as error:
             raise ValidationError(error.detail, code=error.code) from error
 

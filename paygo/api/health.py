@@ -32,6 +32,7 @@ class HealthState(serializers.Serializer[Any]):
     wallet = Part()
     billing = Part()
     deposits = Part()
+    refunds = Part()
     clock = Part()
 
 

@@ -14,7 +14,7 @@ from core.models import User
 from paygo.api.models import ApiKey
 
 PREFIX = "pg_"
-SCOPES = ("permissions:read", "permissions:write", "sessions:read", "sessions:write")
+SCOPES = ("permissions:read", "permissions:write", "sessions:read", "sessions:write", "refunds:write")
 _USED_EVERY = timedelta(minutes=1)
 
 

@@ -8,12 +8,21 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
+from billing import dues
 from billing.funding import Payment
 from billing.live import LivePermission
-from paygo.api.fields import AddressField, ChoiceField, StrictSerializer, WholeField, ZecField
+from billing.refund_view import RefundView
+from billing.rules import RefundStatus
+from paygo.api.fields import (
+    ChoiceField,
+    StrictSerializer,
+    ViewersAddressField,
+    WholeField,
+    ZecField,
+)
 from paygo.api.render import difference_of_hours, hours_number, instant, zec_number
 from zcash.models import SpendingPermission
-from zcash.rules import PermissionStatus
+from zcash.rules import PermissionStatus, SuspensionReason
 from zcash.zip321 import payment_uri
 
 _STATUSES = [each.value for each in PermissionStatus]
@@ -22,12 +31,21 @@ _STATUSES = [each.value for each in PermissionStatus]
 class PermissionRequest(StrictSerializer):
     """What a viewer asks for."""
 
-    user_wallet_address = AddressField(
+    user_wallet_address = ViewersAddressField(
         help_text="The viewer's Zcash address; it identifies, it proves nothing."
     )
     requested_amount = ZecField(help_text="ZEC to be paid in.")
     rate_per_hour = ZecField(help_text="The most that an hour of streaming may cost, in ZEC.")
     duration_days = WholeField(low=1, high=settings.MAX_PERMISSION_DURATION_DAYS, required=False)
+    refund_address = ViewersAddressField(
+        required=False, help_text="Where unused money goes back to; the viewer's address without one."
+    )
+
+
+class RefundAddressRequest(StrictSerializer):
+    """Where unused money goes back to."""
+
+    refund_address = ViewersAddressField()
 
 
 class CreatedPermission(serializers.Serializer[Any]):
@@ -51,7 +69,24 @@ class PaymentState(serializers.Serializer[Any]):
     confirmed = serializers.FloatField(help_text="Credited")
     missing = serializers.FloatField(help_text="Not even seen yet")
     confirmations = serializers.IntegerField()
-    required_confirmations = serializers.IntegerField()
+    required_confirmations = serializers.IntegerField(
+        help_text="By the operator's policy for the amount received lately"
+    )
+    quarantined = serializers.BooleanField(help_text="The wallet is being repaired; crediting waits for it")
+
+
+class RefundState(serializers.Serializer[Any]):
+    """What becomes of the money that an ended permission has left; amounts in ZEC."""
+
+    status = ChoiceField([*[each.value for each in RefundStatus], "below_minimum", "waiting"])
+    refund_id = serializers.UUIDField(allow_null=True)
+    amount = serializers.FloatField(help_text="What arrives, or would arrive")
+    fee = serializers.FloatField(help_text="The conventional fee (ZIP-317), fixed when the refund is queued")
+    minimum = serializers.FloatField(help_text="The least that is sent; less stays claimable")
+    address = serializers.CharField()
+    not_before = serializers.DateTimeField(allow_null=True)
+    txids = serializers.ListField(child=serializers.CharField())
+    reason = serializers.CharField()
 
 
 class VerifiedPermission(serializers.Serializer[Any]):
@@ -63,6 +98,7 @@ class VerifiedPermission(serializers.Serializer[Any]):
     remaining_hours = serializers.FloatField()
     expires_at = serializers.DateTimeField()
     payment = PaymentState()
+    payment_uri = serializers.CharField(allow_null=True, help_text="ZIP-321, of what is still to be paid")
 
 
 class PermissionState(serializers.Serializer[Any]):
@@ -76,6 +112,16 @@ class PermissionState(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
     rate_per_hour = serializers.FloatField(help_text="ZEC")
     open_sessions = serializers.IntegerField()
+    suspended_for = ChoiceField(
+        [each.value for each in SuspensionReason], allow_null=True, help_text="Why it is on hold"
+    )
+    refund_address = serializers.CharField()
+    refunded_amount = serializers.FloatField(help_text="ZEC that have left for refunds, fees included")
+    payment = PaymentState()
+    payment_uri = serializers.CharField(
+        allow_null=True, help_text="ZIP-321, of what is still to be paid; null where nothing is"
+    )
+    refund = RefundState(allow_null=True)
 
 
 class WalletPermission(serializers.Serializer[Any]):
@@ -114,19 +160,13 @@ def render_verified(permission: SpendingPermission, payment: Payment) -> dict[st
         "remaining_amount": zec_number(permission.remaining_zat),
         "remaining_hours": _hours(permission, permission.remaining_zat),
         "expires_at": instant(permission.expires_at),
-        "payment": {
-            "required": zec_number(payment.required_zat),
-            "received": zec_number(payment.received_zat),
-            "confirmed": zec_number(payment.confirmed_zat),
-            "missing": zec_number(payment.missing_zat),
-            "confirmations": payment.confirmations,
-            "required_confirmations": payment.required_confirmations,
-        },
+        "payment": _payment(payment),
+        "payment_uri": _due_uri(permission, payment),
     }
 
 
-def render_state(live: LivePermission) -> dict[str, Any]:
-    """Return a permission as it is at this moment."""
+def render_state(live: LivePermission, payment: Payment, refund: RefundView | None) -> dict[str, Any]:
+    """Return a permission as it is at this moment, how far its payment is, and what is refunded."""
     permission = live.permission
     return {
         "permission_id": str(permission.public_id),
@@ -137,6 +177,43 @@ def render_state(live: LivePermission) -> dict[str, Any]:
         "expires_at": instant(permission.expires_at),
         "rate_per_hour": zec_number(permission.rate_zat_per_hour),
         "open_sessions": live.open_sessions,
+        "suspended_for": permission.suspended_for,
+        "refund_address": permission.refund_address or permission.wallet_address,
+        "refunded_amount": zec_number(permission.refunded_zat),
+        "payment": _payment(payment),
+        "payment_uri": _due_uri(permission, payment),
+        "refund": _refund(refund) if refund else None,
+    }
+
+
+def _due_uri(permission: SpendingPermission, payment: Payment) -> str | None:
+    due = dues.of_permission(permission, missing_zat=payment.missing_zat)
+    return due.uri if due else None
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "required": zec_number(payment.required_zat),
+        "received": zec_number(payment.received_zat),
+        "confirmed": zec_number(payment.confirmed_zat),
+        "missing": zec_number(payment.missing_zat),
+        "confirmations": payment.confirmations,
+        "required_confirmations": payment.required_confirmations,
+        "quarantined": payment.quarantined,
+    }
+
+
+def _refund(refund: RefundView) -> dict[str, Any]:
+    return {
+        "status": refund.status,
+        "refund_id": str(refund.refund_id) if refund.refund_id else None,
+        "amount": zec_number(refund.paid_zat),
+        "fee": zec_number(refund.fee_zat),
+        "minimum": zec_number(refund.minimum_zat),
+        "address": refund.address,
+        "not_before": instant(refund.not_before) if refund.not_before else None,
+        "txids": list(refund.txids),
+        "reason": refund.reason,
     }
 
 
@@ -161,11 +238,12 @@ def _hours(permission: SpendingPermission, amount_zat: int) -> float:
 
 
 def _used_hours(live: LivePermission) -> float:
-    """Return the approved hours less those that remain; what is not paid yet is not used."""
-    if live.permission.status == PermissionStatus.PENDING:
+    """Return the approved hours less those that remain or were refunded; what is not paid yet is not used."""
+    permission = live.permission
+    if permission.status == PermissionStatus.PENDING:
         return 0.0
     return difference_of_hours(
-        live.permission.approved_zat,
+        permission.approved_zat - permission.refunded_zat + permission.shortfall_zat,
         live.remaining_zat,
         rate_zat_per_hour=live.permission.rate_zat_per_hour,
     )

@@ -1,18 +1,22 @@
 """Calls about spending permissions."""
 
+from datetime import datetime
 from types import MappingProxyType
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import funding, live
+from billing import funding, live, refund_view, refunds
 from core import clock
 from paygo.api.fields import AddressField, path_uuid, path_value
 from paygo.api.permission_bodies import (
     CreatedPermission,
     PermissionRequest,
     PermissionState,
+    RefundAddressRequest,
     VerifiedPermission,
     WalletPermission,
     render_created,
@@ -27,7 +31,7 @@ from zcash.errors import PermissionGone
 from zcash.node import connect
 from zcash.rules import PermissionStatus
 
-READ, WRITE = "permissions:read", "permissions:write"
+READ, WRITE, REFUNDS = "permissions:read", "permissions:write", "refunds:write"
 
 
 class Permissions(ApiView):
@@ -51,6 +55,7 @@ class Permissions(ApiView):
                 requested_zat=values["requested_amount"],
                 rate_zat_per_hour=values["rate_per_hour"],
                 duration_days=values.get("duration_days", settings.DEFAULT_PERMISSION_DURATION_DAYS),
+                refund_address=values.get("refund_address"),
             ),
             client_id=client_id(request),
             wallet=connect(),
@@ -75,8 +80,7 @@ class Permission(ApiView):
     def get(self, request: Request, permission_id: str) -> Response:
         """Answer what is left at this very moment."""
         public_id = path_uuid(permission_id, field="permission_id")
-        found = live.of_client(client_id=client_id(request), public_id=public_id, now=clock.now())
-        return Response(render_state(found))
+        return Response(_state(public_id, client=client_id(request), now=clock.now()))
 
 
 class Verification(ApiView):
@@ -128,9 +132,40 @@ class Revocation(ApiView):
             found = live.of_client(client_id=client, public_id=public_id, now=now)
             if found.permission.status != PermissionStatus.REVOKED:
                 raise
-        else:
-            found = live.of_client(client_id=client, public_id=public_id, now=now)
-        return Response(render_state(found))
+        return Response(_state(public_id, client=client, now=now))
+
+
+class RefundAddress(ApiView):
+    """Where the unused money of one permission goes back to."""
+
+    scopes = MappingProxyType({"POST": REFUNDS})
+
+    @documented(
+        "Change the refund address of a permission",
+        request=RefundAddressRequest,
+        answers={200: PermissionState},
+        problems=(400, 404, 409, 503),
+        parameters=[PERMISSION_IN_PATH],
+    )
+    def post(self, request: Request, permission_id: str) -> Response:
+        """Take another address until the refund is sent; where money was seen, that waits for a day."""
+        values = body(request, RefundAddressRequest)
+        client, now = client_id(request), clock.now()
+        public_id = path_uuid(permission_id, field="permission_id")
+        refunds.set_address(
+            client_id=client,
+            public_id=public_id,
+            address=values["refund_address"],
+            now=now,
+            actor=f"client:{client}",
+        )
+        return Response(_state(public_id, client=client, now=now))
+
+
+def _state(public_id: UUID, *, client: int, now: datetime) -> dict[str, Any]:
+    found = live.of_client(client_id=client, public_id=public_id, now=now)
+    permission = found.permission
+    return render_state(found, funding.payment_of(permission), refund_view.of_permission(permission))
 
 
 class PermissionOfWallet(ApiView):

@@ -30,6 +30,8 @@ def instant(moment: datetime) -> str:
 
 def plain(value: Any) -> Any:
     """Return a value of an error's context as JSON has it."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
     if isinstance(value, Decimal):
         return float(value)
     return instant(value) if isinstance(value, datetime) else value

@@ -26,6 +26,7 @@ SESSION_IN_PATH = OpenApiParameter("session_code", OpenApiTypes.STR, _PATH)
 RATE_IN_QUERY = OpenApiParameter(
     "rate_per_hour", OpenApiTypes.NUMBER, _QUERY, description="ZEC; by default the active permission's"
 )
+IMAGE_IN_QUERY = OpenApiParameter("format", OpenApiTypes.STR, _QUERY, enum=["svg", "png"], default="svg")
 STRICT_IN_QUERY = OpenApiParameter("strict", OpenApiTypes.INT, _QUERY, enum=[0, 1])
 _IDEMPOTENCY_KEY = OpenApiParameter(
     IDEMPOTENCY_HEADER,
@@ -82,16 +83,24 @@ def documented(
     summary: str,
     *,
     answers: Mapping[int, type[serializers.Serializer[Any]]],
-    problems: Sequence[int] = (),
+    problems: Sequence[int] | Mapping[int, type[ProblemDocument]] = (),
+    images: Sequence[str] = (),
     request: type[serializers.Serializer[Any]] | None = None,
     parameters: Sequence[OpenApiParameter] = (),
     idempotency_key: bool = False,
     public: bool = False,
 ) -> Callable[[View], View]:
-    """Return the decorator that documents one method of a view; a key's problems come by themselves."""
-    every = {*problems, *(() if public else (401, 403)), *((413, 415) if request else ())}
+    """Return the decorator that documents one method of a view; a key's problems come by themselves.
+
+    `problems` may say which document a status has, where it has members of its own; `images` are the media
+    types of a 200 that is no JSON.
+    """
+    kinds = dict(problems) if isinstance(problems, Mapping) else dict.fromkeys(problems, ProblemDocument)
+    common = (*(() if public else (401, 403)), *((413, 415) if request else ()))
+    every = {**dict.fromkeys(common, ProblemDocument), **kinds}
     responses: dict[Any, Any] = {(status, "application/json"): kind for status, kind in answers.items()}
-    responses |= {(status, "application/problem+json"): ProblemDocument for status in sorted(every)}
+    responses |= {(200, media_type): OpenApiTypes.BINARY for media_type in images}
+    responses |= {(status, "application/problem+json"): every[status] for status in sorted(every)}
     decorator: Callable[[View], View] = extend_schema(
         summary=summary,
         operation_id=summary.lower().replace("'s", "").replace(" ", "_"),

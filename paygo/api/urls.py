@@ -4,7 +4,15 @@ from django.urls import path
 
 from paygo.api.balance import BalanceOfWallet
 from paygo.api.health import Health
-from paygo.api.permissions import Permission, PermissionOfWallet, Permissions, Revocation, Verification
+from paygo.api.permissions import (
+    Permission,
+    PermissionOfWallet,
+    Permissions,
+    RefundAddress,
+    Revocation,
+    Verification,
+)
+from paygo.api.qr import PaymentQr
 from paygo.api.schema import Docs, Schema
 from paygo.api.sessions import Heartbeat, Session, SessionEnd, Sessions
 
@@ -14,6 +22,8 @@ urlpatterns = [
     path("v1/zcash/permissions/<str:permission_id>", Permission.as_view()),
     path("v1/zcash/permissions/<str:permission_id>/verify", Verification.as_view()),
     path("v1/zcash/permissions/<str:permission_id>/revoke", Revocation.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>/refund_address", RefundAddress.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>/qr", PaymentQr.as_view()),
     path("v1/zcash/balance/<str:address>", BalanceOfWallet.as_view()),
     path("v1/sessions", Sessions.as_view()),
     path("v1/sessions/end", SessionEnd.as_view()),

@@ -31,8 +31,18 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
 
 @admin.register(Deposit)
 class DepositAdmin(ReadOnlyAdmin):
-    list_display = ("txid", "pool", "amount", "status", "confirmations", "permission", "first_seen_at")
-    list_filter = ("status", "pool")
+    list_display = (
+        "txid",
+        "pool",
+        "amount",
+        "status",
+        "confirmations",
+        "permission",
+        "first_seen_at",
+        "quarantined",
+        "lost_at",
+    )
+    list_filter = ("status", "pool", "quarantined")
     list_select_related = ("permission",)
     search_fields = ("=txid", "=permission__public_id")
     ordering = ("-id",)

@@ -39,11 +39,18 @@ class Launcher:
         )
 
 
-def node(launcher: Launcher, *, port: int, block_seconds: str, env: Mapping[str, str]) -> Service:
-    """The simulated Zcash node; user and password are in its environment, not in its arguments."""
+def node(
+    launcher: Launcher, *, port: int, node_port: int | None, block_seconds: str, env: Mapping[str, str]
+) -> Service:
+    """The simulated Zcash node; user and password are in its environment, not in its arguments.
+
+    With a second port it is zallet on the first and its zebrad on the second, else zcashd.
+    """
     datadir = launcher.data.path / "zcashnode"
     args = ["manage.py", "runzcashnode", "--port", str(port), "--datadir", str(datadir)]
     args += ["--block-seconds", block_seconds]
+    if node_port is not None:
+        args += ["--dialect", "zallet", "--node-port", str(node_port)]
     return launcher.python("node", args, env=env, stage=NODE)
 
 

@@ -148,8 +148,24 @@ class Supervisor:
         self._env.setdefault("ZCASH_NETWORK", "regtest")
         self._env.setdefault("ZCASH_MIN_CONFIRMATIONS", "1")
         seconds = self._env.get("PAYGO_BLOCK_SECONDS", "10")
-        self._children.start(services.node(self._launcher, port=port, block_seconds=seconds, env=self._env))
+        node_port = self._zebrad_port(folder)
+        self._children.start(
+            services.node(
+                self._launcher, port=port, node_port=node_port, block_seconds=seconds, env=self._env
+            )
+        )
         return True
+
+    def _zebrad_port(self, folder: Path) -> int | None:
+        """Return where the simulated zebrad listens beside a simulated zallet, None for a zcashd."""
+        if self._env.get("PAYGO_NODE_DIALECT", "zcashd") != "zallet":
+            # What the simulated zcashd lets be spent; zallet waits for ten blocks, as the default does.
+            self._env.setdefault("REFUND_CONFIRMATIONS", "3")
+            return None
+        port = kept_port(folder / "node_port")
+        self._env["ZCASH_NODE_URL"] = f"http://{LOOPBACK}:{port}"
+        self._env["ZCASH_NODE_COOKIE_FILE"] = str(folder / "zebrad" / ".cookie")
+        return port
 
     def _prepare(self) -> None:
         with step("migrations, demo data"):
@@ -211,7 +227,10 @@ class Supervisor:
             "ZCASH_RPC_USER",
             "ZCASH_RPC_PASSWORD",
             "ZCASH_SERVICE_WALLET",
+            "ZCASH_NODE_URL",
+            "ZCASH_NODE_COOKIE_FILE",
             "ZCASH_MIN_CONFIRMATIONS",
+            "REFUND_CONFIRMATIONS",
             "PAYGO_SECRET_KEY",
         )
         return {name: self._env[name] for name in names if name in self._env}

@@ -3,15 +3,22 @@
 from typing import Any
 
 import pytest
+from django.core.cache import caches
 
 from paygo.api.balance import WalletBalance
 from tests.api.world import ALICE, ALICE_T, BOB, CAROL_U, Api, create_active, hours_pass, rows, start
 from zcash.addresses import Network, encode_p2pkh, parse
 from zcash.node.rpc import RpcClient
 
-pytestmark = pytest.mark.usefixtures("node")
+pytestmark = pytest.mark.usefixtures("node", "_empty_cache")
 
 CAROL_T = parse(CAROL_U).transparent_receiver(Network.REGTEST)
+
+
+@pytest.fixture
+def _empty_cache() -> None:
+    """Redis outlives a test."""
+    caches["quick"].clear()
 
 
 def of(address: str, query: str = "") -> str:
@@ -30,6 +37,8 @@ def test_shows_the_public_balance_of_a_transparent_address(vera: Api, node: RpcC
 
     assert answer.status == 200
     assert answer.body == {
+        "as_of": answer.body["as_of"],
+        "stale": False,
         "wallet_address": address,
         "transparent_balance": 5.0,
         "shielded_balance": 0.0,

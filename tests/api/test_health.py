@@ -15,7 +15,7 @@ from paygo.api.health import HealthState
 from tests.api.world import Api
 from zcash.models import WatchedChain
 from zcash.node.rpc import RpcClient
-from zcash.simnode.chain import GENESIS_HASH as GENESIS
+from zcash.simnode.blocks import GENESIS_HASH as GENESIS
 
 pytestmark = [pytest.mark.usefixtures("node"), pytest.mark.django_db(transaction=True)]
 

@@ -182,6 +182,7 @@ def test_waits_for_money_then_for_confirmations_then_is_active(vera: Api, node: 
         "missing": 10.0,
         "confirmations": 0,
         "required_confirmations": 3,
+        "quarantined": False,
     }
     assert (unconfirmed.body["payment"]["received"], unconfirmed.body["payment"]["missing"]) == (10.0, 0.0)
     assert confirmed.body["payment"]["confirmed"] == 10.0

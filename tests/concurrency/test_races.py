@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from billing import engine, expiry, funding, interval, live, metering
+from billing import engine, expiry, funding, interval, live, metering, reversals
 from billing.engine import StartRequest
 from billing.models import IntervalRun
 from core.errors import Busy, DomainError
@@ -25,7 +25,7 @@ from tests.factories import (
     stream,
 )
 from zcash import queries
-from zcash.models import PermissionAudit, SpendingPermission
+from zcash.models import Deposit, PermissionAudit, SpendingPermission
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,6 +73,9 @@ class Round:
         ]
         for permission in (self.active, self.queued, self.pending):
             see_deposit(permission, amount=1 * ZEC)
+        credited = Deposit.objects.filter(permission__in=[self.active, self.queued], status="confirmed")
+        self.lost = self.chance.choice(list(credited.order_by("id")))
+        Deposit.objects.filter(pk=self.lost.pk).update(lost_at=after())
 
     def calls(self) -> list[Callable[[], Any]]:
         """Return the calls of this round, in an order of chance, with clocks a little apart."""
@@ -88,8 +91,10 @@ class Round:
             lambda: funding.credit(self.queued.pk, now=self._now()),
             lambda: self._revoke(self.chance.choice([self.active, self.queued])),
             lambda: live.read(self.active.pk, now=self._now()),
+            lambda: reversals.reverse(self.lost, now=self._now()),
+            lambda: reversals.reverse_lost(now=self._now()),
         ]
-        return self.chance.sample(made, 6)
+        return self.chance.sample(made, 7)
 
     def _now(self) -> datetime:
         # Around the depletion (half an hour: two sessions), the lease's end and the last days.

@@ -40,7 +40,7 @@ from tests.factories import (
     stream,
 )
 from zcash import deposits, permissions, queries
-from zcash.errors import WrongPermissionState
+from zcash.errors import WrongDepositState
 from zcash.models import Deposit, PermissionAudit, SpendingPermission
 from zcash.node.port import Receipt as ChainReceipt
 from zcash.node.port import WalletAddress
@@ -267,7 +267,7 @@ def test_a_deposit_cannot_be_marked_credited_twice(vera: User) -> None:
     stale = Deposit.objects.get(pk=deposit.pk)
     funding.credit(permission.pk, now=NOW)
 
-    with pytest.raises(WrongPermissionState), db.operation():
+    with pytest.raises(WrongDepositState), db.operation():
         deposits.mark_credited(stale, permission=permission, now=NOW)
 
 

@@ -101,7 +101,7 @@ def test_createvendor_says_what_it_cannot_take(arguments: list[str], message: st
     assert not Vendor.objects.exists()
 
 
-def test_bill_does_one_pass_of_all_three_rounds() -> None:
+def test_bill_does_one_pass_of_all_rounds() -> None:
     vera, now = make_client(), clock.now()
     make_vendor(vera)
     running = make_active_permission(vera, wallet="a", rate=1 * ZEC, now=now)

@@ -251,6 +251,7 @@ def test_tells_how_far_a_payment_is(vera: User, settings: Settings) -> None:
         missing_zat=4 * ZEC,
         confirmations=0,
         required_confirmations=5,
+        quarantined=False,
     )
 
 

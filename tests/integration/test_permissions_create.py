@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 from core.idempotency import LEASE, KeyInFlight, KeyReused, Receipt
 from core.models import Event, ReceiptRow, User
 from tests.factories import ALICE, NOW, SYNCED, ZEC, after, make_client
-from zcash import permissions
+from zcash import permissions, wallets
 from zcash.errors import AddressInvalid, LimitExceeded
 from zcash.models import PermissionAudit, SpendingPermission
 from zcash.node.port import IndexUnusable, NodeStatus, NodeUnavailable, WalletAddress
@@ -175,7 +175,7 @@ def test_accepts_the_limits_themselves(vera: User, settings: Settings, amount: i
 @pytest.mark.parametrize("text", ["0x52908400098527886E0F7030069857D2E4169EE7", "", "tmAliceWallet", "u1bad"])
 def test_names_the_field_of_a_bad_wallet_address(text: str) -> None:
     with pytest.raises(AddressInvalid) as refusal:
-        permissions.canonical_wallet(text)
+        wallets.canonical_wallet(text)
 
     assert refusal.value.field == "user_wallet_address"
 

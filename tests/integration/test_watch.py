@@ -158,17 +158,17 @@ def test_a_watcher_that_dies_starts_its_pass_again(
     vera: User, wallet: WalletPort, chain: RpcClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = create(vera, wallet), create(vera, wallet)
-    look = watch.look
+    look = watch._look
 
-    def die_at_the_second(permission: SpendingPermission, *, wallet: WalletPort, now: datetime) -> int:
+    def die_at_the_second(permission: SpendingPermission, this: watch._Pass) -> int:
         if permission.pk == second.pk:
             raise SystemExit
-        return look(permission, wallet=wallet, now=now)
+        return look(permission, this)
 
-    monkeypatch.setattr(watch, "look", die_at_the_second)
+    monkeypatch.setattr(watch, "_look", die_at_the_second)
     with pytest.raises(SystemExit):
         watch.scan(wallet=wallet, now=NOW)
-    monkeypatch.setattr(watch, "look", look)
+    monkeypatch.setattr(watch, "_look", look)
 
     assert WatchedChain.objects.get().scanned_at is None
     assert watch.scan(wallet=wallet, now=NOW).addresses == 2
@@ -300,14 +300,14 @@ def test_what_could_not_be_read_does_not_lapse(
     vera: User, wallet: WalletPort, chain: RpcClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unread, read = create(vera, wallet), create(vera, wallet)
-    look = watch.look
+    look = watch._look
 
-    def fail_at_the_first(permission: SpendingPermission, *, wallet: WalletPort, now: datetime) -> int:
+    def fail_at_the_first(permission: SpendingPermission, this: watch._Pass) -> int:
         if permission.pk == unread.pk:
             raise NodeUnavailable("this receipt cannot be understood")
-        return look(permission, wallet=wallet, now=now)
+        return look(permission, this)
 
-    monkeypatch.setattr(watch, "look", fail_at_the_first)
+    monkeypatch.setattr(watch, "_look", fail_at_the_first)
     watch.scan(wallet=wallet, now=after(hours=24.1))
 
     expiry.run(now=after(hours=24.1))

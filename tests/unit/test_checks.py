@@ -27,6 +27,17 @@ def test_accepts_the_defaults():
         ("ZCASH_RPC_URL", "127.0.0.1:8232", "paygo.E006"),
         ("ZCASH_RPC_TIMEOUT_SECONDS", 0, "paygo.E007"),
         ("ZCASH_SERVICE_WALLET", "zs1", "paygo.E008"),
+        ("ZCASH_NODE_URL", "127.0.0.1:8232", "paygo.E006"),
+        ("ZCASH_NODE_URL", "https://node.example", "no error"),
+        ("ZCASH_WALLET_DIALECT", "zebra", "paygo.E012"),
+        ("ZCASH_WALLET_DIALECT", "zallet", "paygo.E014"),
+        ("ZCASH_ACCOUNT", "", "paygo.E013"),
+        ("ZCASH_ACCOUNT", "-1", "paygo.E013"),
+        ("ZCASH_ACCOUNT", "2147483648", "paygo.E013"),
+        ("ZCASH_ACCOUNT", "2147483647", "no error"),
+        ("ZCASH_ACCOUNT", "\u0661", "paygo.E013"),
+        ("ZCASH_ACCOUNT", "default", "paygo.E013"),
+        ("ZCASH_ACCOUNT", "3F2B6C1E-8D4A-4E0B-9C57-1A2B3C4D5E6F", "no error"),
     ],
 )
 def test_names_a_wrong_setting(settings, name, value, expected):
@@ -40,6 +51,13 @@ def test_refuses_a_sandbox_on_the_main_network(settings):
     settings.PAYGO_SANDBOX = True
 
     assert "paygo.E009" in ids()
+
+
+def test_wants_a_number_for_an_account_of_zcashd(settings):
+    settings.ZCASH_WALLET_DIALECT = "zcashd"
+    settings.ZCASH_ACCOUNT = "3f2b6c1e-8d4a-4e0b-9c57-1a2b3c4d5e6f"
+
+    assert ids() == {"paygo.E013"}
 
 
 def test_warns_of_few_confirmations_on_the_main_network(settings):

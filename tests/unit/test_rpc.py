@@ -20,7 +20,7 @@ from werkzeug import Request, Response
 from core.errors import Unavailable
 from zcash.node import rpc as rpc_module
 from zcash.node.port import NodeNotReady, NodeRefused, NodeUnavailable
-from zcash.node.rpc import RpcClient
+from zcash.node.rpc import NODE, RpcClient
 
 TIMEOUT_SECONDS = 0.4
 # Room for a busy machine; far below what a trickling server would take.
@@ -511,3 +511,83 @@ def test_reports_a_url_that_cannot_be_called(url: str) -> None:
     failure, _ = failure_of(url)
 
     assert failure.code == "node_unavailable"
+
+
+def hangs_up_on_an_old_cookie(server: HTTPServer, cookie: Path) -> list[str]:
+    """zebrad's manner: no status, no body; returns the list of the calls that it carried out."""
+    carried_out: list[str] = []
+
+    def handle(request: Request) -> Response:
+        if request.headers.get("Authorization") != basic(cookie.read_text().strip()):
+            # Nothing of it reaches the client but the end of the connection.
+            request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return Response("")
+        carried_out.append(json.loads(request.data)["method"])
+        return answer(result=5)(request)
+
+    server.expect_request("/").respond_with_handler(handle)
+    return carried_out
+
+
+def test_asks_a_node_that_hangs_up_once_more_with_its_new_cookie(
+    httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    cookie = tmp_path / ".cookie"
+    cookie.write_text("__cookie__:first")
+    carried_out = hangs_up_on_an_old_cookie(httpserver, cookie)
+
+    with closing(client(httpserver, cookie_file=str(cookie), names=NODE, timeout_seconds=2)) as node:
+        node.call("getblockcount")
+        cookie.write_text("__cookie__:second")
+        node.call("getbestblockhash")
+
+    assert carried_out == ["getblockcount", "getbestblockhash"]
+
+
+def test_repeats_nothing_to_a_wallet_that_hung_up(httpserver: HTTPServer, tmp_path: Path) -> None:
+    """The wallet may have carried it out; but the next call has the new cookie."""
+    cookie = tmp_path / ".cookie"
+    cookie.write_text("__cookie__:first")
+    carried_out = hangs_up_on_an_old_cookie(httpserver, cookie)
+
+    with closing(client(httpserver, cookie_file=str(cookie), timeout_seconds=2)) as node:
+        node.call("getblockcount")
+        cookie.write_text("__cookie__:second")
+        with pytest.raises(NodeUnavailable):
+            node.call("z_sendmany")
+        node.call("getblockcount")
+
+    assert carried_out == ["getblockcount", "getblockcount"]
+
+
+def test_asks_a_node_only_once_that_hangs_up_on_the_same_cookie(tmp_path: Path) -> None:
+    cookie = tmp_path / ".cookie"
+    cookie.write_text("__cookie__:same")
+
+    with raw_server(sends()) as url:
+        failure, _ = failure_of(url, cookie_file=str(cookie), names=NODE)
+
+    assert "cannot be reached, or cut the answer short" in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("options", "setting"),
+    [
+        ({"cookie_file": "/nowhere/.cookie"}, "ZCASH_NODE_COOKIE_FILE"),
+        ({}, "ZCASH_NODE_URL"),
+    ],
+)
+def test_names_the_settings_of_the_node(
+    httpserver: HTTPServer, options: dict[str, str], setting: str
+) -> None:
+    httpserver.expect_request("/").respond_with_data("", status=401)
+
+    failure, _ = failure_of(httpserver.url_for("/"), names=NODE, **options)
+
+    assert setting in str(failure)
+    assert "ZCASH_RPC" not in str(failure)
+
+
+def test_names_the_setting_of_a_url_of_the_node_that_is_none() -> None:
+    with pytest.raises(NodeUnavailable, match="ZCASH_NODE_URL"):
+        RpcClient("nonsense", names=NODE)

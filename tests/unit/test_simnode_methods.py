@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.simclient import NOW, Client, RefusedError
 from zcash.addresses import (
     SAPLING,
     Kind,
@@ -18,57 +19,20 @@ from zcash.addresses import (
     encode_tex,
     parse,
 )
-from zcash.simnode.chain import EXPIRY_BLOCKS, GENESIS_HASH
+from zcash.simnode.blocks import GENESIS_HASH
+from zcash.simnode.chain import EXPIRY_BLOCKS
 from zcash.simnode.node import Node
-from zcash.simnode.rpc import Rpc, zcashd_methods
 
 STRANGER = encode_sapling(bytes(43), network=Network.REGTEST)
 T_ADDRESS = encode_p2pkh(bytes(20), network=Network.REGTEST)
 P2SH_ADDRESS = encode_p2sh(bytes(20), network=Network.REGTEST)
 TEX_ADDRESS = encode_tex(bytes(20), network=Network.REGTEST)
 MAINNET = encode_sapling(bytes(43), network=Network.MAIN)
-NOW = 1_800_000_000
 MAX_INDEX = 2**88 - 1
 ROW_FIELDS = {
     "pool", "txid", "amount", "amountZat", "memo", "confirmations", "blockheight", "blockindex", "blocktime",
     "outindex", "change",
 }  # fmt: skip
-
-
-class RefusedError(Exception):
-    """An error object, with the HTTP status that came with it."""
-
-    def __init__(self, status: int, error: dict[str, Any]) -> None:
-        super().__init__(error["message"])
-        self.status = status
-        self.code: int = error["code"]
-
-
-class Client:
-    """Calls the RPC without a server."""
-
-    def __init__(self, node: Node) -> None:
-        self.node = node
-        self.rpc = Rpc(node, methods=zcashd_methods())
-
-    def __call__(self, method: str, *params: Any) -> Any:
-        status, text = self.rpc.answer(json.dumps({"method": method, "params": params, "id": 7}).encode())
-        reply = json.loads(text, parse_float=Decimal)
-        assert reply["id"] == 7
-        if reply["error"] is not None:
-            assert reply["result"] is None
-            raise RefusedError(status, reply["error"])
-        assert status == 200
-        return reply["result"]
-
-    def refused(self, method: str, *params: Any) -> int:
-        with pytest.raises(RefusedError) as refusal:
-            self(method, *params)
-        return refusal.value.code
-
-    def new_address(self, *receivers: str) -> str:
-        address: str = self("z_getaddressforaccount", 0, list(receivers or ["sapling"]))["address"]
-        return address
 
 
 @pytest.fixture

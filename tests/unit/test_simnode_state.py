@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,10 @@ import pytest
 
 from zcash.addresses import Network, encode_sapling, parse
 from zcash.simnode.errors import DataDirError
+from zcash.simnode.history import account_transactions
 from zcash.simnode.node import Node
+from zcash.simnode.spending import Recipient, Source, carry_out, plan
+from zcash.simnode.transactions import Output
 
 STRANGER = parse(encode_sapling(bytes(43), network=Network.REGTEST)).receivers[0]
 SAPLING, ORCHARD = 2, 3
@@ -30,6 +34,26 @@ def lived(datadir: Path) -> Node:
     return node
 
 
+def lived_hard(datadir: Path) -> Node:
+    """Return a node with branches, a payment of its own and one that is not sent, held and lost ones."""
+    node = opened(datadir)
+    address = node.new_address(0, 1, typecodes={ORCHARD})
+    node.pay_many([Output(address.receivers[0], each) for each in (100_000, 200_000)])
+    node.mine(3)
+    for sent in (False, True):
+        source = Source(0, (ORCHARD,), minconf=1)
+        carry_out(node, plan(node, [Recipient(STRANGER, "stranger", 150_000)], source=source), sent=sent)
+    node.invalidate(node.chain.blocks[2])
+    node.mine(3)
+    (lost, kept) = (node.pay(STRANGER, amount_zat=each) for each in (1, 2))
+    node.mine(1)
+    node.reorg(2, drop=[lost])
+    node.hold(kept, held=True)
+    node.replace(node.pay(STRANGER, amount_zat=3), output=Output(STRANGER, 4))
+    node.reconsider(node.chain.blocks[1])
+    return node
+
+
 def picture(node: Node) -> dict[str, Any]:
     return {
         "blocks": list(node.chain.blocks),
@@ -37,20 +61,49 @@ def picture(node: Node) -> dict[str, Any]:
         "mempool": list(node.chain.mempool),
         "mined": dict(node.chain.mined_zat),
         "issued": node.chain.issued_zat,
+        "held": set(node.chain.held),
+        "dropped": set(node.chain.dropped),
+        "history": account_transactions(node, 0),
         "accounts": [dict(addresses) for addresses in node.wallet.accounts],
     }
 
 
-def test_brings_everything_back(tmp_path: Path) -> None:
-    node = lived(tmp_path)
+@pytest.mark.parametrize(("life", "height"), [(lived, 2), (lived_hard, 6)])
+def test_brings_everything_back(tmp_path: Path, life: Callable[[Path], Node], height: int) -> None:
+    node = life(tmp_path)
     before = picture(node)
     node.close()
 
     again = opened(tmp_path)
 
     assert picture(again) == before
-    assert again.chain.tip.height == 2
+    assert again.chain.tip.height == height
+    assert again.mine(1)[0].previous_hash == before["blocks"][-1].hash
     again.close()
+
+
+def test_reads_a_journal_that_knows_no_inputs(tmp_path: Path) -> None:
+    receiver = "1bba7b9cb04c24e82c501d5c4463e18bfb0566607bfc397fb267be10d70aa84f9f2e84a6eb53c3b13c5cc6"
+    first = "a45cce94b99e9453cb4859ac66a91ca5e05c9986e6960f74dccc26139e5d8891"
+    second = "0bcadcec9eb3da5fb79570e0c935f5b0c2052bbbb3df2fd802a16eb065ee760a"
+    lines: list[dict[str, Any]] = [
+        {"event": "created", "version": 1, "salt": "00" * 16, "seed": "11" * 32},
+        {"event": "address", "account": 0, "index": 5, "typecodes": [3]},
+        {"event": "transaction", "number": 0, "time": 1_800_000_000, "expiry": 40,
+         "outputs": [[3, receiver, 5, "6d656d6f"]]},
+        {"event": "block", "time": 1_800_000_000, "txids": [first]},
+        {"event": "block", "time": 1_800_000_000, "txids": []},
+        {"event": "transaction", "number": 1, "time": 1_800_000_000, "expiry": 42,
+         "outputs": [[3, receiver, 7, ""]]},
+    ]  # fmt: skip
+    (tmp_path / "journal.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    node = opened(tmp_path)
+
+    assert list(node.chain.transactions) == [first, second]
+    assert node.chain.tip.hash == "050c20a9cc3c87916078048562a10b70f910fcdde992e74cba76ef11ea299007"
+    assert node.chain.waiting() == [second]
+    node.close()
 
 
 def test_goes_on_where_it_was(tmp_path: Path) -> None:

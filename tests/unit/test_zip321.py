@@ -1,4 +1,4 @@
-"""Payment URIs."""
+"""Payment URIs, written."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -17,8 +17,9 @@ from zcash.addresses import (
     encode_sapling,
     encode_tex,
     encode_unified,
+    parse,
 )
-from zcash.zip321 import payment_uri
+from zcash.zip321 import MAX_URI_CHARACTERS, PaymentRequest, UriError, build_uri, payment_uri
 
 UNIFIED = encode_unified([Receiver(2, bytes(43))], network=Network.REGTEST)
 SAPLING = encode_sapling(bytes(43), network=Network.TEST)
@@ -26,22 +27,48 @@ TRANSPARENT = encode_p2pkh(bytes(20), network=Network.REGTEST)
 TEX = encode_tex(bytes(20), network=Network.REGTEST)
 MAX_ZAT = 21_000_000 * 10**8
 
-VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "zcash_addresses.json").read_text())["zip321"][
-    "cases"
-]
+VECTORS = json.loads((Path(__file__).parents[1] / "vectors" / "zip321.json").read_text())
 
 
 def parameters(uri: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in uri.partition("?")[2].split("&"))
 
 
-@pytest.mark.parametrize(("address", "amount_zat", "message", "memo", "expected"), VECTORS)
-def test_writes_the_official_example(
-    address: str, amount_zat: int, message: str, memo: str, expected: str
-) -> None:
+def test_writes_the_official_example() -> None:
+    expected, [[address, amount_zat, memo, message]] = VECTORS["valid"]["cases"][0]
+
     uri = payment_uri(address, amount_zat=amount_zat, message=message, memo=memo.encode())
 
     assert uri == expected
+
+
+def test_writes_several_payments_as_the_official_example_does() -> None:
+    expected, payments = VECTORS["valid"]["cases"][1]
+    requests = [
+        PaymentRequest(parse(address), amount_zat, memo=memo.encode() if memo else None)
+        for address, amount_zat, memo, _ in payments
+    ]
+
+    assert build_uri(requests) == expected
+
+
+def test_writes_an_address_alone() -> None:
+    assert build_uri([PaymentRequest(parse(TEX))]) == f"zcash:{TEX}"
+
+
+@pytest.mark.parametrize("count", [0, 10_001])
+def test_writes_no_uri_for_no_payment_or_too_many(count: int) -> None:
+    with pytest.raises(UriError) as refusal:
+        build_uri([PaymentRequest(parse(TEX))] * count)
+
+    assert refusal.value.reason == "payments"
+
+
+def test_writes_no_uri_that_it_would_not_read() -> None:
+    with pytest.raises(UriError) as refusal:
+        payment_uri(UNIFIED, amount_zat=1, message="x" * MAX_URI_CHARACTERS)
+
+    assert refusal.value.reason == "too_long"
 
 
 @pytest.mark.parametrize(

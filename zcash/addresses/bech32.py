@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import reduce
+from operator import xor
 
 from .errors import AddressError
 
@@ -17,6 +19,10 @@ _ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _DIGITS = {character: digit for digit, character in enumerate(_ALPHABET)}
 _GENERATOR = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _CHECKSUM_DIGITS = 6
+# What the five bits that leave the residue on top put back into it; looked up, as texts may have millions.
+_TERMS = tuple(
+    reduce(xor, (term for bit, term in enumerate(_GENERATOR) if top >> bit & 1), 0) for top in range(32)
+)
 
 
 def encode(hrp: str, data: bytes, *, variant: Variant) -> str:
@@ -69,11 +75,7 @@ def _expand(hrp: str) -> list[int]:
 def _polymod(digits: Iterable[int]) -> int:
     residue = 1
     for digit in digits:
-        top = residue >> 25
-        residue = (residue & 0x1FFFFFF) << 5 ^ digit
-        for bit, term in enumerate(_GENERATOR):
-            if top >> bit & 1:
-                residue ^= term
+        residue = (residue & 0x1FFFFFF) << 5 ^ digit ^ _TERMS[residue >> 25]
     return residue
 
 

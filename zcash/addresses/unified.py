@@ -39,7 +39,10 @@ def encode(receivers: Sequence[Receiver], *, hrp: str) -> str:
     items = b"".join(
         _compact(receiver.typecode) + _compact(len(receiver.data)) + receiver.data for receiver in ordered
     )
-    return bech32.encode(hrp, f4jumble.jumble(items + _padding(hrp)), variant=bech32.Variant.BECH32M)
+    message = items + _padding(hrp)
+    if len(message) > f4jumble.MAX_BYTES:
+        raise _refused("is longer than unified addresses can be", reason="unified_encoding")
+    return bech32.encode(hrp, f4jumble.jumble(message), variant=bech32.Variant.BECH32M)
 
 
 def decode(text: str) -> tuple[Receiver, ...]:

@@ -33,11 +33,26 @@ def records(value: object, *, what: str) -> list["Record"]:
     return [Record(item, what=what) for item in value]
 
 
+def texts(value: object, *, what: str) -> list[str]:
+    """Return the strings of a JSON array."""
+    if not isinstance(value, list) or not all(
+        isinstance(item, str) and len(item) <= MAX_TEXT for item in value
+    ):
+        unexpected(what, "is not an array of short strings")
+    return value
+
+
 def hash_text(value: object, *, what: str) -> str:
     """Return a block hash or txid: 64 lower-case hex digits."""
     if not isinstance(value, str) or not _HEX64.fullmatch(value):
         unexpected(what, "is not 64 hex digits")
     return value
+
+
+def memo_bytes(content: bytes) -> bytes | None:
+    """Return a memo without its padding, None where there is none (ZIP-302)."""
+    memo = content.rstrip(b"\0")
+    return memo if memo not in (b"", _NO_MEMO) else None
 
 
 def integer(value: object, *, what: str, low: int, high: int) -> int:
@@ -72,6 +87,22 @@ class Record:
         """Return an integer between two bounds, both included."""
         return integer(self._fields.get(name), what=self._named(name), low=low, high=high)
 
+    def record(self, name: str) -> "Record":
+        """Return an object."""
+        return Record(self._fields.get(name), what=self._named(name))
+
+    def records(self, name: str) -> list["Record"]:
+        """Return the objects of an array."""
+        return records(self._fields.get(name), what=self._named(name))
+
+    def hashes(self, name: str) -> list[str]:
+        """Return the block hashes or txids of an array."""
+        return [hash_text(item, what=self._named(name)) for item in self.texts(name)]
+
+    def texts(self, name: str) -> list[str]:
+        """Return the strings of an array."""
+        return texts(self._fields.get(name), what=self._named(name))
+
     def boolean(self, name: str) -> bool:
         """Return true or false."""
         value = self._fields.get(name)
@@ -85,6 +116,13 @@ class Record:
         if not isinstance(value, str) or len(value) > MAX_TEXT:
             unexpected(self._named(name), "is not a short string")
         return value
+
+    def excerpt(self, name: str, *, length: int) -> str:
+        """Return the beginning of a string of any length."""
+        value = self._fields.get(name)
+        if not isinstance(value, str):
+            unexpected(self._named(name), "is not a string")
+        return value[:length]
 
     def choice(self, name: str, *, choices: frozenset[str]) -> str:
         """Return a string out of a fixed set."""
@@ -121,5 +159,4 @@ class Record:
         value = self._fields[name]
         if not isinstance(value, str) or not _HEX_BYTES.fullmatch(value):
             unexpected(self._named(name), "is not a memo in hex")
-        memo = bytes.fromhex(value).rstrip(b"\0")
-        return memo if memo not in (b"", _NO_MEMO) else None
+        return memo_bytes(bytes.fromhex(value))

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from core.amounts import MAX_ZAT
+
 from .answers import Record, hash_text
 from .port import NodeRefused, NodeStatus, NodeUnavailable
 from .rpc import RpcClient
 
 _CHAINS = frozenset({"main", "test", "regtest"})
 # A new block's header is known some seconds before the block.
-_MAX_BLOCKS_BEHIND = 2
+MAX_BLOCKS_BEHIND = 2
 _TRIES = 3
 # Height out of range: zcashd's code, and the one of newer nodes.
 _NO_SUCH_HEIGHT = frozenset({-8, -32602})
@@ -81,13 +83,30 @@ class Chain:
         Raises:
             ChainMovedError: the chain has become shorter.
         """
+        found = self.find_block_hash(height)
+        if found is None:
+            raise ChainMovedError
+        return found
+
+    def find_block_hash(self, height: int) -> str | None:
+        """Return the hash of the best chain's block at a height, None above the tip."""
         try:
             answer = self._rpc.call("getblockhash", height)
         except NodeRefused as refusal:
             if refusal.rpc_code in _NO_SUCH_HEIGHT:
-                raise ChainMovedError from refusal
+                return None
             raise
         return hash_text(answer, what="getblockhash")
+
+    def transparent_balance(self, address: str) -> int:
+        """Return the public balance of any transparent address, in zatoshis.
+
+        Raises:
+            NodeRefused: this node keeps no address index.
+        """
+        method = "getaddressbalance"
+        answer = Record(self._rpc.call(method, {"addresses": [address]}), what=method)
+        return answer.integer("balance", high=MAX_ZAT)
 
     def _info(self) -> Record:
         return Record(self._rpc.call("getblockchaininfo"), what="getblockchaininfo")
@@ -98,6 +117,6 @@ def _unsynced_reason(info: Record) -> str:
     # Only zcashd tells this.
     if "initial_block_download_complete" in info and not info.boolean("initial_block_download_complete"):
         return f"The node is downloading the chain: block {height} of {headers}."
-    if headers - height > _MAX_BLOCKS_BEHIND:
+    if headers - height > MAX_BLOCKS_BEHIND:
         return f"The node is {headers - height} blocks behind: block {height} of {headers}."
     return ""

@@ -5,6 +5,7 @@ Amounts are zatoshis. Every method may raise `NodeUnavailable`; a driver returns
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from core.errors import Unavailable
@@ -12,7 +13,12 @@ from core.errors import Unavailable
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """The node's best chain and whether it can be relied on; `reason` is a sentence when it cannot."""
+    """The node's best chain and whether it can be relied on; `reason` is a sentence when it cannot.
+
+    `locked`: the wallet itself says that its view is being repaired (zallet far behind, or recovering from a
+    reorg): what it lists is recorded and must not be credited. `end_of_service_height` is where the node's
+    software stops by itself, None where it does not say.
+    """
 
     chain: str
     height: int
@@ -20,6 +26,8 @@ class NodeStatus:
     genesis_hash: str
     synced: bool
     reason: str
+    locked: bool = False
+    end_of_service_height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +58,84 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class ChainTransaction:
-    """Where a transaction of the wallet stands; `expired` ones can never be mined any more (ZIP-203)."""
+    """Where a transaction of the wallet stands on the best chain.
+
+    `expired` ones can never be mined any more (ZIP-203); of `conflicted` ones another transaction that
+    spends the same money is mined. `height` and `block_hash` are None exactly while it is unmined.
+    """
 
     txid: str
     height: int | None
     block_hash: str | None
     confirmations: int
     expired: bool
+    conflicted: bool = False
+
+
+class PrivacyPolicy(StrEnum):
+    """What a payment may reveal; each allows what those before it allow (zcashd's and zallet's names)."""
+
+    FULL = "FullPrivacy"
+    AMOUNTS = "AllowRevealedAmounts"
+    RECIPIENTS = "AllowRevealedRecipients"
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One recipient of an outgoing transaction; the memo, at most 512 bytes, only where it is shielded."""
+
+    address: str
+    amount_zat: int
+    memo: bytes | None = None
+
+
+class OperationStatus(StrEnum):
+    """How far the wallet is with sending."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What the wallet says of an asynchronous send.
+
+    `broadcast` is False where the transaction was built and never sent out. `error_code` and `error` are the
+    wallet's own where it failed.
+    """
+
+    id: str
+    status: OperationStatus
+    txids: tuple[str, ...] = ()
+    broadcast: bool = True
+    error_code: int | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SentTransaction:
+    """A transaction that the wallet's account paid with: its outputs to others, change left out.
+
+    The address of an output can be a single receiver of the unified address that was paid.
+    """
+
+    txid: str
+    height: int | None
+    expired: bool
+    payments: tuple[Payment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What the account has paid out since a height, mined, waiting and expired.
+
+    `complete`: nothing can be missing. False where the wallet shows that money left by a transaction which
+    it does not list.
+    """
+
+    transactions: tuple[SentTransaction, ...]
+    complete: bool
 
 
 class NodeUnavailable(Unavailable):
@@ -129,12 +208,22 @@ class WalletPort(Protocol):
             IndexUnusable: no address exists at this index.
         """
 
-    def receipts(self, addresses: Sequence[str]) -> list[Receipt]:
+    def receipts(self, addresses: Sequence[str], *, since_height: int = 0) -> list[Receipt]:
         """Return what the wallet's own addresses received, spent or not, unmined included.
 
-        Change and outputs of no value are left out; an address that the wallet does not know is logged
-        and skipped, so that it cannot hold up the others: absence from the list is no evidence.
+        What was mined below `since_height` may be left out. Change and outputs of no value are left out; an
+        address that the wallet does not know is logged and skipped, so that it cannot hold up the others:
+        absence from the list is no evidence.
         """
+
+    def all_receipts(self, *, since_height: int) -> list[Receipt] | None:
+        """Return what all addresses of the account received since a height, unmined included.
+
+        None: this wallet can only be asked address by address.
+        """
+
+    def block_hash(self, height: int) -> str | None:
+        """Return the hash of the best chain's block at a height, None above the tip."""
 
     def transaction(self, txid: str) -> ChainTransaction | None:
         """Return where a transaction stands on the best chain, None when the wallet does not know it."""
@@ -147,3 +236,26 @@ class WalletPort(Protocol):
 
     def owns(self, address: str) -> bool:
         """Return whether the wallet can see what this address receives."""
+
+    def send(self, payments: Sequence[Payment], *, source: str, policy: PrivacyPolicy) -> str:
+        """Start one transaction from the service's own address to all recipients; return the operation's id.
+
+        The conventional fee (ZIP-317) comes on top, from the account.
+
+        Raises:
+            NodeRefused, NodeNotReady: definitely nothing was sent.
+            NodeUnavailable: any other of its kind says nothing about whether it was sent.
+        """
+
+    def operation(self, operation_id: str) -> Operation | None:
+        """Return how far a send is; None where the wallet has forgotten it, as at every restart."""
+
+    def is_sending(self) -> bool:
+        """Return whether the wallet works on any send, whoever asked for it."""
+
+    def outgoing(self, *, since_height: int, known_txids: Sequence[str] = ()) -> Outgoing:
+        """Return what the account paid to others in blocks above `since_height`, unmined included.
+
+        `known_txids` are transactions of the account that the caller knows of: a wallet without a list of
+        what it sent looks at them too.
+        """

@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
 from pathlib import Path
@@ -35,6 +36,31 @@ _REDIRECTS = range(300, 400)
 _NOT_READY = frozenset({-2, -10, -28})
 
 
+@dataclass(frozen=True, slots=True)
+class SettingNames:
+    """What messages call the settings that lead to a server; `only_reads`: no call to it changes anything."""
+
+    url: str
+    credentials: str
+    cookie_file: str
+    only_reads: bool
+
+
+WALLET = SettingNames(
+    url="ZCASH_RPC_URL",
+    credentials="ZCASH_RPC_USER and ZCASH_RPC_PASSWORD",
+    cookie_file="ZCASH_RPC_COOKIE_FILE",
+    only_reads=False,
+)
+# zebrad takes nothing but its cookie; a proxy in front of it may want user and password, in the URL.
+NODE = SettingNames(
+    url="ZCASH_NODE_URL",
+    credentials="ZCASH_NODE_URL (zebrad wants its cookie: ZCASH_NODE_COOKIE_FILE)",
+    cookie_file="ZCASH_NODE_COOKIE_FILE",
+    only_reads=True,
+)
+
+
 class RpcClient:
     """A connection of one thread to a JSON-RPC server, kept alive between calls."""
 
@@ -46,8 +72,10 @@ class RpcClient:
         password: str = "",
         cookie_file: str = "",
         timeout_seconds: float = 10.0,
+        names: SettingNames = WALLET,
     ) -> None:
-        self._url, credentials = _split_credentials(url, user=user, password=password)
+        self._names = names
+        self._url, credentials = _split_credentials(url, user=user, password=password, names=names)
         # For messages: the path of a hosted node's URL can be a key.
         self._server = _server(self._url)
         self._credentials = "" if cookie_file else credentials
@@ -72,9 +100,15 @@ class RpcClient:
         """
         call_id = str(next(self._ids))
         request = {"jsonrpc": "2.0", "id": call_id, "method": method, "params": params}
-        with self._place_in_line(), deadline(self._timeout_seconds):
-            status, body = self._exchange(json.dumps(request).encode())
-        return _result(_document(body, status=status), status=status, method=method, call_id=call_id)
+        try:
+            with self._place_in_line(), deadline(self._timeout_seconds):
+                status, body = self._exchange(json.dumps(request).encode())
+            document = _document(body, status=status)
+        except NodeUnavailable:
+            # Not every server says 401 of an outdated cookie.
+            self._forget_cookie()
+            raise
+        return _result(document, status=status, method=method, call_id=call_id)
 
     def close(self) -> None:
         """Close the connection."""
@@ -92,17 +126,32 @@ class RpcClient:
 
     def _exchange(self, request: bytes) -> tuple[int, bytes]:
         try:
-            status, body = self._post(request)
-            if status == _UNAUTHORIZED and self._cookie_file:
-                # The node writes a new cookie at each of its starts.
-                self._credentials = ""
-                status, body = self._post(request)
+            status, body = self._admitted(request)
         except (TimeoutError, requests.Timeout, urllib3.exceptions.TimeoutError) as error:
             self._fail("did not answer in time", error)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             self._fail("cannot be reached, or cut the answer short", error)
         self._refuse_status(status)
         return status, body
+
+    def _admitted(self, request: bytes) -> tuple[int, bytes]:
+        """Post a request, and once more with a new cookie: the node writes one at each of its starts."""
+        try:
+            status, body = self._post(request)
+        except requests.ConnectionError:
+            # zebrad hangs up on an outdated cookie; but a call that could change something is not repeated.
+            if not self._names.only_reads or not self._has_new_cookie():
+                raise
+        else:
+            if status != _UNAUTHORIZED or not self._cookie_file:
+                return status, body
+            self._forget_cookie()
+        return self._post(request)
+
+    def _has_new_cookie(self) -> bool:
+        used = self._credentials
+        self._forget_cookie()
+        return self._authorization() != used
 
     def _post(self, request: bytes) -> tuple[int, bytes]:
         response = self._session.post(
@@ -128,8 +177,12 @@ class RpcClient:
 
     def _authorization(self) -> str:
         if self._cookie_file and not self._credentials:
-            self._credentials = _read_cookie(self._cookie_file)
+            self._credentials = _read_cookie(self._cookie_file, names=self._names)
         return self._credentials
+
+    def _forget_cookie(self) -> None:
+        if self._cookie_file:
+            self._credentials = ""
 
     def _refuse_status(self, status: int) -> None:
         if status == _UNAUTHORIZED:
@@ -145,8 +198,8 @@ class RpcClient:
 
     def _credential_settings(self) -> str:
         if self._cookie_file:
-            return "the cookie in ZCASH_RPC_COOKIE_FILE"
-        return "the credentials in ZCASH_RPC_USER and ZCASH_RPC_PASSWORD"
+            return f"the cookie in {self._names.cookie_file}"
+        return f"the credentials in {self._names.credentials}"
 
     def _fail(self, how: str, error: Exception) -> NoReturn:
         raise NodeUnavailable(f"the node at {self._server} {how}") from error
@@ -170,7 +223,7 @@ class _BasicAuth(AuthBase):
         return request
 
 
-def _split_credentials(url: str, *, user: str, password: str) -> tuple[str, str]:
+def _split_credentials(url: str, *, user: str, password: str, names: SettingNames) -> tuple[str, str]:
     """Return the URL without its user info, so that no message can show it, and the credentials."""
     try:
         parts = urlsplit(url)
@@ -179,7 +232,7 @@ def _split_credentials(url: str, *, user: str, password: str) -> tuple[str, str]
     except ValueError:
         usable = False
     if not usable:
-        raise NodeUnavailable("ZCASH_RPC_URL is not an http or https URL")
+        raise NodeUnavailable(f"{names.url} is not an http or https URL")
     if not user and parts.username:
         user, password = unquote(parts.username), unquote(parts.password or "")
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
@@ -191,14 +244,14 @@ def _server(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _read_cookie(path: str) -> str:
+def _read_cookie(path: str, *, names: SettingNames) -> str:
     try:
         with Path(path).open("rb") as file:
             cookie = file.read(_MAX_COOKIE_BYTES).decode().strip()
     except (OSError, ValueError) as error:
-        raise NodeUnavailable("the file in ZCASH_RPC_COOKIE_FILE cannot be read") from error
+        raise NodeUnavailable(f"the file in {names.cookie_file} cannot be read") from error
     if ":" not in cookie:
-        raise NodeUnavailable("the file in ZCASH_RPC_COOKIE_FILE holds no cookie")
+        raise NodeUnavailable(f"the file in {names.cookie_file} holds no cookie")
     return cookie
 
 

@@ -7,14 +7,18 @@ class Code(IntEnum):
     """JSON-RPC error codes."""
 
     MISC = -1
+    SAFE_MODE = -2
     TYPE = -3
     WALLET = -4
     ADDRESS = -5
     INSUFFICIENT_FUNDS = -6
     PARAMETER = -8
+    INITIAL_DOWNLOAD = -10
     DATABASE = -20
+    WARMING_UP = -28
     INVALID_REQUEST = -32600
     METHOD_NOT_FOUND = -32601
+    INVALID_PARAMS = -32602
     INTERNAL = -32603
     PARSE = -32700
 

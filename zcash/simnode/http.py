@@ -7,10 +7,12 @@ import socketserver
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from .auth import Credentials
+from .dialects import Dialect
 from .rpc import Rpc
 
 log = logging.getLogger(__name__)
@@ -30,7 +32,10 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     request_queue_size = MAX_CONNECTIONS
 
-    def __init__(self, address: tuple[str, int], *, rpc: Rpc, credentials: Credentials) -> None:
+    # What serves a connection.
+    handler: type["Handler"]
+
+    def __init__(self, address: tuple[str, int], *, rpc: Rpc, credentials: Sequence[Credentials]) -> None:
         """Bind and listen.
 
         Raises:
@@ -38,10 +43,10 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         """
         self.rpc = rpc
         self.credentials = credentials
-        self.closing = False
+        self.closing = threading.Event()
         self._connections: dict[socket.socket, threading.Thread] = {}
         self._connections_lock = threading.Lock()
-        super().__init__(address, Handler)
+        super().__init__(address, self.handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Serve one connection in a thread of its own; beyond `MAX_CONNECTIONS`, close it."""
@@ -70,7 +75,7 @@ class HttpServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     def close_connections(self) -> None:
         """End every connection once the call that it is in has been answered."""
-        self.closing = True
+        self.closing.set()
         with self._connections_lock:
             connections = dict(self._connections)
         for connection in connections:
@@ -98,16 +103,21 @@ class Handler(BaseHTTPRequestHandler):
         body = self._body()
         if body is None:
             return
-        if self.path != "/":
-            self._reply(404)
+        # jsonrpsee, below zallet and zebrad, serves every path alike.
+        if self.path != "/" and self.server.rpc.dialect is Dialect.ZCASHD:
+            self.reply(404)
         elif self._admitted():
-            status, text = self.server.rpc.answer(body)
-            self._reply(status, text, content_type="application/json")
+            self.answer(body)
+
+    def answer(self, body: bytes) -> None:
+        """Answer a request that was admitted."""
+        status, text = self.server.rpc.answer(body)
+        self.reply(status, text, content_type="application/json")
 
     def _refuse_method(self) -> None:
         # Whatever body came along is not read: what follows it could not be told from it.
         self.close_connection = True
-        self._reply(405, "JSONRPC server handles only POST requests", content_type="text/plain")
+        self.reply(405, "JSONRPC server handles only POST requests", content_type="text/plain")
 
     # The base class looks for these names.
     do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _refuse_method  # noqa: N815
@@ -126,7 +136,7 @@ class Handler(BaseHTTPRequestHandler):
         if refusal is None:
             return self._read(int(length))
         self.close_connection = True
-        self._reply(refusal)
+        self.reply(refusal)
         return None
 
     def _read(self, length: int) -> bytes | None:
@@ -138,28 +148,39 @@ class Handler(BaseHTTPRequestHandler):
 
     def _admitted(self) -> bool:
         authorization = self.headers.get("Authorization")
-        if authorization is not None and self.server.credentials.admits(authorization):
+        if authorization is not None and any(each.admits(authorization) for each in self.server.credentials):
             return True
+        if self.server.rpc.dialect is Dialect.ZEBRA:
+            # Its refusal is an error below HTTP: the connection ends without an answer.
+            self.close_connection = True
+            return False
         if authorization is not None:
             time.sleep(_WRONG_PASSWORD_DELAY_SECONDS)
-        self._reply(401)
+        self.reply(401)
         return False
 
-    def _reply(self, status: int, text: str = "", *, content_type: str | None = None) -> None:
+    def reply(self, status: int, text: str = "", *, content_type: str | None = None) -> None:
+        """Send a whole answer."""
         body = text.encode()
+        self.head(status, content_type=content_type, length=len(body))
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def head(self, status: int, *, content_type: str | None, length: int, location: str = "") -> None:
+        """Send the head of an answer whose body has so many bytes."""
         self.send_response(status)
         if content_type:
             self.send_header("Content-Type", content_type)
         if status == 401:
             self.send_header("WWW-Authenticate", 'Basic realm="jsonrpc"')
-        self.send_header("Content-Length", str(len(body)))
-        if self.server.closing:
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", str(length))
+        if self.server.closing.is_set():
             self.close_connection = True
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
     def log_message(self, *_message: Any) -> None:
         """Say nothing: a poller's requests would drown everything else."""

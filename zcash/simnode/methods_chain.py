@@ -3,12 +3,14 @@
 from zcash.addresses import Address, AddressError, parse
 
 from .amounts import Zec
-from .chain import POOLS, Chain
+from .chain import Chain
 from .errors import Code, RpcError
 from .jsontext import Json
 from .methods import Registry
 from .node import Node
 from .params import Params
+from .receipts import is_spent
+from .transactions import POOLS, OutPoint
 from .wallet import NETWORK
 
 methods = Registry()
@@ -137,8 +139,9 @@ def getaddressbalance(node: Node, params: Params) -> Json:
     """Answer with the public balance of any transparent addresses."""
     # Whoever names an address twice does not own twice as much.
     addresses = {_transparent(text).canonical: _transparent(text) for text in _address_list(params)}
-    balance_zat = sum(_mined_zat(node.chain, address) for address in addresses.values())
-    return {"balance": balance_zat, "received": balance_zat}
+    mined = [point for address in addresses.values() for point in _mined(node.chain, address)]
+    left = [point for point in mined if not _is_spent_in_a_block(node.chain, point)]
+    return {"balance": _sum_zat(node.chain, left), "received": _sum_zat(node.chain, mined)}
 
 
 def _address_list(params: Params) -> list[str]:
@@ -165,7 +168,14 @@ def _transparent(text: str) -> Address:
     return address
 
 
-def _mined_zat(chain: Chain, address: Address) -> int:
-    outputs = [each for receiver in address.receivers for each in chain.outputs_to(receiver)]
-    mined = [(txid, index) for txid, index in outputs if chain.place(txid)]
-    return sum(chain.transactions[txid].outputs[index].amount_zat for txid, index in mined)
+def _mined(chain: Chain, address: Address) -> list[OutPoint]:
+    points = [OutPoint(*each) for receiver in address.receivers for each in chain.outputs_to(receiver)]
+    return [point for point in points if chain.place(point.txid)]
+
+
+def _is_spent_in_a_block(chain: Chain, point: OutPoint) -> bool:
+    return is_spent(chain, point, as_of_height=chain.tip.height)
+
+
+def _sum_zat(chain: Chain, points: list[OutPoint]) -> int:
+    return sum(chain.output(point).amount_zat for point in points)

@@ -1,28 +1,23 @@
-"""Methods about what the wallet received."""
+"""Methods of zcashd about what the wallet received and holds."""
 
 from collections.abc import Iterable
-from contextlib import suppress
 from itertools import chain as concatenated
 
-from zcash.addresses import AddressError, Receiver, encode_p2pkh, parse
+from zcash.addresses import AddressError, Receiver, parse
 
 from .amounts import Zec
 from .errors import Code, RpcError
 from .jsontext import Json
+from .memos import memo_fields
 from .methods import Registry
 from .node import Node
 from .params import Params
-from .receipts import Receipt, confirmations_of, receipts
+from .receipts import Receipt, receipts, unspent
 from .wallet import NETWORK, WalletAddress
 
 methods = Registry()
 
-_MEMO_BYTES = 512
-# ZIP-302: how a memo that is none begins, and the last first byte of a text.
-_NO_MEMO = b"\xf6"
-_LAST_TEXT_BYTE = 0xF4
 _MAX_CONF = 9_999_999
-_TXID_LENGTH = 64
 
 
 @methods.method(
@@ -34,9 +29,9 @@ _TXID_LENGTH = 64
 def z_listreceivedbyaddress(node: Node, params: Params) -> Json:
     """Answer with one row for each output."""
     address = _own_address(node, params.text(0))
-    minconf, as_of_height = _minconf(params, at=1), _as_of_height(params, at=2, minconf_at=1)
-    found = receipts(node.chain, address.receivers, minconf=minconf, as_of_height=as_of_height)
-    return [_received_row(receipt) for receipt in found]
+    minconf, as_of_height = _minconf(params, at=1), as_of_height_param(params, at=2, minconf_at=1)
+    found = receipts(node, address.receivers, minconf=minconf, as_of_height=as_of_height)
+    return [_received_row(receipt) | {"change": _is_change(node, receipt, address)} for receipt in found]
 
 
 def _own_address(node: Node, text: str) -> WalletAddress:
@@ -65,7 +60,12 @@ def _minconf(params: Params, *, at: int) -> int:
     return minconf
 
 
-def _as_of_height(params: Params, *, at: int, minconf_at: int) -> int | None:
+def as_of_height_param(params: Params, *, at: int, minconf_at: int) -> int | None:
+    """Return the height to answer as of, None for now.
+
+    Raises:
+        RpcError: -8: no height that zcashd looks back to, or unmined transactions asked for at it.
+    """
     height = params.integer(at, default=-1)
     if height == -1:
         return None
@@ -78,7 +78,7 @@ def _as_of_height(params: Params, *, at: int, minconf_at: int) -> int | None:
     return height
 
 
-def _received_row(receipt: Receipt) -> Json:
+def _received_row(receipt: Receipt) -> dict[str, Json]:
     place, output = receipt.place, receipt.output
     row: dict[str, Json] = {
         "pool": output.pool,
@@ -87,23 +87,20 @@ def _received_row(receipt: Receipt) -> Json:
         "amountZat": output.amount_zat,
     }
     if output.pool != "transparent":
-        row |= _memo_fields(output.memo)
+        row |= memo_fields(output.memo)
     return row | {
-        "outindex": receipt.output_index,
+        "outindex": receipt.pool_index,
         "confirmations": receipt.confirmations,
         "blockheight": place.block.height if place else 0,
         "blockindex": place.index if place else -1,
         "blocktime": place.block.time if place else receipt.transaction.time,
-        "change": False,
     }
 
 
-def _memo_fields(memo: bytes) -> dict[str, Json]:
-    fields: dict[str, Json] = {"memo": (memo or _NO_MEMO).ljust(_MEMO_BYTES, b"\0").hex()}
-    if memo and memo[0] <= _LAST_TEXT_BYTE:
-        with suppress(UnicodeDecodeError):
-            fields["memoStr"] = memo.rstrip(b"\0").decode()
-    return fields
+def _is_change(node: Node, receipt: Receipt, address: WalletAddress) -> bool:
+    # zcashd's notion: what was paid to an address out of its own notes.
+    spent = [each for each in receipt.transaction.inputs if not each.is_outside]
+    return any(node.chain.output(each).receiver in address.receivers for each in spent)
 
 
 @methods.method(
@@ -113,28 +110,24 @@ def _memo_fields(memo: bytes) -> dict[str, Json]:
 )
 def z_listunspent(node: Node, params: Params) -> Json:
     """Answer with one row for each note."""
-    minconf, as_of_height = _minconf(params, at=0), _as_of_height(params, at=4, minconf_at=0)
+    minconf, as_of_height = _minconf(params, at=0), as_of_height_param(params, at=4, minconf_at=0)
     maxconf = params.integer(1, default=_MAX_CONF)
     if maxconf < minconf:
         raise RpcError(
             Code.PARAMETER, "Maximum number of confirmations must be greater or equal to the minimum"
         )
     params.boolean(2, default=False)
-    receivers = _receivers(_filtered_addresses(node, params.texts(3)))
-    found = receipts(node.chain, receivers, minconf=minconf, as_of_height=as_of_height)
+    receivers = _filtered_receivers(node, params.texts(3))
+    found = unspent(node, receivers, minconf=minconf, as_of_height=as_of_height)
     return [_unspent_row(node, each) for each in found if _is_note(each) and each.confirmations <= maxconf]
 
 
-def _filtered_addresses(node: Node, texts: list[str]) -> list[WalletAddress]:
+def _filtered_receivers(node: Node, texts: list[str]) -> Iterable[Receiver]:
     if len(set(texts)) < len(texts):
         raise RpcError(Code.PARAMETER, "Invalid parameter, duplicated address")
     if texts:
-        return [_own_address(node, text) for text in texts]
-    return [address for addresses in node.wallet.accounts for address in addresses.values()]
-
-
-def _receivers(addresses: Iterable[WalletAddress]) -> Iterable[Receiver]:
-    return concatenated.from_iterable(address.receivers for address in addresses)
+        return concatenated.from_iterable(_own_address(node, text).receivers for text in texts)
+    return concatenated.from_iterable(map(node.wallet.receivers, range(len(node.wallet.accounts))))
 
 
 def _is_note(receipt: Receipt) -> bool:
@@ -142,19 +135,22 @@ def _is_note(receipt: Receipt) -> bool:
 
 
 def _unspent_row(node: Node, receipt: Receipt) -> Json:
+    receiver = receipt.output.receiver
     row: dict[str, Json] = {
         "txid": receipt.txid,
         "pool": receipt.output.pool,
-        "outindex": receipt.output_index,
+        "outindex": receipt.pool_index,
         "confirmations": receipt.confirmations,
         "spendable": True,
+        "account": node.wallet.account_of(receiver),
     }
-    if owner := node.wallet.owner(receipt.output.receiver):
-        row |= {"account": owner.account, "address": owner.text}
+    # Change is at an internal address, which zcashd does not show.
+    if owner := node.wallet.owner(receiver):
+        row["address"] = owner.text
     return row | {
         "amount": Zec(receipt.output.amount_zat),
-        **_memo_fields(receipt.output.memo),
-        "change": False,
+        **memo_fields(receipt.output.memo),
+        "change": node.wallet.is_internal(receiver),
     }
 
 
@@ -169,80 +165,10 @@ def z_getbalanceforaccount(node: Node, params: Params) -> Json:
     account, minconf = params.integer(0), _minconf(params, at=1)
     if not 0 <= account < len(node.wallet.accounts):
         raise RpcError(Code.PARAMETER, f"Error: account {account} has not been generated by z_getnewaccount.")
-    receivers = _receivers(node.wallet.accounts[account].values())
-    as_of_height = _as_of_height(params, at=2, minconf_at=1)
+    receivers = node.wallet.receivers(account)
+    as_of_height = as_of_height_param(params, at=2, minconf_at=1)
     pools: dict[str, int] = {}
-    for receipt in receipts(node.chain, receivers, minconf=minconf, as_of_height=as_of_height):
+    for receipt in unspent(node, receivers, minconf=minconf, as_of_height=as_of_height):
         pools[receipt.output.pool] = pools.get(receipt.output.pool, 0) + receipt.output.amount_zat
     answer: dict[str, Json] = {pool: {"valueZat": zat} for pool, zat in pools.items()}
     return {"pools": answer, "minimum_confirmations": minconf}
-
-
-@methods.method(
-    "gettransaction txid ( includeWatchonly verbose asOfHeight )",
-    "Returns what is known of a transaction of the wallet; of its shielded parts, little.",
-    fewest=1,
-    most=4,
-)
-def gettransaction(node: Node, params: Params) -> Json:
-    """Answer with a transaction that pays the wallet."""
-    txid = _txid(params)
-    params.boolean(1, default=False)
-    params.boolean(2, default=False)
-    _as_of_height(params, at=3, minconf_at=4)
-    transaction = node.chain.transactions.get(txid)
-    if transaction is None or not any(node.wallet.owner(each.receiver) for each in transaction.outputs):
-        raise RpcError(Code.ADDRESS, "Invalid or non-wallet transaction id")
-    details = _transparent_details(node, txid)
-    amount_zat = sum(zat for _, zat in details)
-    return {
-        "amount": Zec(amount_zat),
-        "amountZat": amount_zat,
-        **_placed(node, txid),
-        "txid": txid,
-        "walletconflicts": [],
-        "time": transaction.time,
-        "timereceived": transaction.time,
-        "vjoinsplit": [],
-        "details": [row for row, _ in details],
-        "hex": transaction.serialized(salt=node.chain.salt).hex(),
-    }
-
-
-def _txid(params: Params) -> str:
-    txid = params.text(0)
-    if len(txid) != _TXID_LENGTH or not set(txid) <= set("0123456789abcdefABCDEF"):
-        raise RpcError(Code.PARAMETER, "parameter 1 must be hexadecimal string of length 64")
-    return txid.lower()
-
-
-def _placed(node: Node, txid: str) -> dict[str, Json]:
-    place = node.chain.place(txid)
-    if place is None and node.chain.has_expired(txid):
-        return {"status": "expired", "confirmations": -1}
-    if place is None:
-        return {"status": "waiting", "confirmations": 0}
-    return {
-        "status": "mined",
-        "confirmations": confirmations_of(node.chain, txid),
-        "blockhash": place.block.hash,
-        "blockindex": place.index,
-        "blocktime": place.block.time,
-        "expiryheight": node.chain.transactions[txid].expiry_height,
-    }
-
-
-def _transparent_details(node: Node, txid: str) -> list[tuple[Json, int]]:
-    """Return the rows of the wallet's transparent outputs, and their zatoshis."""
-    details: list[tuple[Json, int]] = []
-    for index, output in enumerate(node.chain.transactions[txid].outputs):
-        if output.pool == "transparent" and node.wallet.owner(output.receiver):
-            row: dict[str, Json] = {
-                "address": encode_p2pkh(output.receiver.data, network=NETWORK),
-                "category": "receive",
-                "amount": Zec(output.amount_zat),
-                "amountZat": output.amount_zat,
-                "vout": index,
-            }
-            details.append((row, output.amount_zat))
-    return details

@@ -3,15 +3,19 @@
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from zcash.addresses import Receiver
 
-from .chain import Block, Chain, Output, Transaction, next_time
+from . import events
+from .blocks import Block, next_time
+from .chain import Chain
+from .condition import Condition
 from .errors import DataDirError
 from .journal import Event, Journal
+from .operations import Operations
+from .transactions import Output, Transaction
 from .wallet import Wallet, WalletAddress
 
 Clock = Callable[[], int]
@@ -25,7 +29,10 @@ def unix_now() -> int:
 
 
 class Node:
-    """The state behind the RPC. Whoever reads or changes it holds `lock`."""
+    """The state behind the RPC. Whoever reads or changes it holds `lock`.
+
+    `operations` and `condition` live in memory alone. `on_restart` is called when the wallet restarts.
+    """
 
     def __init__(self, datadir: Path, *, clock: Clock) -> None:
         """Bring back the state of a data directory, or found a new one: salt, seed, account 0.
@@ -34,6 +41,9 @@ class Node:
             DataDirError: the directory cannot be used.
         """
         self.lock = threading.Lock()
+        self.operations = Operations()
+        self.condition = Condition()
+        self.on_restart: Callable[[], None] = _nothing
         self._clock = clock
         self._journal = Journal(datadir)
         try:
@@ -43,28 +53,31 @@ class Node:
             raise
 
     def _load(self) -> None:
-        events = self._journal.read()
-        if not events:
-            events = [_founding()]
-            self._journal.append(events)
-        created, *rest = events
+        found = self._journal.read()
+        if not found:
+            found = [_founding()]
+            self._journal.append(found)
+        created, *rest = found
         if created.get("event") != "created" or created.get("version") != _VERSION:
             raise DataDirError("the data directory is of another version; remove it to start anew")
         self.chain = Chain(salt=bytes.fromhex(created["salt"]))
         self.wallet = Wallet(seed=bytes.fromhex(created["seed"]))
         # As an operator leaves a wallet after setting it up.
         self.wallet.add_account()
-        self._appliers = {
-            "account": self._apply_account,
-            "address": self._apply_address,
-            "transaction": self._apply_transaction,
-            "block": self._apply_block,
-        }
         self._apply(rest)
 
     def close(self) -> None:
         """Let go of the data directory."""
         self._journal.close()
+
+    def now(self) -> int:
+        """Return the time in unix seconds."""
+        return self._clock()
+
+    def restart(self) -> None:
+        """Restart the wallet: its operations are forgotten, chain and notes stay."""
+        self.operations.forget()
+        self.on_restart()
 
     def new_account(self) -> int:
         """Add an account to the wallet and return its number."""
@@ -79,64 +92,87 @@ class Node:
 
     def pay(self, receiver: Receiver, *, amount_zat: int, memo: bytes = b"") -> str:
         """Put a payment by somebody else into the mempool and return its txid."""
-        outputs = (Output(receiver, amount_zat, memo),)
-        transaction = self.chain.new_transaction(outputs, now=self._clock())
-        self._record([_transaction_event(transaction)])
+        return self.pay_many([Output(receiver, amount_zat, memo)])
+
+    def pay_many(self, outputs: Sequence[Output]) -> str:
+        """Put one transaction by somebody else with all these outputs into the mempool; return its txid."""
+        transaction = self.chain.new_transaction(tuple(outputs), now=self._clock())
+        self._record([events.transaction(transaction)])
+        return self.chain.txid(transaction)
+
+    def add(self, transactions: Sequence[Transaction], *, sent: bool = True) -> list[str]:
+        """Take transactions of the wallet, parents first, and return their txids; unsent ones only wait.
+
+        Their inputs must be unspent: the caller holds the lock since it chose them, or looks again.
+        """
+        self._record([events.transaction(each, sent=sent) for each in transactions])
+        return [self.chain.txid(each) for each in transactions]
+
+    def hold(self, txid: str, *, held: bool) -> None:
+        """Make the miners leave a transaction out, or take it again."""
+        self._record([{"event": "hold", "txid": txid, "held": held}])
+
+    def replace(self, txid: str, *, output: Output | None) -> str | None:
+        """Let the money of an unmined transaction be spent elsewhere; return the txid of what pays `output`.
+
+        Without an output nobody here sees where the money went.
+        """
+        drop: Event = {"event": "drop", "txid": txid}
+        if output is None:
+            self._record([drop])
+            return None
+        inputs = self.chain.transactions[txid].inputs
+        transaction = self.chain.new_transaction((output,), now=self._clock(), inputs=inputs)
+        self._record([drop, events.transaction(transaction)])
         return self.chain.txid(transaction)
 
     def mine(self, count: int, *, only: Iterable[str] | None = None) -> list[Block]:
         """Mine blocks and return them; the first takes the mempool, or only the transactions named."""
         first = list(self.chain.waiting() if only is None else only)
-        blocks: list[Block] = []
-        previous, times, now = self.chain.tip, self.chain.recent_times(), self._clock()
-        for txids in [first, *[[]] * (count - 1)][:count]:
-            times.append(next_time(times, now=now))
-            previous = self.chain.block_upon(previous, time=times[-1], txids=txids)
-            blocks.append(previous)
-        self._record([{"event": "block", "time": block.time, "txids": block.txids} for block in blocks])
+        blocks = self._new_blocks(count, height=self.chain.tip.height, first=first)
+        self._record([events.block(block) for block in blocks])
         return blocks
 
-    def _record(self, events: list[Event]) -> None:
-        self._journal.append(events)
-        self._apply(events)
+    def reorg(self, depth: int, *, drop: Iterable[str] = ()) -> Block:
+        """Replace the last `depth` blocks by one more, all empty, and return the new tip.
 
-    def _apply(self, events: list[Event]) -> None:
-        for event in events:
-            self._appliers[event["event"]](event)
+        The transactions of the replaced blocks go back to the mempool, but those of `drop` never return.
+        """
+        blocks = self._new_blocks(depth + 1, height=self.chain.tip.height - depth, first=[])
+        self._record([events.reorg(blocks, drop=drop)])
+        return self.chain.tip
 
-    def _apply_account(self, _event: Event) -> None:
-        self.wallet.add_account()
+    def invalidate(self, block: Block) -> None:
+        """Leave a block and all upon it; their transactions go back to the mempool."""
+        self._record([{"event": "invalidate", "hash": block.hash}])
 
-    def _apply_address(self, event: Event) -> None:
-        self.wallet.add_address(event["account"], event["index"], typecodes=event["typecodes"])
+    def reconsider(self, block: Block) -> None:
+        """Forget that a block, or any below or upon it, was invalidated."""
+        self._record([{"event": "reconsider", "hash": block.hash}])
 
-    def _apply_transaction(self, event: Event) -> None:
-        outputs = tuple(_output(each) for each in event["outputs"])
-        self.chain.add_transaction(Transaction(event["number"], event["time"], event["expiry"], outputs))
+    def _new_blocks(self, count: int, *, height: int, first: list[str]) -> list[Block]:
+        blocks: list[Block] = []
+        times, now = self.chain.recent_times(height=height), self._clock()
+        previous = self.chain.blocks[height]
+        for txids in [first, *[[]] * (count - 1)][:count]:
+            times.append(next_time(times, now=now))
+            previous = self.chain.new_block(previous, time=times[-1], txids=txids)
+            blocks.append(previous)
+        return blocks
 
-    def _apply_block(self, event: Event) -> None:
-        block = self.chain.block_upon(self.chain.tip, time=event["time"], txids=event["txids"])
-        self.chain.add_block(block)
+    def _record(self, new: list[Event]) -> None:
+        self._journal.append(new)
+        self._apply(new)
+
+    def _apply(self, these: list[Event]) -> None:
+        for event in these:
+            events.apply(event, chain=self.chain, wallet=self.wallet)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _founding() -> Event:
     salt, seed = secrets.token_hex(16), secrets.token_hex(32)
     return {"event": "created", "version": _VERSION, "salt": salt, "seed": seed}
-
-
-def _transaction_event(transaction: Transaction) -> Event:
-    return {
-        "event": "transaction",
-        "number": transaction.number,
-        "time": transaction.time,
-        "expiry": transaction.expiry_height,
-        "outputs": [
-            [each.receiver.typecode, each.receiver.data.hex(), each.amount_zat, each.memo.hex()]
-            for each in transaction.outputs
-        ],
-    }
-
-
-def _output(fields: list[Any]) -> Output:
-    typecode, data, amount_zat, memo = fields
-    return Output(Receiver(typecode, bytes.fromhex(data)), amount_zat, bytes.fromhex(memo))

@@ -43,6 +43,18 @@ class Params:
             raise _wrong_type("array", value)
         return [Params([item]).text(0) for item in value]
 
+    def objects(self, at: int) -> list[dict[str, Json]]:
+        """Return an array of objects."""
+        value = self.get(at)
+        if not isinstance(value, list):
+            raise _wrong_type("array", value)
+        found: list[dict[str, Json]] = []
+        for item in value:
+            if not isinstance(item, dict):
+                raise _wrong_type("object", item)
+            found.append(item)
+        return found
+
     def boolean(self, at: int, *, default: bool) -> bool:
         """Return true or false."""
         value = self.get(at)

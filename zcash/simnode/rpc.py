@@ -1,22 +1,42 @@
-"""JSON-RPC as zcashd speaks it: single calls with their HTTP status, and batches."""
+"""JSON-RPC in a dialect: single calls with their HTTP status, and batches."""
 
 import logging
 
-from . import methods_addresses, methods_chain, methods_sim, methods_wallet
+from . import (
+    methods_addresses,
+    methods_chain,
+    methods_mempool,
+    methods_operations,
+    methods_send,
+    methods_sim,
+    methods_transactions,
+    methods_wallet,
+)
+from .dialects import Dialect
 from .errors import Code, RpcError
+from .faults import Fault, Kind, distorted
 from .jsontext import Json, dumps, loads
 from .methods import Registry
 from .node import Node
 
 log = logging.getLogger(__name__)
 
-_STATUSES = {Code.INVALID_REQUEST: 400, Code.METHOD_NOT_FOUND: 404}
+_ZCASHD = (
+    methods_chain,
+    methods_mempool,
+    methods_addresses,
+    methods_wallet,
+    methods_transactions,
+    methods_send,
+    methods_operations,
+    methods_sim,
+)
 
 
 def zcashd_methods() -> Registry:
     """Return every method of zcashd's dialect that needs nothing but the node."""
     methods = Registry()
-    for module in (methods_chain, methods_addresses, methods_wallet, methods_sim):
+    for module in _ZCASHD:
         methods.update(module.methods)
     return methods
 
@@ -24,41 +44,47 @@ def zcashd_methods() -> Registry:
 class Rpc:
     """Answers request bodies; safe to use from several threads."""
 
-    def __init__(self, node: Node, *, methods: Registry) -> None:
+    def __init__(self, node: Node, *, methods: Registry, dialect: Dialect = Dialect.ZCASHD) -> None:
+        self.dialect = dialect
         self._node = node
         self._methods = methods
 
-    def answer(self, body: bytes) -> tuple[int, str]:
-        """Return the HTTP status and the JSON text that answer a request body."""
+    def answer(self, body: bytes, *, fault: Fault | None = None) -> tuple[int, str]:
+        """Return the HTTP status and the JSON text that answer a request body, distorted by a fault."""
         try:
             request = loads(body)
             if not isinstance(request, dict | list):
                 raise RpcError(Code.PARSE, "Top-level object parse error")
         except RpcError as error:
-            return _failure(error)
+            return self._failure(error, request={})
         if isinstance(request, dict):
-            return self._single(request)
-        return 200, _line([self._batched(each) for each in request])
+            return self._single(request, fault=fault)
+        return 200, _line([self._batched(each, fault=fault) for each in request])
 
-    def _single(self, request: dict[str, Json]) -> tuple[int, str]:
+    def _single(self, request: dict[str, Json], *, fault: Fault | None) -> tuple[int, str]:
         try:
-            return 200, _line(_reply(request, result=self._call(request)))
+            return 200, _line(self.dialect.reply(request, result=self._call(request, fault=fault)))
         except RpcError as error:
-            return _failure(error, request=request)
+            return self._failure(error, request=request)
 
-    def _batched(self, request: Json) -> Json:
+    def _failure(self, error: RpcError, *, request: dict[str, Json]) -> tuple[int, str]:
+        return self.dialect.status(error, request=request), _line(self.dialect.reply(request, error=error))
+
+    def _batched(self, request: Json, *, fault: Fault | None) -> Json:
         if not isinstance(request, dict):
-            return _reply({}, error=RpcError(Code.INVALID_REQUEST, "Invalid Request object"))
+            return self.dialect.reply({}, error=RpcError(Code.INVALID_REQUEST, "Invalid Request object"))
         try:
-            return _reply(request, result=self._call(request))
+            return self.dialect.reply(request, result=self._call(request, fault=fault))
         except RpcError as error:
-            return _reply(request, error=error)
+            return self.dialect.reply(request, error=error)
 
-    def _call(self, request: dict[str, Json]) -> Json:
+    def _call(self, request: dict[str, Json], *, fault: Fault | None) -> Json:
         name, values = _method_and_params(request)
+        if fault is not None and fault.kind is Kind.WARMING_UP:
+            raise RpcError(Code.WARMING_UP, "Loading block index...")
         try:
             with self._node.lock:
-                return self._methods.call(self._node, name, values)
+                result = self._methods.call(self._node, name, values)
         except RpcError:
             raise
         except OSError as error:
@@ -67,6 +93,18 @@ class Rpc:
         except Exception as error:
             log.exception("the method %s failed", name)
             raise RpcError(Code.INTERNAL, "internal error") from error
+        return distorted(result, method=name, fault=fault)
+
+
+def methods_called(body: bytes) -> list[str]:
+    """Return the names of the methods that a request body calls, as far as it can be read."""
+    try:
+        value = loads(body)
+    except RpcError:
+        return []
+    requests = value if isinstance(value, list) else [value]
+    names = [each.get("method") for each in requests if isinstance(each, dict)]
+    return [name for name in names if isinstance(name, str)]
 
 
 def _method_and_params(request: dict[str, Json]) -> tuple[str, list[Json]]:
@@ -80,15 +118,6 @@ def _method_and_params(request: dict[str, Json]) -> tuple[str, list[Json]]:
     if not isinstance(values, list):
         raise RpcError(Code.INVALID_REQUEST, "Params must be an array")
     return name, values
-
-
-def _reply(request: dict[str, Json], *, result: Json = None, error: RpcError | None = None) -> Json:
-    failure: Json = None if error is None else {"code": error.code.value, "message": error.message}
-    return {"result": result, "error": failure, "id": request.get("id")}
-
-
-def _failure(error: RpcError, *, request: dict[str, Json] | None = None) -> tuple[int, str]:
-    return _STATUSES.get(error.code, 500), _line(_reply(request or {}, error=error))
 
 
 def _line(reply: Json) -> str:

@@ -1,4 +1,4 @@
-"""The simulated node as a whole: state, RPC, HTTP, and a miner."""
+"""The simulated node as a whole: state, a port or two, and a miner."""
 
 import logging
 import threading
@@ -7,13 +7,16 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from .auth import Credentials, remove_cookie, write_cookie
-from .http import HttpServer
-from .methods_control import control_methods
+from .auth import Credentials
+from .dialects import Dialect
+from .faults import Faults
 from .node import Clock, Node, unix_now
-from .rpc import Rpc, zcashd_methods
+from .ports import Port
+from .tables import Switches, methods_of
 
 log = logging.getLogger(__name__)
+
+_NODE_DIRECTORY = "zebrad"
 
 
 class SimNode:
@@ -27,63 +30,79 @@ class SimNode:
         password: str | None = None,
         bind: str = "127.0.0.1",
         port: int = 0,
+        node_port: int | None = None,
         block_seconds: float | None = None,
+        dialect: str = Dialect.ZCASHD,
         clock: Clock = unix_now,
     ) -> None:
-        """Take the settings; port 0 is any free one, no password means a cookie file, as with zcashd."""
+        """Take the settings; port 0 is any free one, `node_port` zebrad's, no password means a cookie file.
+
+        Raises:
+            ValueError: no wallet speaks the dialect.
+        """
+        if dialect not in (Dialect.ZCASHD, Dialect.ZALLET):
+            raise ValueError(f"the dialect of a wallet is zcashd or zallet, not {dialect}")
         self._datadir = Path(datadir)
-        self._login = (user or "", password) if password else None
-        self._address = (bind, port)
+        login = Credentials(user or "", password) if password else None
+        self._wallet_port = Port(Dialect(dialect), address=(bind, port), directory=self._datadir, login=login)
+        self._node_port: Port | None = None
+        if node_port is not None:
+            directory = self._datadir / _NODE_DIRECTORY
+            self._node_port = Port(Dialect.ZEBRA, address=(bind, node_port), directory=directory, login=None)
         self._block_seconds = block_seconds
         self._clock = clock
         self._stopping = threading.Event()
         # Unlike an event, it may be used by a signal handler that interrupts `wait` (its put is reentrant).
         self._stop_requests: SimpleQueue[None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._started: list[Port] = []
+        self._miner: threading.Thread | None = None
 
     def start(self) -> None:
         """Load the state, listen, and serve from threads of its own.
 
         Raises:
             DataDirError: the data directory cannot be used.
-            OSError: the port cannot be had.
+            OSError: a port cannot be had.
         """
         self._stopping.clear()
         self._node = Node(self._datadir, clock=self._clock)
         try:
-            self._server = self._listen()
+            self._listen()
         except BaseException:
+            self._stop_ports()
             self._node.close()
             raise
-        self._threads = [threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)]
         if self._block_seconds:
-            self._threads.append(
-                threading.Thread(target=self._mine, args=(self._block_seconds,), daemon=True)
-            )
-        for thread in self._threads:
-            thread.start()
+            self._miner = threading.Thread(target=self._mine, args=(self._block_seconds,), daemon=True)
+            self._miner.start()
 
-    def _listen(self) -> HttpServer:
-        methods = zcashd_methods()
-        methods.update(control_methods(methods, stop=self.request_stop))
-        credentials = Credentials(*self._login) if self._login else write_cookie(self._datadir)
-        self.user = credentials.user
-        return HttpServer(self._address, rpc=Rpc(self._node, methods=methods), credentials=credentials)
+    def _listen(self) -> None:
+        # Of both ports together: a fault that is switched on at one is met at the other.
+        switches = Switches(Faults(), stop=self.request_stop)
+        for port in filter(None, (self._wallet_port, self._node_port)):
+            methods = methods_of(port.dialect, switches=switches)
+            port.start(self._node, methods=methods, faults=switches.faults)
+            self._started.append(port)
+        self._node.on_restart = self._renew_cookies
+
+    def _renew_cookies(self) -> None:
+        for port in self._started:
+            port.renew_cookie()
 
     def stop(self) -> None:
         """Stop serving, cut all connections and let go of the data directory; safe to call twice."""
-        if not self._threads:
+        if not self._started:
             return
         self._stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._server.close_connections()
-        for thread in self._threads:
-            thread.join()
-        self._threads = []
-        if not self._login:
-            remove_cookie(self._datadir)
+        self._stop_ports()
+        if self._miner:
+            self._miner.join()
+        self._miner = None
         self._node.close()
+
+    def _stop_ports(self) -> None:
+        while self._started:
+            self._started.pop().stop()
 
     def request_stop(self) -> None:
         """Make `wait` return; may be called from a signal handler."""
@@ -95,9 +114,28 @@ class SimNode:
 
     @property
     def url(self) -> str:
-        """The URL to call, without credentials."""
-        host, port = self._server.server_address[:2]
-        return f"http://{host!s}:{port}"
+        """The URL of the wallet, without credentials."""
+        return self._wallet_port.url
+
+    @property
+    def node_url(self) -> str | None:
+        """The URL of zebrad's methods, None without a second port."""
+        return self._node_port.url if self._node_port else None
+
+    @property
+    def user(self) -> str:
+        """The name that the wallet is called with."""
+        return self._wallet_port.user
+
+    @property
+    def cookie_file(self) -> Path:
+        """Where the wallet's cookie is, unless zcashd has a password instead."""
+        return self._wallet_port.cookie_file
+
+    @property
+    def node_cookie_file(self) -> Path | None:
+        """Where zebrad's cookie is, None without a second port."""
+        return self._node_port.cookie_file if self._node_port else None
 
     @property
     def height(self) -> int:

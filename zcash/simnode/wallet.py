@@ -38,13 +38,16 @@ class Wallet:
         self.accounts: list[dict[int, WalletAddress]] = []
         self._by_text: dict[str, WalletAddress] = {}
         self._by_receiver: dict[Receiver, WalletAddress] = {}
+        self._internal: dict[Receiver, int] = {}
         self._next_index: list[int] = []
 
     def add_account(self) -> int:
         """Add an account and return its number."""
+        account = len(self.accounts)
         self.accounts.append({})
         self._next_index.append(0)
-        return len(self.accounts) - 1
+        self._internal |= {self.internal_receiver(account, each): account for each in _RECEIVER_BYTES}
+        return account
 
     def add_address(self, account: int, index: int, *, typecodes: Iterable[int]) -> WalletAddress:
         """Derive an address that is the wallet's from now on; the index must be unused and have one."""
@@ -60,8 +63,26 @@ class Wallet:
         return self._by_text.get(text)
 
     def owner(self, receiver: Receiver) -> WalletAddress | None:
-        """Return the wallet's address that has this receiver."""
+        """Return the wallet's address that has this receiver; an internal one is in no address."""
         return self._by_receiver.get(receiver)
+
+    def account_of(self, receiver: Receiver) -> int | None:
+        """Return the account that a receiver belongs to, internal ones included."""
+        owner = self.owner(receiver)
+        return owner.account if owner else self._internal.get(receiver)
+
+    def is_internal(self, receiver: Receiver) -> bool:
+        """Return whether a receiver is one that an account sends its change to."""
+        return receiver in self._internal
+
+    def internal_receiver(self, account: int, typecode: int) -> Receiver:
+        """Return where an account sends its change of a kind; transparent: what waits to be paid on."""
+        return self._receiver(account, 0, typecode, purpose=b"internal")
+
+    def receivers(self, account: int) -> list[Receiver]:
+        """Return all receivers of an account, internal ones last."""
+        external = [each for address in self.accounts[account].values() for each in address.receivers]
+        return external + [self.internal_receiver(account, typecode) for typecode in _RECEIVER_BYTES]
 
     def has_index(self, account: int, index: int, *, typecodes: Iterable[int]) -> bool:
         """Return whether an address exists at an index: for Sapling only about every second has one."""
@@ -79,8 +100,8 @@ class Wallet:
             index += 1
         return index
 
-    def _receiver(self, account: int, index: int, typecode: int) -> Receiver:
-        data = self._digest(account, index, typecode, purpose=b"receiver")
+    def _receiver(self, account: int, index: int, typecode: int, *, purpose: bytes = b"receiver") -> Receiver:
+        data = self._digest(account, index, typecode, purpose=purpose)
         return Receiver(typecode, data[: _RECEIVER_BYTES[typecode]])
 
     def _digest(self, account: int, index: int, typecode: int, *, purpose: bytes) -> bytes:

@@ -9,7 +9,8 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
+from django.db import connection
 
 from billing import rounds
 from core import clock
@@ -19,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Settle every running permission, end what has expired, look for payments and credit them."
+    help = "Settle every running permission, end what has expired, look for payments, credit and refund."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--loop", action="store_true", help="go on until stopped, every interval")
@@ -40,13 +41,14 @@ class Command(BaseCommand):
     def _once(self) -> None:
         try:
             self._all()
-        except (DatabaseError, DomainError) as error:
+        except (AnyDatabaseError, DomainError) as error:
             raise CommandError(str(error)) from error
 
     def _all(self) -> None:
         run = rounds.interval_round()
         ended = rounds.expiry_round()
         credited = rounds.deposit_round()
+        rounds.refund_round()
         self.stdout.write(
             f"settled {run.permissions} permissions and {run.events} events, looked at {ended} that were due"
             f" to end, credited {'nothing: the node is away' if credited is None else credited}"
@@ -75,19 +77,21 @@ def _take_over() -> None:
     rounds.expiry_round()
     if rounds.scan_is_late():
         rounds.deposit_round(insist=True)
+        rounds.refund_round()
 
 
 def _all_rounds() -> None:
     rounds.interval_round()
     rounds.expiry_round()
     rounds.deposit_round()
+    rounds.refund_round()
 
 
 def _guarded(step: Callable[[], None]) -> None:
     """Survive what a later round can survive, and say it; a dead connection is replaced."""
     try:
         step()
-    except (DatabaseError, DomainError) as error:
+    except (AnyDatabaseError, DomainError) as error:
         log.warning("billing_round_failed", error=str(error), advice="it is tried again")
         connection.close()
         clock.forget()

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from billing.rules import TRANSACTION_TRANSITIONS
+from billing.rules import REFUND_TRANSITIONS, SEND_TRANSITIONS, TRANSACTION_TRANSITIONS
 from sessions_app.rules import SESSION_TRANSITIONS
 from zcash.rules import DEPOSIT_TRANSITIONS, PERMISSION_TRANSITIONS
 
@@ -17,6 +17,8 @@ _MACHINES: dict[str, Mapping[Any, AbstractSet[Any]]] = {
     "Deposit": DEPOSIT_TRANSITIONS,
     "Session": SESSION_TRANSITIONS,
     "Transaction": TRANSACTION_TRANSITIONS,
+    "Refund": REFUND_TRANSITIONS,
+    "Outgoing transaction of the wallet": SEND_TRANSITIONS,
 }
 
 

@@ -1,0 +1,143 @@
+"""The guard before every send: the account has paid nothing that the database does not know.
+
+A database restored from a backup has forgotten what was sent since. A transaction that pays just what
+waiting refunds ask for is theirs; any other stops all sending until a person has explained it
+(`manage.py reconcile`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from django.db.models import F
+
+from billing import sends
+from billing.errors import SendsHalted
+from billing.matching import asked, is_same
+from billing.models import ForeignSend, Refund, SendGuard
+from billing.rules import RefundStatus
+from core.db import operation
+from zcash.models import WatchedChain
+from zcash.node.port import NodeStatus, Payment, SentTransaction, WalletPort
+from zcash.rules import LOOK_BACK
+
+log = structlog.get_logger(__name__)
+
+# Blocks: two hours.
+_LOOK_EVERY = 100
+_ADOPTABLE = (RefundStatus.QUEUED, RefundStatus.FAILED)
+
+
+def check(*, wallet: WalletPort, status: NodeStatus, chain: WatchedChain, now: datetime) -> None:
+    """Look at what the account has paid since the last look; let nothing unknown pass.
+
+    Raises:
+        SendsHalted: there is a transaction without an explanation, or money left by one that is not listed.
+        NodeUnavailable: the node is away.
+    """
+    guard, _ = SendGuard.objects.get_or_create(pk=1, defaults={"checked_height": chain.pinned_height})
+    since_height = max(chain.pinned_height, guard.checked_height - LOOK_BACK)
+    found = wallet.outgoing(
+        since_height=since_height, known_txids=sends.known_txids(since_height=since_height)
+    )
+    known = sends.accounted_for(each.txid for each in found.transactions)
+    for transaction in found.transactions:
+        # What expired was never paid.
+        if transaction.txid not in known and not transaction.expired:
+            _explain(transaction, status=status, now=now)
+    _drop_what_is_known_now(now=now)
+    halted = _reason(complete=found.complete)
+    SendGuard.objects.filter(pk=1).update(
+        halted=halted, checked_height=F("checked_height") if halted else status.height
+    )
+    if halted:
+        log.error("sends_halted", reason=halted, advice="look at it with `manage.py reconcile`")
+        raise SendsHalted(halted)
+
+
+def is_due() -> bool:
+    """Return whether the last look is so long ago that there should be one without a refund to send."""
+    chain = WatchedChain.objects.filter(pk=1).first()
+    if chain is None or chain.tip_height is None:
+        return False
+    checked = SendGuard.objects.filter(pk=1).values_list("checked_height", flat=True).first()
+    return chain.tip_height - (chain.pinned_height if checked is None else checked) > _LOOK_EVERY
+
+
+def halted() -> str:
+    """Return why nothing is sent, empty where sending goes on."""
+    return SendGuard.objects.filter(pk=1).values_list("halted", flat=True).first() or ""
+
+
+def unexplained() -> list[ForeignSend]:
+    """Return the transactions that stop all sending."""
+    return list(ForeignSend.objects.filter(explanation="").order_by("id"))
+
+
+def point_out(txid: str, *, wallet: WalletPort, now: datetime) -> bool:
+    """Let a transaction be looked at that the wallet does not list; False where the wallet does not know it.
+
+    Of what gave no change only a person can tell. It may be what a refund of unknown outcome waits for.
+
+    Raises:
+        NodeUnavailable: the node is away.
+    """
+    if sends.accounted_for([txid]) or ForeignSend.objects.filter(txid=txid).exists():
+        return True
+    if wallet.transaction(txid) is None:
+        return False
+    with operation():
+        ForeignSend.objects.get_or_create(txid=txid, defaults={"payments": [], "first_seen_at": now})
+    return True
+
+
+def explain(txid: str, *, explanation: str, now: datetime) -> bool:
+    """Write down a person's explanation of a transaction; False where there is none to explain."""
+    waiting = ForeignSend.objects.filter(txid=txid, explanation="")
+    with operation():
+        return bool(waiting.update(explanation=explanation, explained_at=now))
+
+
+def _drop_what_is_known_now(*, now: datetime) -> None:
+    """A refund that was queued, or found, later than its transaction was seen explains it."""
+    waiting = ForeignSend.objects.filter(explanation="")
+    known = sends.accounted_for(waiting.values_list("txid", flat=True))
+    with operation():
+        waiting.filter(txid__in=known).update(explanation="it pays refunds", explained_at=now)
+
+
+def _reason(*, complete: bool) -> str:
+    if not complete:
+        return "the wallet does not show all of what the account has paid"
+    waiting = unexplained()
+    if not waiting:
+        return ""
+    return f"the account has paid what this database does not know: {', '.join(w.txid for w in waiting[:3])}"
+
+
+def _explain(transaction: SentTransaction, *, status: NodeStatus, now: datetime) -> None:
+    with operation():
+        refunds = _refunds_paid_by(transaction.payments)
+        if refunds is not None:
+            send = sends.adopt(transaction.payments, transaction.txid, tip_height=status.height, now=now)
+            for refund in refunds:
+                sends.carry(refund, to=RefundStatus.SENT, now=now, reason="found on the chain", send=send)
+            log.warning("refund_found_on_chain", txid=transaction.txid, refunds=len(refunds))
+            return
+        ForeignSend.objects.get_or_create(
+            txid=transaction.txid,
+            defaults={"payments": sends.describe(transaction), "first_seen_at": now},
+        )
+
+
+def _refunds_paid_by(payments: Sequence[Payment]) -> list[Refund] | None:
+    """Return waiting refunds that a transaction pays, one for each payment; None where one is over."""
+    waiting = list(Refund.objects.filter(status__in=_ADOPTABLE).select_for_update(no_key=True).order_by("id"))
+    found = []
+    for payment in payments:
+        refund = next((each for each in waiting if is_same(payment, asked(each))), None)
+        if refund is None:
+            return None
+        waiting.remove(refund)
+        found.append(refund)
+    return found or None

@@ -1,0 +1,342 @@
+"""Refunds: what an ended permission has left goes back to its viewer.
+
+Queuing moves the money from the permission into a refund; the journal of `billing.sends` pays it out.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID, uuid5
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, IntegrityError, OperationalError
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from billing import outgoing, sends
+from billing.errors import RefundUnderWay
+from billing.matching import asked
+from billing.models import Refund, Transaction, WalletSend
+from billing.rules import UNFINISHED_REFUND, RefundCause, RefundStatus
+from core import db
+from core.amounts import parse_zec, zec_text
+from core.clock import to_ms
+from core.errors import Busy, DomainError, Invalid
+from zcash import audit, money, permissions, queries, reorgs, watch
+from zcash.addresses import Address, AddressError, Kind, Network, parse
+from zcash.fees import fee_zat, share_a_pool
+from zcash.models import Deposit, SpendingPermission, WatchedChain
+from zcash.node.port import PrivacyPolicy, WalletPort
+from zcash.rules import CLOSED, DepositStatus
+
+log = structlog.get_logger(__name__)
+
+# zallet's limit of recipients in one transaction.
+_BATCH = 50
+# How many of those that wait are looked at for the next transaction.
+_PAGE = 500
+_NOT_SENT = (RefundStatus.QUEUED, RefundStatus.FAILED)
+_UNDER_WAY = (RefundStatus.SENDING, RefundStatus.UNKNOWN, RefundStatus.SENT)
+_OPEN = (RefundStatus.QUEUED, RefundStatus.FAILED)
+_MANY_ATTEMPTS = 3
+
+
+def queue_left_over(permission: SpendingPermission, *, now: datetime, actor: str) -> Refund | None:
+    """Move what a locked, ended permission has left into a refund; a step.
+
+    None where there is nothing, where it is below the minimum (it stays claimable), or where an earlier
+    refund is still under way: the next sweep asks again then.
+    """
+    db.require_transaction()
+    if permission.status not in CLOSED or not permission.refund_due or _has_unfinished(permission):
+        return None
+    address = permission.refund_address or permission.wallet_address
+    fee = fee_of(permission, address=address)
+    if permission.remaining_zat - fee < minimum_zat():
+        money.refund_looked_at(permission)
+        return None
+    refund = _insert(permission, address=address, fee=fee, now=now)
+    money.set_aside(
+        permission,
+        amount_zat=refund.amount_zat,
+        now=now,
+        actor=actor,
+        details={"refund_id": str(refund.public_id), "fee_zat": fee, "address": address},
+    )
+    sends.announce(refund, now=now)
+    return refund
+
+
+def cancel_waiting(permission: SpendingPermission, *, now: datetime) -> None:
+    """Put what waits in refunds of a locked permission back, before a reversal takes from it; a step."""
+    db.require_transaction()
+    waiting = Refund.objects.filter(permission=permission, status__in=_NOT_SENT)
+    for refund in waiting.select_for_update(no_key=True).order_by("id"):
+        sends.carry(refund, to=RefundStatus.CANCELLED, now=now, reason="its payment has left the chain")
+        details = {"refund_id": str(refund.public_id)}
+        money.put_back(permission, amount_zat=refund.amount_zat, now=now, actor=audit.CHAIN, details=details)
+
+
+def queue_due(*, now: datetime) -> int:
+    """Queue the refund of every permission that ended with money left; return how many were queued."""
+    queued = 0
+    due = SpendingPermission.objects.filter(refund_due=True).order_by("id").values_list("pk", flat=True)
+    # All ids at once: a cursor of the server would have to outlive the transactions in between.
+    for permission_id in due:
+        try:
+            with db.operation():
+                permission = queries.lock(permission_id)
+                queued += queue_left_over(permission, now=now, actor=audit.ENGINE) is not None
+        except Busy:
+            log.info("refund_left_a_busy_permission", permission=permission_id)
+        except OperationalError:
+            raise
+        except (DomainError, DatabaseError, ValueError) as error:
+            log.exception("refund_not_queued", permission=permission_id, error=str(error))
+        except AddressError as error:
+            # One address that was taken in by older rules must not keep everybody else's money.
+            log.exception("refund_not_queued", permission=permission_id, error=str(error))
+    return queued
+
+
+def requeue_failed(*, now: datetime) -> int:
+    """Queue failed refunds again whose time for another try has come; return how many."""
+    failed = Refund.objects.filter(status=RefundStatus.FAILED, not_before__lte=now)
+    requeued = 0
+    for refund_id in failed.order_by("id").values_list("pk", flat=True)[:500]:
+        requeued += retry(refund_id, now=now)
+    return requeued
+
+
+def retry(refund_id: int, *, now: datetime) -> bool:
+    """Queue a failed refund again; False: it has not failed, or another of its permission is under way."""
+    try:
+        with db.operation():
+            refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
+            if refund.status != RefundStatus.FAILED:
+                return False
+            sends.carry(refund, to=RefundStatus.QUEUED, now=now, reason=refund.reason)
+    except IntegrityError as error:
+        if db.constraint(error) == "billing_refund_one_unfinished":
+            return False
+        raise
+    return True
+
+
+def send_next(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> WalletSend | None:
+    """Send the refunds whose turn it is, at most 50 in one transaction; None where there is nothing to do.
+
+    The caller holds the lock on sending. The wallet's other payments are checked first, and from time to time
+    without a refund: a restored database is to be noticed before its next one.
+
+    Raises:
+        SendsHalted: the account has paid what the database does not know.
+        NodeUnavailable: the node is away; nothing was sent.
+    """
+    now = read_clock()
+    is_ready = _ready(now=now).exists()
+    if sends.in_flight() or not (is_ready or outgoing.is_due()):
+        return None
+    if not settings.ZCASH_SERVICE_WALLET:
+        if is_ready:
+            log.error("refunds_wait", advice="set ZCASH_SERVICE_WALLET: refunds are paid from it")
+        return None
+    status = watch.ready_status(wallet)
+    chain = watch.pin(status)
+    if status.locked or wallet.is_sending():
+        return None
+    outgoing.check(wallet=wallet, status=status, chain=chain, now=now)
+    moved = _whose_payment_moved(wallet, now=now)
+    send = _journal_batch(tip_height=status.height, moved=moved, now=read_clock())
+    if send is not None:
+        sends.hand_in(send, wallet=wallet, read_clock=read_clock)
+    return send
+
+
+def waiting_too_long(*, now: datetime) -> int:
+    """Return how many refunds have been due for an hour, or have failed again and again."""
+    due = Q(status=RefundStatus.QUEUED, not_before__lte=now - timedelta(hours=1))
+    failing = Q(status__in=(RefundStatus.QUEUED, RefundStatus.FAILED), attempts__gte=_MANY_ATTEMPTS)
+    return Refund.objects.filter(due | failing).count()
+
+
+def set_address(
+    *, client_id: int, public_id: UUID, address: str, now: datetime, actor: str
+) -> SpendingPermission:
+    """Let the refund of a client's permission go to another canonical address.
+
+    Where money has been seen already it is held back for a day (`REFUND_ADDRESS_DELAY_HOURS`): who has stolen
+    a key must not empty permissions before anybody notices. The same address again changes nothing.
+
+    Raises:
+        PermissionNotFound: not this client's.
+        RefundUnderWay: the wallet has been asked to pay it.
+        Invalid: the fee of paying to this kind of address is more than the refund.
+    """
+    with db.operation():
+        found = queries.of_client(client_id=client_id, public_id=public_id)
+        permission = queries.lock(found.pk)
+        refunds = _lock_unpaid(permission)
+        if address == (permission.refund_address or permission.wallet_address):
+            return permission
+        if any(each.status in _UNDER_WAY for each in refunds):
+            raise RefundUnderWay
+        not_before = None
+        if Deposit.objects.filter(permission=permission).exists():
+            not_before = now + timedelta(hours=settings.REFUND_ADDRESS_DELAY_HOURS)
+        permissions.set_refund_address(
+            permission, address=address, not_before=not_before, now=now, actor=actor
+        )
+        for refund in refunds:
+            _redirect(refund, permission=permission, address=address, not_before=not_before or now)
+    return permission
+
+
+def latest_of(permission: SpendingPermission) -> Refund | None:
+    """Return the refund of a permission that was queued last."""
+    return Refund.objects.filter(permission=permission).select_related("send").order_by("-id").first()
+
+
+def fee_of(permission: SpendingPermission, *, address: str) -> int:
+    """Return the conventional fee (ZIP-317), in zatoshis, of refunding a permission to an address."""
+    return fee_zat(_parse(address), source=_parse(permission.payment_address))
+
+
+def minimum_zat() -> int:
+    """Return the least that is worth a transaction, after its fee, in zatoshis."""
+    return parse_zec(settings.REFUND_MINIMUM)
+
+
+def _has_unfinished(permission: SpendingPermission) -> bool:
+    return Refund.objects.filter(permission=permission, status__in=UNFINISHED_REFUND).exists()
+
+
+def _insert(permission: SpendingPermission, *, address: str, fee: int, now: datetime) -> Refund:
+    number = Refund.objects.filter(permission=permission).count() + 1
+    not_before = max(now, permission.refund_not_before or now)
+    return Refund.objects.create(
+        # The same in a database that was restored and queues it again: the chain may have paid it already.
+        public_id=uuid5(permission.public_id, f"refund {number}"),
+        permission=permission,
+        cause=RefundCause(permission.status),
+        address=address,
+        amount_zat=permission.remaining_zat,
+        fee_zat=fee,
+        memo=_receipt(permission, paid_zat=permission.remaining_zat - fee),
+        created_at=now,
+        not_before=not_before,
+    )
+
+
+def _receipt(permission: SpendingPermission, *, paid_zat: int) -> str:
+    """Return what the viewer reads in the memo, far below the 512 bytes of ZIP-302."""
+    streamed = Transaction.objects.filter(permission=permission, ended_at__isnull=False)
+    stretches = streamed.values_list("started_at", "ended_at")
+    used_ms = sum(to_ms(end) - to_ms(start) for start, end in stretches if end is not None)
+    return (
+        f"PayGo refund\npermission {permission.public_id}\nstreamed {used_ms // 1000} s\n"
+        f"rate {zec_text(permission.rate_zat_per_hour)} ZEC/h\nrefund {zec_text(paid_zat)} ZEC"
+    )
+
+
+def _lock_unpaid(permission: SpendingPermission) -> list[Refund]:
+    """Lock the refunds of a locked permission that are not final; several can have failed."""
+    unpaid = Refund.objects.filter(permission=permission, status__in=(*_OPEN, *_UNDER_WAY))
+    return list(unpaid.select_for_update(no_key=True).order_by("id"))
+
+
+def _redirect(refund: Refund, *, permission: SpendingPermission, address: str, not_before: datetime) -> None:
+    fee = fee_of(permission, address=address)
+    if refund.amount_zat <= fee:
+        raise Invalid("paying to this kind of address costs more than the refund", field="refund_address")
+    refund.address = address
+    refund.fee_zat = fee
+    refund.memo = _receipt(permission, paid_zat=refund.amount_zat - fee)
+    refund.not_before = max(refund.not_before, not_before)
+    # What the old address could not take says nothing of the new one.
+    refund.attempts = 0
+    refund.save(update_fields=["address", "fee_zat", "memo", "not_before", "attempts"])
+
+
+def _ready(*, now: datetime) -> QuerySet[Refund]:
+    """The refunds whose turn it is: what was paid in for them lies deep enough not to be taken back."""
+    tip = WatchedChain.objects.filter(pk=1).values_list("tip_height", flat=True).first() or 0
+    credited = Deposit.objects.filter(permission=OuterRef("permission"), status=DepositStatus.CONFIRMED)
+    shallow = credited.filter(
+        Q(lost_at__isnull=False) | Q(height__gt=tip + 1 - settings.REFUND_CONFIRMATIONS)
+    )
+    # Where a reorg took what a refund was queued from, it waits until the money has come back.
+    queued = Refund.objects.filter(
+        status=RefundStatus.QUEUED, not_before__lte=now, permission__shortfall_zat=0
+    )
+    return queued.exclude(Exists(shallow)).select_related("permission").order_by("id")
+
+
+def _whose_payment_moved(wallet: WalletPort, *, now: datetime) -> set[int]:
+    """Return the permissions with a payment that is not in the block any more in which it was found.
+
+    A reversal needs evidence that it is gone, a refund that it is there. The watcher may not have looked
+    since a reorg, or the wallet may not know the transaction.
+    """
+    waiting = list(_ready(now=now).values_list("permission", flat=True)[:_PAGE])
+    credited = Deposit.objects.filter(permission__in=waiting, status=DepositStatus.CONFIRMED)
+    moved = set()
+    for height, block_hash in credited.values_list("height", "block_hash").distinct():
+        if height is None or wallet.block_hash(height) != block_hash:
+            # However deep it was: the watcher looks at the last blocks alone, and it would wait for good.
+            for deposit in credited.filter(height=height, block_hash=block_hash).order_by("pk"):
+                reorgs.check(deposit, wallet=wallet, now=now)
+                moved.add(deposit.permission_id)
+    return moved
+
+
+def _journal_batch(*, tip_height: int, moved: set[int], now: datetime) -> WalletSend | None:
+    """Write down the next transaction and its refunds, locked, in one transaction."""
+    with db.operation():
+        waiting = list(_ready(now=now).select_for_update(no_key=True, of=("self",))[:_PAGE])
+        batch = _batch([refund for refund in waiting if refund.permission_id not in moved])
+        if not batch:
+            return None
+        policy = _policy(batch[0])
+        send = sends.journal(
+            [asked(refund) for refund in batch], policy=policy, tip_height=tip_height, now=now
+        )
+        for refund in batch:
+            sends.carry(refund, to=RefundStatus.SENDING, now=now, send=send)
+    return send
+
+
+def _batch(waiting: list[Refund]) -> list[Refund]:
+    """Return refunds that go out together: of equal privacy, no address twice; one that failed goes alone."""
+    if not waiting:
+        return []
+    first = waiting[0]
+    if first.attempts or _kind_goes_alone(first):
+        return [first]
+    policy = _policy(first)
+    batch: dict[str, Refund] = {}
+    for refund in waiting:
+        if not refund.attempts and not _kind_goes_alone(refund) and _policy(refund) is policy:
+            batch.setdefault(refund.address, refund)
+    return list(batch.values())[:_BATCH]
+
+
+def _kind_goes_alone(refund: Refund) -> bool:
+    """A TEX address takes two transactions: together with others none of them could be told apart."""
+    return _parse(refund.address).kind is Kind.TEX
+
+
+def _policy(refund: Refund) -> PrivacyPolicy:
+    """Return what paying a refund has to reveal: nothing, where the money need not change its pool.
+
+    A shielded payment that failed once may reveal its amount, as crossing from one pool to another does.
+    """
+    recipient = _parse(refund.address)
+    if recipient.is_transparent:
+        return PrivacyPolicy.RECIPIENTS
+    if refund.attempts or not share_a_pool(recipient, _parse(refund.permission.payment_address)):
+        return PrivacyPolicy.AMOUNTS
+    return PrivacyPolicy.FULL
+
+
+def _parse(address: str) -> Address:
+    return parse(address, network=Network(settings.ZCASH_NETWORK))

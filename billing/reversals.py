@@ -1,0 +1,124 @@
+"""Reversals: taking back credits whose payment a reorg has removed from the chain."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, OperationalError
+
+from billing import expiry, grants, metering, refunds
+from core import db
+from core.amounts import parse_zec, zec_text
+from core.errors import Busy, DomainError
+from sessions_app import sessions
+from sessions_app.rules import EndReason
+from zcash import audit, deposits, money, permissions, queries, reorgs
+from zcash.models import Deposit, SpendingPermission
+from zcash.rules import PermissionStatus, SuspensionReason
+
+log = structlog.get_logger(__name__)
+
+
+def reverse_lost(*, now: datetime, limited: bool = True) -> int:
+    """Reverse every credited deposit that the chain has lost; return how many were.
+
+    More of them, or more money, than the settings allow for one pass reverses none: a wallet that is wrong
+    must not empty everybody's permission. An operator looks and calls without the limit.
+    """
+    waiting = list(reorgs.lost())
+    if limited and is_too_much(waiting):
+        log.error(
+            "reversals_stopped",
+            deposits=len(waiting),
+            amount=zec_text(sum(each.amount_zat for each in waiting)),
+            advice="compare with another node; then `manage.py reversals --apply`",
+        )
+        return 0
+    reversed_now = 0
+    for deposit in waiting:
+        try:
+            reversed_now += reverse(deposit, now=now)
+        except Busy:
+            log.info("reversal_left_a_busy_permission", deposit=deposit.pk)
+        except OperationalError:
+            raise
+        except (DomainError, DatabaseError, AssertionError) as error:
+            log.exception("deposit_not_reversed", deposit=deposit.pk, error=str(error))
+    return reversed_now
+
+
+def is_too_much(waiting: Sequence[Deposit]) -> bool:
+    """Whether so many reversals at once are more likely a fault than a reorg."""
+    total_zat = sum(each.amount_zat for each in waiting)
+    limit_zat = parse_zec(settings.MAX_REVERSAL_AMOUNT_PER_PASS)
+    return len(waiting) > settings.MAX_REVERSALS_PER_PASS or total_zat > limit_zat
+
+
+def reverse(deposit: Deposit, *, now: datetime) -> bool:
+    """Take one lost deposit back; what was streamed of it is the platform's loss. False: no longer lost."""
+    return db.again(lambda: _reverse_once(deposit.pk, permission_id=deposit.permission_id, now=now))
+
+
+def _reverse_once(deposit_id: int, *, permission_id: int, now: datetime) -> bool:
+    with db.operation():
+        permission, active = expiry.lock_current(permission_id, now=now)
+        deposit = deposits.lock_lost(deposit_id)
+        if deposit is None:
+            return False
+        granted = _granted(active)
+        at = queries.not_before_the_meter(permission, now=now)
+        deposits.mark_reversed(deposit, permission=permission, now=at)
+        refunds.cancel_waiting(permission, now=at)
+        details = {"txid": deposit.txid, "pool": deposit.pool, "output_index": deposit.output_index}
+        shortfall_zat = money.take_back(permission, amount_zat=deposit.amount_zat, now=at, details=details)
+        if shortfall_zat:
+            log.error("platform_loss", permission=permission.pk, amount=zec_text(shortfall_zat))
+        _stop_where_unpaid(permission, at=at)
+        _announce_earlier_ends(active, granted, now=at)
+    return True
+
+
+def _granted(active: SpendingPermission | None) -> dict[int, datetime]:
+    """Return until when the wallet's sessions may stream, by their primary key."""
+    return grants.of(active, metering.open_transactions(active)).until if active else {}
+
+
+def _announce_earlier_ends(
+    active: SpendingPermission | None, granted: dict[int, datetime], *, now: datetime
+) -> None:
+    """Tell the vendors of sessions that run on, on less money than they were told of."""
+    if not granted:
+        return
+    assert active is not None, "somebody granted it"
+    active.refresh_from_db()
+    running = metering.open_transactions(active)
+    until = grants.of(active, running).until
+    for session in [each.session for each in running]:
+        if until[session.pk] < granted[session.pk]:
+            sessions.announce_grant_changed(session, granted_until=until[session.pk], now=now)
+
+
+def _stop_where_unpaid(permission: SpendingPermission, *, at: datetime) -> None:
+    is_paid = permission.credited_zat - permission.reversed_zat >= permission.requested_zat
+    if permission.status == PermissionStatus.ACTIVE:
+        if not is_paid:
+            _leave(permission, to=PermissionStatus.SUSPENDED, reason=EndReason.PERMISSION_SUSPENDED, at=at)
+        elif permission.remaining_zat == 0:
+            _leave(permission, to=PermissionStatus.EXHAUSTED, reason=EndReason.EXHAUSTED, at=at)
+    elif permission.status == PermissionStatus.QUEUED and not (is_paid and permission.remaining_zat):
+        _change(permission, to=PermissionStatus.SUSPENDED, at=at)
+
+
+def _leave(permission: SpendingPermission, *, to: PermissionStatus, reason: EndReason, at: datetime) -> None:
+    """Let the active permission stop: its sessions end, and the next in the queue becomes active."""
+    metering.stop_all(permission, at=at, now=at, reason=reason)
+    _change(permission, to=to, at=at)
+    metering.hand_over(permission, at=at, now=at)
+
+
+def _change(permission: SpendingPermission, *, to: PermissionStatus, at: datetime) -> None:
+    held = SuspensionReason.REVERSAL if to is PermissionStatus.SUSPENDED else None
+    permissions.change_status(
+        permission, to=to, effective_at=at, booked_at=at, actor=audit.CHAIN, suspended_for=held
+    )
