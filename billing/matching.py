@@ -43,7 +43,12 @@ def is_same(output: Payment, payment: Payment) -> bool:
         return False
     if output.memo is not None and payment.memo is not None and output.memo != payment.memo:
         return False
-    return output.address == payment.address or bool(_receivers(output.address) & _receivers(payment.address))
+    return is_same_recipient(output.address, payment.address)
+
+
+def is_same_recipient(one: str, other: str) -> bool:
+    """Whether two addresses have a receiver in common."""
+    return one == other or bool(_receivers(one) & _receivers(other))
 
 
 def _receivers(address: str) -> frozenset[Receiver]:

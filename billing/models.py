@@ -150,6 +150,8 @@ class Refund(models.Model):
     memo = models.TextField()
     send = models.ForeignKey(WalletSend, on_delete=models.PROTECT, null=True, related_name="refunds")
     attempts = models.IntegerField(default=0)
+    # It was in a batch that failed: whoever spoiled it must not spoil it again.
+    alone = models.BooleanField(default=False)
     reason = models.TextField(default="")
     created_at = models.DateTimeField()
     not_before = models.DateTimeField()
@@ -202,6 +204,8 @@ class ForeignSend(models.Model):
 
     txid = models.TextField(unique=True)
     payments = models.JSONField()
+    # The tip when it was seen: it was mined at most so high, or waits.
+    seen_height = models.IntegerField()
     first_seen_at = models.DateTimeField()
     explanation = models.TextField(default="")
     explained_at = models.DateTimeField(null=True)

@@ -7,19 +7,21 @@ waiting refunds ask for is theirs; any other stops all sending until a person ha
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 import structlog
-from django.db.models import F
+from django.db.models import F, Q
 
 from billing import sends
 from billing.errors import SendsHalted
-from billing.matching import asked, is_same
+from billing.matching import asked, is_same, is_same_recipient
 from billing.models import ForeignSend, Refund, SendGuard
 from billing.rules import RefundStatus
 from core.db import operation
-from zcash.models import WatchedChain
+from core.errors import Conflict
+from zcash.models import SpendingPermission, WatchedChain
 from zcash.node.port import NodeStatus, Payment, SentTransaction, WalletPort
-from zcash.rules import LOOK_BACK
+from zcash.rules import CLOSED, LOOK_BACK
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +44,9 @@ def check(*, wallet: WalletPort, status: NodeStatus, chain: WatchedChain, now: d
     )
     known = sends.accounted_for(each.txid for each in found.transactions)
     for transaction in found.transactions:
-        # What expired was never paid.
-        if transaction.txid not in known and not transaction.expired:
+        if transaction.expired:
+            _forget(transaction)
+        elif transaction.txid not in known:
             _explain(transaction, status=status, now=now)
     _drop_what_is_known_now(now=now)
     halted = _reason(complete=found.complete)
@@ -74,7 +77,7 @@ def unexplained() -> list[ForeignSend]:
     return list(ForeignSend.objects.filter(explanation="").order_by("id"))
 
 
-def point_out(txid: str, *, wallet: WalletPort, now: datetime) -> bool:
+def point_out(txid: str, *, wallet: WalletPort, tip_height: int, now: datetime) -> bool:
     """Let a transaction be looked at that the wallet does not list; False where the wallet does not know it.
 
     Of what gave no change only a person can tell. It may be what a refund of unknown outcome waits for.
@@ -87,8 +90,47 @@ def point_out(txid: str, *, wallet: WalletPort, now: datetime) -> bool:
     if wallet.transaction(txid) is None:
         return False
     with operation():
-        ForeignSend.objects.get_or_create(txid=txid, defaults={"payments": [], "first_seen_at": now})
+        ForeignSend.objects.get_or_create(
+            txid=txid, defaults={"payments": [], "seen_height": tip_height, "first_seen_at": now}
+        )
     return True
+
+
+def claims(txid: str) -> list[str]:
+    """Return whose money an unexplained transaction may have paid, a sentence each.
+
+    An explanation would let it be paid again: a refund that waits for the same recipient, and a permission
+    that a restored database still takes for alive.
+    """
+    foreign = ForeignSend.objects.filter(txid=txid, explanation="").first()
+    if foreign is None:
+        return []
+    paid = [payment["address"] for payment in foreign.payments]
+    waiting = Refund.objects.filter(status__in=_ADOPTABLE).order_by("id")
+    found = [
+        f"refund {each.public_id} waits for the same recipient"
+        for each in waiting
+        if any(is_same_recipient(address, each.address) for address in paid)
+    ]
+    target = Q(refund_address__in=paid) | Q(refund_address=None, wallet_address__in=paid)
+    alive = SpendingPermission.objects.filter(target).exclude(status__in=CLOSED).order_by("id")[:20]
+    return found + [f"permission {each.public_id} is {each.status} and refunds there" for each in alive]
+
+
+def settle(txid: str, *, refund_ids: Sequence[UUID], tip_height: int, now: datetime) -> None:
+    """Book waiting refunds as paid by a transaction, on a person's word.
+
+    Raises:
+        Conflict: one of them does not wait.
+    """
+    with operation():
+        found = Refund.objects.filter(public_id__in=refund_ids, status__in=_ADOPTABLE)
+        refunds = list(found.select_for_update(no_key=True).order_by("id"))
+        if len(refunds) != len(set(refund_ids)):
+            raise Conflict("one of these refunds does not exist or does not wait")
+        send = sends.adopt([asked(each) for each in refunds], txid, tip_height=tip_height, now=now)
+        for refund in refunds:
+            sends.carry(refund, to=RefundStatus.SENT, now=now, reason="booked by an operator", send=send)
 
 
 def explain(txid: str, *, explanation: str, now: datetime) -> bool:
@@ -115,6 +157,12 @@ def _reason(*, complete: bool) -> str:
     return f"the account has paid what this database does not know: {', '.join(w.txid for w in waiting[:3])}"
 
 
+def _forget(transaction: SentTransaction) -> None:
+    """What expired was never paid."""
+    with operation():
+        ForeignSend.objects.filter(txid=transaction.txid, explanation="").delete()
+
+
 def _explain(transaction: SentTransaction, *, status: NodeStatus, now: datetime) -> None:
     with operation():
         refunds = _refunds_paid_by(transaction.payments)
@@ -126,7 +174,11 @@ def _explain(transaction: SentTransaction, *, status: NodeStatus, now: datetime)
             return
         ForeignSend.objects.get_or_create(
             txid=transaction.txid,
-            defaults={"payments": sends.describe(transaction), "first_seen_at": now},
+            defaults={
+                "payments": sends.describe(transaction),
+                "seen_height": status.height,
+                "first_seen_at": now,
+            },
         )
 
 

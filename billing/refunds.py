@@ -21,7 +21,7 @@ from core import db
 from core.amounts import parse_zec, zec_text
 from core.clock import to_ms
 from core.errors import Busy, DomainError, Invalid
-from zcash import audit, money, permissions, queries, reorgs, watch
+from zcash import audit, money, permissions, queries, reorgs, wallets, watch
 from zcash.addresses import Address, AddressError, Kind, Network, parse
 from zcash.fees import fee_zat, share_a_pool
 from zcash.models import Deposit, SpendingPermission, WatchedChain
@@ -30,11 +30,10 @@ from zcash.rules import CLOSED, DepositStatus
 
 log = structlog.get_logger(__name__)
 
-# zallet's limit of recipients in one transaction.
-_BATCH = 50
+# zallet takes 50 actions in one transaction, its change among them.
+_BATCH = 40
 # How many of those that wait are looked at for the next transaction.
 _PAGE = 500
-_NOT_SENT = (RefundStatus.QUEUED, RefundStatus.FAILED)
 _UNDER_WAY = (RefundStatus.SENDING, RefundStatus.UNKNOWN, RefundStatus.SENT)
 _OPEN = (RefundStatus.QUEUED, RefundStatus.FAILED)
 _MANY_ATTEMPTS = 3
@@ -50,6 +49,10 @@ def queue_left_over(permission: SpendingPermission, *, now: datetime, actor: str
     if permission.status not in CLOSED or not permission.refund_due or _has_unfinished(permission):
         return None
     address = permission.refund_address or permission.wallet_address
+    if wallets.is_own(address):
+        log.error("refund_to_ourselves", permission=permission.pk, advice="set another refund address")
+        money.refund_looked_at(permission)
+        return None
     fee = fee_of(permission, address=address)
     if permission.remaining_zat - fee < minimum_zat():
         money.refund_looked_at(permission)
@@ -69,7 +72,7 @@ def queue_left_over(permission: SpendingPermission, *, now: datetime, actor: str
 def cancel_waiting(permission: SpendingPermission, *, now: datetime) -> None:
     """Put what waits in refunds of a locked permission back, before a reversal takes from it; a step."""
     db.require_transaction()
-    waiting = Refund.objects.filter(permission=permission, status__in=_NOT_SENT)
+    waiting = Refund.objects.filter(permission=permission, status__in=_OPEN)
     for refund in waiting.select_for_update(no_key=True).order_by("id"):
         sends.carry(refund, to=RefundStatus.CANCELLED, now=now, reason="its payment has left the chain")
         details = {"refund_id": str(refund.public_id)}
@@ -108,11 +111,21 @@ def requeue_failed(*, now: datetime) -> int:
 
 
 def retry(refund_id: int, *, now: datetime) -> bool:
-    """Queue a failed refund again; False: it has not failed, or another of its permission is under way."""
+    """Queue a failed refund again; False: it has not failed, or another of its permission is under way.
+
+    Where a reorg took its payment while it was under way, its money covers that loss first.
+    """
     try:
         with db.operation():
+            permission = queries.lock(
+                Refund.objects.values_list("permission_id", flat=True).get(pk=refund_id)
+            )
             refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
             if refund.status != RefundStatus.FAILED:
+                return False
+            if permission.shortfall_zat:
+                cancel_waiting(permission, now=now)
+                money.cover_shortfall(permission, now=now)
                 return False
             sends.carry(refund, to=RefundStatus.QUEUED, now=now, reason=refund.reason)
     except IntegrityError as error:
@@ -123,7 +136,7 @@ def retry(refund_id: int, *, now: datetime) -> bool:
 
 
 def send_next(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> WalletSend | None:
-    """Send the refunds whose turn it is, at most 50 in one transaction; None where there is nothing to do.
+    """Send the refunds whose turn it is, at most 40 in one transaction; None where there is nothing to do.
 
     The caller holds the lock on sending. The wallet's other payments are checked first, and from time to time
     without a refund: a restored database is to be noticed before its next one.
@@ -310,12 +323,16 @@ def _batch(waiting: list[Refund]) -> list[Refund]:
     if not waiting:
         return []
     first = waiting[0]
-    if first.attempts or _kind_goes_alone(first):
+    if first.alone or first.attempts or _kind_goes_alone(first):
         return [first]
     policy = _policy(first)
     batch: dict[str, Refund] = {}
     for refund in waiting:
-        if not refund.attempts and not _kind_goes_alone(refund) and _policy(refund) is policy:
+        if (
+            not (refund.alone or refund.attempts)
+            and not _kind_goes_alone(refund)
+            and _policy(refund) is policy
+        ):
             batch.setdefault(refund.address, refund)
     return list(batch.values())[:_BATCH]
 

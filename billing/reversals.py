@@ -52,7 +52,9 @@ def is_too_much(waiting: Sequence[Deposit]) -> bool:
     """Whether so many reversals at once are more likely a fault than a reorg."""
     total_zat = sum(each.amount_zat for each in waiting)
     limit_zat = parse_zec(settings.MAX_REVERSAL_AMOUNT_PER_PASS)
-    return len(waiting) > settings.MAX_REVERSALS_PER_PASS or total_zat > limit_zat
+    # A payment in many outputs is one payment: nobody stops the others' reversals with it.
+    payments = {each.txid for each in waiting}
+    return len(payments) > settings.MAX_REVERSALS_PER_PASS or total_zat > limit_zat
 
 
 def reverse(deposit: Deposit, *, now: datetime) -> bool:

@@ -38,8 +38,9 @@ log = structlog.get_logger(__name__)
 # Wallets let a transaction expire so many blocks behind the tip it was built on; then a margin for reorgs.
 EXPIRY_BLOCKS = 40
 MARGIN_BLOCKS = 10
-# zcashd's and zallet's codes of what fails before anything is broadcast (src/rpc/protocol.h).
-_BEFORE_BROADCAST = frozenset({-3, -4, -5, -6, -7, -8, -13, -18})
+# zcashd's and zallet's codes of an operation that failed before anything was broadcast (src/rpc/protocol.h).
+# Not -4: by it fails, too, a transaction that is stored, not taken by the node at once, and sent out later.
+_BEFORE_BROADCAST = frozenset({-3, -5, -6, -7, -8, -13, -18})
 _RETRY_AFTER = timedelta(minutes=10)
 _MAX_DOUBLINGS = 7
 
@@ -137,7 +138,7 @@ def known_txids(*, since_height: int) -> list[str]:
     """Return the transactions known here that can have been mined above a height, in order."""
     built_after = since_height - EXPIRY_BLOCKS - MARGIN_BLOCKS
     paid = WalletSend.objects.exclude(status=SendStatus.FAILED).filter(busy_height__gt=built_after)
-    foreign = ForeignSend.objects.values_list("txid", flat=True)
+    foreign = ForeignSend.objects.filter(seen_height__gt=built_after).values_list("txid", flat=True)
     return sorted({*_all_txids(paid), *foreign})
 
 
@@ -154,8 +155,12 @@ def move(
     with operation():
         if not WalletSend.objects.filter(pk=send.pk, status__in=before).update(**changes):
             return False
-        for refund in Refund.objects.filter(send=send).select_for_update(no_key=True).order_by("id"):
-            carry(refund, to=RefundStatus(to), now=now, reason=reason)
+        refunds = list(Refund.objects.filter(send=send).select_for_update(no_key=True).order_by("id"))
+        for refund in refunds:
+            if to is SendStatus.FAILED and len(refunds) > 1:
+                _leave_batch(refund, now=now, reason=reason)
+            else:
+                carry(refund, to=RefundStatus(to), now=now, reason=reason)
     for field, value in changes.items():
         setattr(send, field, value)
     log.info("wallet_send", send=str(send.public_id), status=str(to), reason=reason, txids=send.txids)
@@ -179,6 +184,15 @@ def carry(
         refund.finished_at = now
     refund.save(update_fields=["status", "reason", "send", "not_before", "attempts", "finished_at"])
     announce(refund, now=now)
+
+
+def _leave_batch(refund: Refund, *, now: datetime, reason: str) -> None:
+    """Let a refund go alone next time, at once: the batch may have failed for another's sake."""
+    carry(refund, to=RefundStatus.FAILED, now=now, reason=reason)
+    refund.alone = True
+    refund.attempts -= 1
+    refund.not_before = now
+    refund.save(update_fields=["alone", "attempts", "not_before"])
 
 
 def announce(refund: Refund, *, now: datetime) -> None:

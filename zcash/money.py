@@ -108,6 +108,24 @@ def put_back(
     )
 
 
+def cover_shortfall(permission: SpendingPermission, *, now: datetime) -> None:
+    """Let what a locked permission that has ended has left cover the loss that a reversal left."""
+    require_transaction()
+    before_zat = permission.remaining_zat
+    covered_zat = min(permission.shortfall_zat, before_zat)
+    permission.shortfall_zat -= covered_zat
+    permission.remaining_zat -= covered_zat
+    permission.save(update_fields=["shortfall_zat", "remaining_zat"])
+    audit.record(
+        permission,
+        action=AuditAction.SHORTFALL_COVERED,
+        before_zat=before_zat,
+        effective_at=now,
+        booked_at=now,
+        actor=audit.ENGINE,
+    )
+
+
 def refund_looked_at(permission: SpendingPermission) -> None:
     """Note that what a permission has left cannot be refunded now; new money asks again."""
     require_transaction()

@@ -41,6 +41,7 @@ class AuditAction(StrEnum):
     REVERSED = "reversed"
     REFUND_QUEUED = "refund_queued"
     REFUND_CANCELLED = "refund_cancelled"
+    SHORTFALL_COVERED = "shortfall_covered"
     REFUND_ADDRESS_CHANGED = "refund_address_changed"
     ACTIVATED = "activated"
     QUEUED = "queued"

@@ -16,7 +16,7 @@ def viewers_wallet(text: str, *, field: str = "user_wallet_address") -> str:
         AddressInvalid: not an address of this network, or one of this service's own.
     """
     address = canonical_wallet(text, field=field)
-    if _is_own(address):
+    if is_own(address):
         raise AddressInvalid("this address belongs to the service itself", field=field)
     return address
 
@@ -35,7 +35,7 @@ def canonical_wallet(text: str, *, field: str = "user_wallet_address") -> str:
         raise AddressInvalid(f"this is {error}", field=field) from error
 
 
-def _is_own(address: str) -> bool:
+def is_own(address: str) -> bool:
     """Whether paying an address pays this service: money that went round would come back as a deposit.
 
     A receiver alone is the same address: what a permission is paid at has one receiver.

@@ -6,15 +6,17 @@ then on, so that late money is found.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db import DatabaseError, OperationalError
 from django.db.models import Min, Q, QuerySet
 
 from core.db import operation
+from core.errors import DomainError
 from zcash import deposits, reorgs
 from zcash.models import Deposit, SpendingPermission, WatchedChain
 from zcash.node import verify_chain
@@ -51,6 +53,15 @@ class _Pass:
     now: datetime
 
 
+@dataclass
+class _Found:
+    """What a pass has recorded so far; `is_whole` unless an address could not be written."""
+
+    addresses: int = 0
+    new: int = 0
+    is_whole: bool = True
+
+
 def scan(*, wallet: WalletPort, now: datetime) -> Scan:
     """Record what the wallet received, and notice which credited deposits the chain has lost.
 
@@ -71,11 +82,11 @@ def scan(*, wallet: WalletPort, now: datetime) -> Scan:
         found = _look_at_all(_paged(SpendingPermission.objects.unpaid_by(now)), this)
     if is_new_tip:
         reorgs.find_lost(wallet=wallet, status=status, checked_height=chain.tip_height, now=now)
-    if is_new_tip and not status.locked:
+    if is_new_tip and found.is_whole and not status.locked:
         # The mark moves only after a whole pass upon a wallet that trusts itself: any other is done again.
         WatchedChain.objects.update(tip_height=status.height, tip_hash=status.tip_hash, scanned_at=now)
     WatchedChain.objects.update(asked_at=now)
-    return Scan(status.height, *found, locked=status.locked)
+    return Scan(status.height, found.addresses, found.new, locked=status.locked)
 
 
 def look(permission: SpendingPermission, *, wallet: WalletPort, now: datetime) -> int:
@@ -157,16 +168,20 @@ def _record(permission: SpendingPermission, found: Sequence[Receipt], this: _Pas
     return new
 
 
-def _record_listed(listed: Sequence[Receipt], this: _Pass) -> tuple[int, int]:
-    """Record a list of everything received; return how many addresses it concerns and how many are new."""
+def _look_at_all(permissions: Iterator[SpendingPermission], this: _Pass) -> _Found:
+    return _record_each(permissions, lambda permission: _look(permission, this), wallet=this.wallet)
+
+
+def _record_listed(listed: Sequence[Receipt], this: _Pass) -> _Found:
+    """Record a list of everything received, by the addresses that it concerns."""
     by_address: defaultdict[str, list[Receipt]] = defaultdict(list)
     for receipt in _not_credited(listed):
         by_address[receipt.address].append(receipt)
-    addresses = new = 0
-    for permission in _concerned(list(by_address), now=this.now):
-        new += _record(permission, by_address[permission.payment_address], this)
-        addresses += 1
-    return addresses, new
+    return _record_each(
+        _concerned(list(by_address), now=this.now),
+        lambda permission: _record(permission, by_address[permission.payment_address], this),
+        wallet=this.wallet,
+    )
 
 
 def _not_credited(listed: Sequence[Receipt]) -> Iterator[Receipt]:
@@ -190,26 +205,38 @@ def _concerned(addresses: Sequence[str], *, now: datetime) -> Iterator[SpendingP
         yield from SpendingPermission.objects.filter(payment_address__in=some).exclude(others).order_by("pk")
 
 
-def _look_at_all(permissions: Iterator[SpendingPermission], this: _Pass) -> tuple[int, int]:
-    """Look at each address; return how many there were and how many outputs are new.
+def _record_each(
+    permissions: Iterator[SpendingPermission],
+    record: Callable[[SpendingPermission], int],
+    *,
+    wallet: WalletPort,
+) -> _Found:
+    """Record each permission's address; one that fails hides nobody else's money.
 
-    One that cannot be read is named in the log and passed over, so that it hides nobody else's money.
+    What cannot be read is named in the log and read again at the next block; what somebody holds makes this
+    no whole pass.
 
     Raises:
-        NodeUnavailable: several could not be read in a row: it is the node.
+        NodeUnavailable: several could not be read in a row, and the node does not answer otherwise either.
     """
-    addresses = new = unread = 0
+    found = _Found()
+    unread = 0
     for permission in permissions:
+        found.addresses += 1
         try:
-            new += _look(permission, this)
+            found.new += record(permission)
             unread = 0
         except NodeUnavailable as error:
-            unread += 1
             log.warning("address_not_read", permission=permission.pk, reason=str(error))
-            if unread == _UNREAD_IN_A_ROW:
-                raise
-        addresses += 1
-    return addresses, new
+            unread += 1
+            if unread % _UNREAD_IN_A_ROW == 0:
+                ready_status(wallet)
+        except OperationalError:
+            raise
+        except (DomainError, DatabaseError) as error:
+            log.warning("address_not_recorded", permission=permission.pk, reason=str(error))
+            found.is_whole = False
+    return found
 
 
 def _due(chain: WatchedChain, *, now: datetime) -> Iterator[SpendingPermission]:

@@ -111,7 +111,7 @@ class TestTheRefundObject:
 
     def test_says_why_it_failed(self, vera: Api, world: World) -> None:
         permission = world.revoked()
-        world.do("sim_operations", {"fail": {"code": -4, "message": "no notes"}})
+        world.do("sim_operations", {"fail": {"code": -6, "message": "no notes"}})
 
         world.round(2)
 

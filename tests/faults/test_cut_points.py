@@ -207,7 +207,7 @@ class World:
         rounds.refund_round()
 
     def refused(self) -> None:
-        self.node.do("sim_operations", {"fail": {"code": -4, "message": "Failed to build transaction"}})
+        self.node.do("sim_operations", {"fail": {"code": -6, "message": "Insufficient funds"}})
         rounds.refund_round()
 
     def failed(self) -> None:

@@ -4,6 +4,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 
 from billing import outgoing, refunds
 from billing.models import ForeignSend, Refund, SendGuard, WalletSend
@@ -22,7 +23,7 @@ from tests.refunding import (
 from zcash.models import WatchedChain
 
 
-def reconcile(**options: str) -> tuple[str, str]:
+def reconcile(**options: object) -> tuple[str, str]:
     """Run the command; return what it wrote, and what it failed with."""
     written, failed = StringIO(), ""
     try:
@@ -126,7 +127,7 @@ class TestWhatSomebodyPaidByHand:
         txid = world.pay_by_hand(ALICE_T, "1.99985")
         world.mine(REFUND_CONFIRMATIONS)
         world.round(2)
-        reconcile(explain=txid, reason="a present")
+        reconcile(explain=txid, reason="a present", anyway=True)
         world.round(2)
 
         # Exactly what the present was.
@@ -136,6 +137,39 @@ class TestWhatSomebodyPaidByHand:
         assert refund_of(first).status == "confirmed"
         assert refund_of(second).status == "sent"
         assert world.arrived_zat(ALICE_T) == 199_985_000 + 99_985_000 + 199_985_000
+
+    def test_is_not_explained_away_where_it_may_have_paid_a_waiting_refund(self, world: World) -> None:
+        world.float_money()
+        permission = world.revoked(ALICE_T)
+        txid = world.pay_by_hand(ALICE_T, "0.7")
+        world.mine(REFUND_CONFIRMATIONS)
+        world.round(2)
+        refund = refund_of(permission)
+
+        written, failed = reconcile(explain=txid, reason="a present")
+
+        assert f"refund {refund.public_id} waits for the same recipient" in failed
+        assert refund_of(permission).status == "queued"
+
+    @pytest.mark.unbalanced
+    def test_settles_a_refund_on_an_operators_word(self, world: World) -> None:
+        world.float_money()
+        permission = world.revoked(ALICE_T)
+        txid = world.pay_by_hand(ALICE_T, "0.7")
+        world.mine(REFUND_CONFIRMATIONS)
+        world.round(2)
+
+        _, failed = reconcile(
+            explain=txid, reason="paid by hand, too little", settles=[refund_of(permission).public_id]
+        )
+        world.round(3)
+
+        assert failed == ""
+        assert refund_of(permission).status == "confirmed"
+        assert world.arrived_zat(ALICE_T) == 70_000_000
+        # The refund says what it asked for, the transaction paid less: told to the check at the end.
+        world.by_hand.clear()
+        Refund.objects.update(amount_zat=F("fee_zat") + 70_000_000)
 
     def test_is_of_no_account_where_it_expired(self, world: World) -> None:
         world.float_money()

@@ -488,7 +488,7 @@ def test_one_address_that_cannot_be_read_keeps_nobody_elses_money(world: World) 
 
 def test_counts_what_fails_again_and_again_as_waiting_too_long(world: World) -> None:
     world.revoked()
-    world.do("sim_operations", {"fail": {"code": -4, "message": "no"}})
+    world.do("sim_operations", {"fail": {"code": -6, "message": "no"}})
     for _ in range(3):
         world.round(2)
         world.hours_pass(1)

@@ -222,7 +222,7 @@ class TestARefund:
     def test_that_failed_in_the_backup_is_found_as_well(self, world: World) -> None:
         world.float_money()
         permission = world.revoked(ALICE_T)
-        world.do("sim_operations", {"fail": {"code": -4, "message": "cannot"}})
+        world.do("sim_operations", {"fail": {"code": -6, "message": "cannot"}})
         world.round(2)
         world.do("sim_operations", {"fail": None})
         restore = backup()

@@ -303,11 +303,25 @@ class TestStop:
 
     def lose_two(self, vera: User, node: World) -> list[SpendingPermission]:
         first, second = node.create(vera), node.create(vera, wallet="tmBob")
-        txid = node.pay_together((first, 10 * ZEC), (second, 10 * ZEC))
+        txids = [node.pay(each, 10 * ZEC) for each in (first, second)]
+        node.mine(DEPTH)
+        node.scan()
+        node.do("sim_reorg", DEPTH, txids)
+        return [first, second]
+
+    def test_one_payment_in_many_outputs_is_one_payment(
+        self, vera: User, node: World, settings: Settings
+    ) -> None:
+        settings.MAX_REVERSALS_PER_PASS = 1
+        permission = node.create(vera)
+        txid = node.pay_together((permission, 4 * ZEC), (permission, 3 * ZEC), (permission, 3 * ZEC))
         node.mine(DEPTH)
         node.scan()
         node.do("sim_reorg", DEPTH, [txid])
-        return [first, second]
+
+        node.scan()
+
+        assert money(permission) == ("suspended", 0, 0)
 
     def assert_stopped(self, node: World, lost: list[SpendingPermission]) -> None:
         with structlog.testing.capture_logs() as logs:

@@ -59,18 +59,18 @@ def outlive(world: World) -> None:
 
 
 class TestABatch:
-    def test_pays_at_most_fifty_at_once(self, world: World) -> None:
-        revoked_together(world, viewers(52))
+    def test_pays_at_most_forty_at_once(self, world: World) -> None:
+        revoked_together(world, viewers(42))
 
         world.round()
         first = WalletSend.objects.get()
         world.mine()
         world.round(2)
 
-        assert len(first.payments) == 50
-        assert [len(each.payments) for each in WalletSend.objects.order_by("id")] == [50, 2]
-        assert statuses() == ["sent"] * 52
-        assert len(world.sent()) == 52
+        assert len(first.payments) == 40
+        assert [len(each.payments) for each in WalletSend.objects.order_by("id")] == [40, 2]
+        assert statuses() == ["sent"] * 42
+        assert len(world.sent()) == 42
 
     def test_pays_no_address_twice_at_once(self, world: World) -> None:
         revoked_together(world, [ALICE_T, ALICE_T, viewers(1)[0]])
@@ -100,7 +100,7 @@ class TestABatch:
 
     def test_lets_one_that_failed_go_alone(self, world: World) -> None:
         first, second, third = revoked_together(world, viewers(3))
-        world.do("sim_operations", {"fail": {"code": -4, "message": "cannot"}})
+        world.do("sim_operations", {"fail": {"code": -6, "message": "cannot"}})
         world.round(2)
         world.do("sim_operations", {"fail": None})
         assert statuses() == ["failed"] * 3
@@ -351,7 +351,7 @@ class TestARestart:
 
     def test_of_the_wallet_forgets_one_that_failed(self, world: World) -> None:
         permission = world.revoked()
-        world.do("sim_operations", {"fail": {"code": -4, "message": "cannot"}})
+        world.do("sim_operations", {"fail": {"code": -6, "message": "cannot"}})
         world.round()
         world.do("sim_operations", {"fail": None})
         world.do("sim_restart")

@@ -19,7 +19,7 @@ from tests.scenarios.zcash_world import (
     TIERS_ZAT,
     World,
 )
-from zcash.models import Deposit, SpendingPermission
+from zcash.models import Deposit, SpendingPermission, WatchedChain
 from zcash.rules import CLOSED, DepositStatus
 from zcash.simnode.pools import pool_name
 
@@ -85,13 +85,15 @@ class Truth:
 
     def required_confirmations(self, found: dict[Output, Received]) -> int:
         """Return the depth that one permission's outputs need, by all that is young among them."""
-        young = [each for each in found.values() if each.height and each.height > self.tip_height - 100]
+        young = [
+            each for each in found.values() if each.height and each.height > self.tip_height - _YOUNG_BLOCKS
+        ]
         young_zat = sum(each.amount_zat for each in young)
         return max([BASE_CONFIRMATIONS, *(depth for zat, depth in TIERS_ZAT.items() if young_zat >= zat)])
 
 
 class Checks:
-    """The invariants; `buried` are outputs that a whole look found too deep to be looked at again."""
+    """The invariants; `buried` are outputs too deep to be looked at again."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -122,19 +124,22 @@ class Checks:
     def after_scan(self, *, whole: bool) -> None:
         """Check what holds after a look at the chain that nothing disturbed (`whole`)."""
         truth = Truth(self._world)
-        if not whole:
-            self._half_seen_tip = truth.tip_hash
-            return
-        deposits = list(Deposit.objects.select_related("permission"))
-        credited = {_output(each): each for each in deposits if each.status == DepositStatus.CONFIRMED}
+        deposits = Deposit.objects.filter(status=DepositStatus.CONFIRMED).select_related("permission")
+        credited = {_output(each): each for each in deposits}
         # A tip that was looked at badly is not looked at again in full: what was missed waits for a block.
         is_first_look = self._half_seen_tip != truth.tip_hash
-        if is_first_look:
+        if whole and is_first_look:
             self._check_held(truth, credited)
-        if is_first_look or self._world.dialect == "zallet":
+        if whole and (is_first_look or self._world.dialect == "zallet"):
             self._check_credited(truth, set(credited))
-        deep = truth.tip_height - _YOUNG_BLOCKS
-        self._buried |= {_output(each) for each in credited.values() if (each.height or 0) <= deep}
+        if not whole:
+            self._half_seen_tip = truth.tip_hash
+        self._bury(credited)
+
+    def _bury(self, credited: dict[Output, Deposit]) -> None:
+        """Note what lies below the blocks that the next look goes through."""
+        mark = WatchedChain.objects.get().tip_height or 0
+        self._buried |= {key for key, each in credited.items() if (each.height or 0) <= mark - _YOUNG_BLOCKS}
 
     def _check_held(self, truth: Truth, credited: dict[Output, Deposit]) -> None:
         """Nothing is credited that the best chain does not hold, but what waits for an operator."""

@@ -20,7 +20,7 @@ from werkzeug import Request, Response
 from core.errors import Unavailable
 from zcash.node import rpc as rpc_module
 from zcash.node.port import NodeNotReady, NodeRefused, NodeUnavailable
-from zcash.node.rpc import NODE, RpcClient
+from zcash.node.rpc import NODE, AnswerTooLarge, RpcClient
 
 TIMEOUT_SECONDS = 0.4
 # Room for a busy machine; far below what a trickling server would take.
@@ -340,6 +340,7 @@ def test_stops_reading_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
     with raw_server(flood) as url:
         failure, _ = failure_of(url, timeout_seconds=5)
 
+    assert isinstance(failure, AnswerTooLarge)
     assert "more than 100000 bytes" in str(failure)
     assert sent < 20_000_000
 

@@ -122,15 +122,33 @@ def test_refuses_to_send_from_what_is_not_its_own(wallet: Wallet, source: str) -
     assert wallet.refused("z_sendmany", source, [to(STRANGER)], None, None, "NoPrivacy") == -5
 
 
-def test_pays_fifty_recipients_and_no_more(wallet: Wallet) -> None:
+def test_makes_fifty_outputs_with_the_change_and_no_more(wallet: Wallet) -> None:
     source = wallet.funded_address("5", receivers=("sapling",))
     recipients = [
         to(encode_sapling(bytes([number, *bytes(42)]), network=Network.REGTEST), "0.01")
-        for number in range(51)
+        for number in range(50)
     ]
 
     assert wallet.refused("z_sendmany", source, recipients) == -1
-    assert wallet.send(source, *recipients[:50])["status"] == "success"
+    assert wallet.send(source, *recipients[:49])["status"] == "success"
+
+
+def test_makes_fifty_outputs_without_change(wallet: Wallet) -> None:
+    source = wallet.funded_address("0.5025", receivers=("sapling",))
+    recipients = [
+        to(encode_sapling(bytes([number, *bytes(42)]), network=Network.REGTEST), "0.01")
+        for number in range(50)
+    ]
+
+    assert wallet.send(source, *recipients)["status"] == "success"
+
+
+def test_spends_fifty_notes_and_no_more(wallet: Wallet) -> None:
+    source = wallet.funded_address(*["0.1"] * 51)
+
+    assert wallet.refused("z_sendmany", source, [to(source, "5.05")]) == -1
+    assert wallet("z_listoperationids") == []
+    assert wallet.send(source, to(source, "4.95"))["status"] == "success"
 
 
 def test_pays_a_tex_address_with_two_transactions(wallet: Wallet) -> None:

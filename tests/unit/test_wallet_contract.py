@@ -70,6 +70,11 @@ class World:
                 continue
         raise AssertionError("64 indices in a row without an address")
 
+    def address_of_another_account(self) -> str:
+        self.do("z_getnewaccount", *(["another"] if self.dialect == "zallet" else []))
+        address: str = self.do("z_getaddressforaccount", 1)["address"]
+        return address
+
     def funded_address(self, *, amounts: tuple[str, ...] = ("10",)) -> str:
         """The service's own address, with notes deep enough to be spent."""
         address = self.address().address
@@ -173,6 +178,9 @@ class TestAddresses:
 
     def test_owns_no_foreign_address(self, world: World) -> None:
         assert not world.wallet.owns(ALICES_SHIELDED)
+
+    def test_owns_no_address_of_another_account(self, world: World) -> None:
+        assert not world.wallet.owns(world.address_of_another_account())
 
     def test_reads_the_public_balance_of_anybodys_address(self, world: World) -> None:
         world.do("sim_fund_address", ALICES_T_ADDRESS, "0.00000007")
@@ -484,6 +492,16 @@ class TestSending:
             operation = world.wallet.operation(world.send(payment, source=source))
             assert operation is not None
             assert (operation.status, operation.error_code) == (OperationStatus.FAILED, -6)
+
+    def test_lets_no_other_account_pay(self, world: World) -> None:
+        source = world.address_of_another_account()
+        world.pay(source, "10")
+        world.mine(SPENDABLE_DEPTH)
+
+        with pytest.raises(NodeRefused, match="ZCASH_SERVICE_WALLET"):
+            world.send(Payment(ALICES_SHIELDED, ZEC), source=source)
+
+        assert world.do("z_listoperationids") == []
 
     def test_reveals_no_more_than_it_was_allowed_to(self, world: World) -> None:
         source = world.funded_address()

@@ -6,7 +6,18 @@ from contextlib import closing
 import pytest
 from pytest_httpserver import HTTPServer
 
-from tests.unit.zallet_stack import ACCOUNT, ADDRESS, OTHER_TXID, OURS_T, STRANGERS, TXID, Stack, refuse
+from tests.unit.zallet_stack import (
+    ACCOUNT,
+    ADDRESS,
+    OTHER_ACCOUNT,
+    OTHER_ADDRESS,
+    OTHER_TXID,
+    OURS_T,
+    STRANGERS,
+    TXID,
+    Stack,
+    refuse,
+)
 from zcash.addresses import (
     Network,
 )
@@ -25,7 +36,12 @@ from zcash.node.zallet import ZalletWallet
 
 @pytest.fixture
 def stack(httpserver: HTTPServer) -> Stack:
-    return Stack(httpserver)
+    scripted = Stack(httpserver)
+    scripted.wallet.answers["z_listaccounts"] = [
+        {"account_uuid": OTHER_ACCOUNT, "addresses": [{"ua": OTHER_ADDRESS}]},
+        {"account_uuid": ACCOUNT, "addresses": [{"ua": ADDRESS}]},
+    ]
+    return scripted
 
 
 @pytest.fixture
@@ -50,8 +66,42 @@ class TestSending:
             {"address": OURS_T, "amount": "21000000.00000000"},
         ]
         assert stack.wallet.calls == [
-            ("z_sendmany", ADDRESS, recipients, None, None, "AllowRevealedRecipients")
+            ("z_listaccounts", True),
+            ("z_sendmany", ADDRESS, recipients, None, None, "AllowRevealedRecipients"),
         ]
+
+    def test_looks_once_whose_the_address_to_pay_from_is(self, stack: Stack, wallet: ZalletWallet) -> None:
+        stack.wallet.answers["z_sendmany"] = "opid-1"
+
+        for _ in range(3):
+            wallet.send([Payment(STRANGERS, 1)], source=ADDRESS, policy=PrivacyPolicy.FULL)
+
+        assert (stack.wallet.count("z_listaccounts"), stack.wallet.count("z_sendmany")) == (1, 3)
+
+    @pytest.mark.parametrize("source", [OTHER_ADDRESS, STRANGERS, "", "ANY_TADDR"])
+    def test_does_not_pay_from_another_account(self, stack: Stack, wallet: ZalletWallet, source: str) -> None:
+        stack.wallet.answers["z_sendmany"] = "opid-1"
+
+        with pytest.raises(NodeRefused, match=r"ZCASH_SERVICE_WALLET.*ZCASH_ACCOUNT") as caught:
+            wallet.send([Payment(STRANGERS, 1)], source=source, policy=PrivacyPolicy.FULL)
+
+        assert not isinstance(caught.value, NodeUnavailable)
+        assert "ZCASH" not in caught.value.detail
+        assert stack.wallet.count("z_sendmany") == 0
+
+    @pytest.mark.parametrize(
+        ("answer", "error"),
+        [(refuse(-32603), NodeRefused), (refuse(-28), NodeNotReady), ("nonsense", NodeNotReady)],
+    )
+    def test_is_sure_that_nothing_was_sent_while_it_cannot_tell_whose_the_address_is(
+        self, stack: Stack, wallet: ZalletWallet, answer: object, error: type[Exception]
+    ) -> None:
+        stack.wallet.answers |= {"z_sendmany": "opid-1", "z_listaccounts": answer}
+
+        with pytest.raises(error):
+            wallet.send([Payment(STRANGERS, 1)], source=ADDRESS, policy=PrivacyPolicy.FULL)
+
+        assert stack.wallet.count("z_sendmany") == 0
 
     @pytest.mark.parametrize("answer", [None, "", 5, ["opid-1"], "opid 1", "x" * 101])
     def test_does_not_know_whether_it_sent_without_an_operations_id(

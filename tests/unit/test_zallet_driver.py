@@ -49,7 +49,7 @@ from zcash.node.port import (
     SentTransaction,
     WalletAddress,
 )
-from zcash.node.rpc import NODE, RpcClient
+from zcash.node.rpc import NODE, AnswerTooLarge, RpcClient
 from zcash.node.zallet import ZalletWallet
 
 
@@ -398,6 +398,37 @@ class TestReceipts:
         pages = [call[4:] for call in stack.wallet.calls if call[0] == "z_listtransactions"]
         assert pages == [(0, 100), (100, 100), (200, 100)]
 
+    def test_asks_for_half_a_page_of_rows_that_are_too_much_at_once(
+        self, stack: Stack, wallet: ZalletWallet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The 120th to 122nd transaction have two hundred outputs each; two of them fill an answer."""
+        monkeypatch.setattr("zcash.node.rpc.MAX_BODY_BYTES", 120_000)
+        sizes = [200 if 120 <= number < 123 else 1 for number in range(250)]
+        stack.rows = [
+            row(*(received(output_index=index) for index in range(size)), txid=f"{number:064x}")
+            for number, size in enumerate(sizes)
+        ]
+
+        receipts = wallet.receipts([ADDRESS])
+
+        assert len(receipts) == sum(sizes)
+        assert len({(each.txid, each.output_index) for each in receipts}) == sum(sizes)
+        pages = [call[4:] for call in stack.wallet.calls if call[0] == "z_listtransactions"]
+        assert pages[:6] == [(0, 100), (100, 100), (100, 50), (100, 25), (100, 12), (112, 24)]
+        assert len(pages) < 30
+
+    def test_gives_up_on_a_single_row_that_is_too_much(
+        self, stack: Stack, wallet: ZalletWallet, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("zcash.node.rpc.MAX_BODY_BYTES", 20_000)
+        stack.rows = [row(*[received()] * 200)] * 2
+
+        with pytest.raises(AnswerTooLarge):
+            wallet.receipts([ADDRESS])
+
+        pages = [call[4:] for call in stack.wallet.calls if call[0] == "z_listtransactions"]
+        assert pages == [(0, size) for size in (100, 50, 25, 12, 6, 3, 1)]
+
     def test_takes_a_row_on_two_pages_for_one(self, stack: Stack, wallet: ZalletWallet) -> None:
         stack.rows = [row(received(), txid=f"{number:064x}") for number in range(100)] + [row(received())]
         stack.rows[100]["txid"] = stack.rows[99]["txid"]
@@ -407,7 +438,7 @@ class TestReceipts:
     def test_does_not_read_a_list_without_end(
         self, stack: Stack, wallet: ZalletWallet, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("zcash.node.zallet_rows._MAX_PAGES", 3)
+        monkeypatch.setattr("zcash.node.zallet_rows._MAX_ROWS", 300)
         stack.wallet.answers["z_listtransactions"] = [row(received())] * 100
 
         with pytest.raises(NodeUnavailable, match="does not end"):
@@ -591,6 +622,19 @@ class TestBalanceAndOwnership:
     )
     def test_owns_no_other(self, wallet: ZalletWallet, address: str) -> None:
         assert not wallet.owns(address)
+
+    def test_asks_for_each_address_until_it_is_found_and_never_again(
+        self, stack: Stack, wallet: ZalletWallet
+    ) -> None:
+        assert wallet.owns(WITH_T)
+        assert not wallet.owns(OTHER_ADDRESS)
+        listed = stack.wallet.answers["z_listaccounts"]
+        stack.wallet.answers["z_listaccounts"] = [listed[0] | {"account_uuid": ACCOUNT}]
+
+        assert wallet.owns(OTHER_ADDRESS)
+        assert wallet.owns(WITH_T)
+        assert wallet.owns(OTHER_ADDRESS)
+        assert stack.wallet.calls == [("z_listaccounts", True)] * 3
 
     def test_owns_nothing_in_a_wallet_without_the_account(self, stack: Stack, wallet: ZalletWallet) -> None:
         stack.wallet.answers["z_listaccounts"] = []

@@ -45,6 +45,7 @@ MAINNET_ADDRESS = encode_unified([Receiver(SAPLING, b"s" * 43)], network=Network
 ORCHARD_TOO = encode_unified(
     [Receiver(SAPLING, b"s" * 43), Receiver(ORCHARD, b"o" * 43)], network=Network.REGTEST
 )
+SAPLING_ALONE = encode_unified([Receiver(SAPLING, b"s" * 43)], network=Network.REGTEST)
 BARE_SAPLING = encode_sapling(b"s" * 43, network=Network.REGTEST)
 TXID = "ab" * 32
 HEIGHT = 120
@@ -67,6 +68,10 @@ class Node:
             "getblockchaininfo": lambda: chain_info(bestblockhash=self.block_hash(HEIGHT)),
             "getbestblockhash": lambda: self.block_hash(HEIGHT),
             "getblockhash": self.block_hash,
+            "z_listaccounts": [
+                {"account": 0, "addresses": [{"diversifier": 7, "ua": OTHER_ADDRESS}]},
+                {"account": 3, "addresses": [{"diversifier": 7, "ua": ADDRESS}, {"ua": SAPLING_ALONE}]},
+            ],
         }
         self.url = server.url_for("/")
         server.expect_request("/").respond_with_handler(self._handle)
@@ -561,42 +566,71 @@ class TestBalanceAndOwnership:
         with pytest.raises(NodeUnavailable, match="balance"):
             wallet.transparent_balance("tmXYZ")
 
-    def test_owns_an_address_that_the_wallet_knows(self, node: Node, wallet: ZcashdWallet) -> None:
-        node.answers["z_listreceivedbyaddress"] = []
+    @pytest.mark.parametrize("address", [ADDRESS, ADDRESS.upper(), BARE_SAPLING])
+    def test_owns_every_receiver_of_its_account(self, wallet: ZcashdWallet, address: str) -> None:
+        assert wallet.owns(address)
 
-        assert wallet.owns(ADDRESS)
+    @pytest.mark.parametrize("address", [OTHER_ADDRESS, MAINNET_ADDRESS, ORCHARD_TOO, "nonsense"])
+    def test_owns_no_other(self, wallet: ZcashdWallet, address: str) -> None:
+        assert not wallet.owns(address)
 
-    def test_owns_a_lone_receiver_of_its_address(self, node: Node, wallet: ZcashdWallet) -> None:
-        node.answers["z_listreceivedbyaddress"] = refuse(-8, "The provided address is a bare receiver")
+    def test_does_not_look_again_for_an_address_that_it_owns(self, node: Node, wallet: ZcashdWallet) -> None:
+        answers = [wallet.owns(ADDRESS), wallet.owns(ADDRESS), wallet.owns(OTHER_ADDRESS)]
 
-        assert wallet.owns(BARE_SAPLING)
+        assert answers == [True, True, False]
+        assert node.calls == [("z_listaccounts",)] * 2
 
-    def test_passes_on_any_other_refusal(self, node: Node, wallet: ZcashdWallet) -> None:
-        node.answers["z_listreceivedbyaddress"] = refuse(-32601, "Method not found")
+    def test_passes_on_a_refusal(self, node: Node, wallet: ZcashdWallet) -> None:
+        node.answers["z_listaccounts"] = refuse(-32601, "Method not found")
 
         with pytest.raises(NodeRefused):
             wallet.owns(ADDRESS)
 
-    def test_does_not_own_a_foreign_address(self, node: Node, wallet: ZcashdWallet) -> None:
-        node.answers["z_listreceivedbyaddress"] = refuse(-5, "does not belong to this node")
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            None,
+            {},
+            [5],
+            [{"account": "3", "addresses": []}],
+            [{"account": 3}],
+            [{"account": 3, "addresses": [5]}],
+        ],
+        ids=repr,
+    )
+    def test_refuses_accounts_that_cannot_be_trusted(
+        self, node: Node, wallet: ZcashdWallet, answer: object
+    ) -> None:
+        node.answers["z_listaccounts"] = answer
 
-        assert not wallet.owns(ADDRESS)
+        with pytest.raises(NodeUnavailable, match="z_listaccounts"):
+            wallet.owns(ADDRESS)
 
 
 class TestSending:
     def test_names_minconf_fee_and_policy(self, node: Node, wallet: ZcashdWallet) -> None:
         node.answers["z_sendmany"] = "opid-1"
 
-        wallet.send([Payment(ADDRESS, 150_000_000, b"hi")], source=OTHER_ADDRESS, policy=PrivacyPolicy.FULL)
+        wallet.send([Payment(OTHER_ADDRESS, 150_000_000, b"hi")], source=ADDRESS, policy=PrivacyPolicy.FULL)
 
-        recipient = {"address": ADDRESS, "amount": "1.50000000", "memo": "6869"}
-        assert node.calls == [("z_sendmany", OTHER_ADDRESS, [recipient], 3, None, "FullPrivacy")]
+        recipient = {"address": OTHER_ADDRESS, "amount": "1.50000000", "memo": "6869"}
+        assert node.calls[1:] == [("z_sendmany", ADDRESS, [recipient], 3, None, "FullPrivacy")]
+
+    def test_does_not_pay_from_another_account_of_the_wallet(self, node: Node, wallet: ZcashdWallet) -> None:
+        node.answers["z_sendmany"] = "opid-1"
+
+        with pytest.raises(NodeRefused, match=r"ZCASH_SERVICE_WALLET.*ZCASH_ACCOUNT"):
+            wallet.send([Payment(ADDRESS, 1)], source=OTHER_ADDRESS, policy=PrivacyPolicy.FULL)
+
+        assert node.count("z_sendmany") == 0
 
     def test_passes_on_that_nothing_was_sent(self, node: Node, wallet: ZcashdWallet) -> None:
         node.answers["z_sendmany"] = refuse(-8, "duplicated recipient address")
 
         with pytest.raises(NodeRefused):
-            wallet.send([Payment(ADDRESS, 1)], source=OTHER_ADDRESS, policy=PrivacyPolicy.FULL)
+            wallet.send([Payment(OTHER_ADDRESS, 1)], source=ADDRESS, policy=PrivacyPolicy.FULL)
+
+        assert node.count("z_sendmany") == 1
 
 
 class TestOutgoing:

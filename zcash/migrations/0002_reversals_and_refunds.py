@@ -114,4 +114,12 @@ class Migration(migrations.Migration):
             model_name='spendingpermission',
             constraint=models.CheckConstraint(condition=models.Q(('suspended_for__isnull', True), models.Q(('status', zcash.rules.PermissionStatus['SUSPENDED']), ('suspended_for__in', ['reversal', 'hold'])), _connector='OR'), name='zcash_permission_suspended_for'),
         ),
+        migrations.RunSQL(
+            # What ended before there were refunds is refunded now.
+            "UPDATE zcash_permission SET refund_due = true"
+            " WHERE status IN ('expired', 'revoked', 'lapsed') AND remaining_zat > 0;"
+            # What the wallet paid before is not this service's business.
+            " UPDATE zcash_watched_chain SET pinned_height = coalesce(tip_height, 0)",
+            migrations.RunSQL.noop,
+        ),
     ]

@@ -191,6 +191,21 @@ class IndexUnusable(NodeRefused):
     """No address exists at this diversifier index (about half have none, ZIP-32); draw another."""
 
 
+class ForeignSource(NodeRefused):
+    """The address to pay from is none of the configured account's, so the wallet was not asked to pay."""
+
+    def __init__(self) -> None:
+        # The code with which either wallet refuses an address that it cannot pay from.
+        super().__init__(
+            "z_sendmany",
+            rpc_code=-5,
+            rpc_message="ZCASH_SERVICE_WALLET is not an address of the account in ZCASH_ACCOUNT",
+        )
+
+    def __str__(self) -> str:
+        return self.rpc_message
+
+
 class WalletPort(Protocol):
     """A connection of one thread to the node and wallet."""
 
@@ -235,14 +250,19 @@ class WalletPort(Protocol):
         """
 
     def owns(self, address: str) -> bool:
-        """Return whether the wallet can see what this address receives."""
+        """Return whether the configured account sees everything that this address receives.
+
+        Another account of the same wallet is a stranger. Once it is True it stays so for this connection.
+        """
 
     def send(self, payments: Sequence[Payment], *, source: str, policy: PrivacyPolicy) -> str:
         """Start one transaction from the service's own address to all recipients; return the operation's id.
 
-        The conventional fee (ZIP-317) comes on top, from the account.
+        The conventional fee (ZIP-317) comes on top, from the account. Another account of the wallet never
+        pays: `source` is checked first.
 
         Raises:
+            ForeignSource: `source` is not an address of the configured account; nothing was sent.
             NodeRefused, NodeNotReady: definitely nothing was sent.
             NodeUnavailable: any other of its kind says nothing about whether it was sent.
         """

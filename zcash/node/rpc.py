@@ -61,6 +61,10 @@ NODE = SettingNames(
 )
 
 
+class AnswerTooLarge(NodeUnavailable):
+    """The answer is longer than is read of any; asked for a smaller part, the node may give it."""
+
+
 class RpcClient:
     """A connection of one thread to a JSON-RPC server, kept alive between calls."""
 
@@ -96,6 +100,7 @@ class RpcClient:
         Raises:
             NodeRefused: the server understood the call and refused it.
             NodeNotReady: it is warming up, downloading or recovering.
+            AnswerTooLarge: it answered more than `MAX_BODY_BYTES`.
             NodeUnavailable: it is down, slow, or answered what cannot be understood.
         """
         call_id = str(next(self._ids))
@@ -172,7 +177,7 @@ class RpcClient:
         while chunk := raw.read(_CHUNK_BYTES, decode_content=False):
             body += chunk
             if len(body) > MAX_BODY_BYTES:
-                raise NodeUnavailable(f"the node at {self._server} answered more than {MAX_BODY_BYTES} bytes")
+                raise AnswerTooLarge(f"the node at {self._server} answered more than {MAX_BODY_BYTES} bytes")
         return bytes(body)
 
     def _authorization(self) -> str:

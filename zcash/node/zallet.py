@@ -10,6 +10,7 @@ from zcash.addresses import ORCHARD, Network
 from . import operations, zallet_outgoing, zallet_status
 from .chain import Chain, steady
 from .diversified import Pool, address_at
+from .ownership import Ownership
 from .port import (
     ChainTransaction,
     NodeStatus,
@@ -21,7 +22,6 @@ from .port import (
     WalletAddress,
 )
 from .rpc import RpcClient
-from .zallet_ownership import owns
 from .zallet_receipts import Receipts
 from .zallet_transaction import placed_transaction
 
@@ -38,6 +38,7 @@ class ZalletWallet:
         self._chain = Chain(node_rpc)
         self._network = network
         self._account_uuid = account_uuid
+        self._ownership = Ownership(rpc, account=account_uuid, network=network)
         self._receipts = Receipts(rpc, chain=self._chain, account_uuid=account_uuid, network=network)
 
     def status(self) -> NodeStatus:
@@ -72,10 +73,11 @@ class ZalletWallet:
 
     def owns(self, address: str) -> bool:
         """Return whether the account sees everything that this address receives."""
-        return owns(self._rpc, address, account_uuid=self._account_uuid, network=self._network)
+        return self._ownership.owns(address)
 
     def send(self, payments: Sequence[Payment], *, source: str, policy: PrivacyPolicy) -> str:
         """Start one transaction to all recipients; return the operation's id."""
+        self._ownership.require(source)
         # zallet itself asks for 3 confirmations of its own change and for 10 of others' money (ZIP-315).
         return operations.send(self._rpc, payments, source=source, policy=policy, minconf=None)
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from core.amounts import MAX_ZAT
 
 from .answers import MAX_HEIGHT, Record, memo_bytes, records, unexpected
-from .rpc import RpcClient
+from .rpc import AnswerTooLarge, RpcClient
 
 METHOD = "z_listtransactions"
 _POOLS = frozenset({"transparent", "sapling", "orchard", "ironwood"})
-# A row can have some fifty outputs with a memo each: this many stay below the limit on an answer.
+# Anybody can send rows with hundreds of outputs and a long memo in each: a page of those can be more than is
+# read of an answer, and is asked for by halves. A row alone is not: its transaction has at most 2 MB.
 _PAGE = 100
-_MAX_PAGES = 1000
+_MAX_ROWS = 100_000
 _MAX_OUTPUT_INDEX = 2**32 - 1
 _MAX_MEMO_BYTES = 512
 # ZIP-302: a memo of arbitrary bytes is this byte and 511 others, of which zallet gives only the others.
@@ -56,14 +57,24 @@ def rows(rpc: RpcClient, *, account_uuid: str, from_height: int) -> list[Row]:
 
 
 def _pages(rpc: RpcClient, *, account_uuid: str, from_height: int) -> Iterator[list[Record]]:
-    for number in range(_MAX_PAGES):
-        # Without an upper bound unmined transactions are listed as well.
-        answer = rpc.call(METHOD, account_uuid, from_height, None, number * _PAGE, _PAGE)
+    offset, size = 0, _PAGE
+    while offset < _MAX_ROWS:
+        try:
+            # Without an upper bound unmined transactions are listed as well.
+            answer = rpc.call(METHOD, account_uuid, from_height, None, offset, size)
+        except AnswerTooLarge:
+            if size == 1:
+                raise
+            size //= 2
+            continue
         page = records(answer, what=METHOD)
         yield page
-        if len(page) < _PAGE:
+        if len(page) < size:
             return
-    unexpected(METHOD, f"does not end after {_MAX_PAGES * _PAGE} rows")
+        offset += size
+        # Behind the large rows come others, and those are not to be read one by one.
+        size = min(2 * size, _PAGE)
+    unexpected(METHOD, f"does not end after {_MAX_ROWS} rows")
 
 
 def _of_account(listed: list[Record], *, account_uuid: str) -> list[Row]:

@@ -12,6 +12,7 @@ from zcash.addresses import SAPLING, Network
 from . import operations
 from .chain import Chain, steady
 from .diversified import Pool, address_at
+from .ownership import Ownership
 from .port import (
     ChainTransaction,
     NodeRefused,
@@ -25,7 +26,6 @@ from .port import (
 )
 from .rpc import RpcClient
 from .zcashd_outgoing import OutgoingScan
-from .zcashd_receipts import METHOD as LIST_RECEIVED
 from .zcashd_receipts import Scan
 from .zcashd_transaction import placed_transaction
 
@@ -33,8 +33,6 @@ log = structlog.get_logger(__name__)
 
 # Since network upgrade 6.3 an Orchard receiver is paid with notes that zcashd's wallet cannot see.
 _POOL = Pool("sapling", SAPLING)
-# More confirmations than any output has: zcashd checks the address and lists nothing.
-_NO_ROWS_MINCONF = 1_000_000_000
 # As deep as zcashd's anchor lies by default: younger notes it cannot spend anyway. How deep the deposits
 # behind a payment must be is the caller's affair.
 _SPEND_MINCONF = 3
@@ -42,7 +40,6 @@ _SPEND_MINCONF = 3
 # src/rpc/protocol.h of zcashd.
 _MISC_ERROR = -1
 _UNKNOWN_ADDRESS_OR_TXID = -5
-_INVALID_PARAMETER = -8
 _METHOD_NOT_FOUND = -32601
 
 
@@ -54,6 +51,7 @@ class ZcashdWallet:
         self._chain = Chain(rpc)
         self._network = network
         self._account = account
+        self._ownership = Ownership(rpc, account=account, network=network)
 
     def status(self) -> NodeStatus:
         """Return the node's best chain and whether it is synced."""
@@ -106,20 +104,12 @@ class ZcashdWallet:
             raise
 
     def owns(self, address: str) -> bool:
-        """Return whether the wallet can see what this address receives."""
-        # z_validateaddress tells nothing about the ownership of unified addresses.
-        try:
-            self._rpc.call(LIST_RECEIVED, address, _NO_ROWS_MINCONF)
-        except NodeRefused as refusal:
-            if refusal.rpc_code == _UNKNOWN_ADDRESS_OR_TXID:
-                return False
-            # The parameter it does not like can only be a lone receiver out of one of its unified addresses.
-            if refusal.rpc_code != _INVALID_PARAMETER:
-                raise
-        return True
+        """Return whether the account sees everything that this address receives."""
+        return self._ownership.owns(address)
 
     def send(self, payments: Sequence[Payment], *, source: str, policy: PrivacyPolicy) -> str:
         """Start one transaction to all recipients; return the operation's id."""
+        self._ownership.require(source)
         return operations.send(self._rpc, payments, source=source, policy=policy, minconf=_SPEND_MINCONF)
 
     def operation(self, operation_id: str) -> Operation | None:

@@ -28,7 +28,8 @@ from .wallet import NETWORK
 
 methods = OpenRegistry()
 
-_MOST_RECIPIENTS = 50
+# The default of zallet's setting builder.limits.orchard_actions.
+_MOST_ACTIONS = 50
 _KNOWN_TYPECODES = 4
 _NEEDED = frozenset({"address", "amount"})
 _FIELDS = _NEEDED | {"memo"}
@@ -54,6 +55,7 @@ def z_sendmany(node: Node, params: Params) -> Json:
     made = _proposed(node, recipients, source=source)
     # The second transaction for TEX recipients spends what the first one shows already.
     check_policy(made.transactions[0], chain=node.chain, policy=policy)
+    _check_actions(made)
     shown: Json = {"fromaddress": params.get(0), "amounts": params.get(1), "minconf": params.get(2)}
     return node.operations.start("z_sendmany", params=shown, work=partial(_sent, node, made), now=node.now())
 
@@ -64,10 +66,6 @@ def _recipients(params: Params) -> list[Recipient]:
         raise RpcError(Code.PARAMETER, "Invalid parameter, amounts array is empty.")
     if len({parse(each.address).canonical for each in recipients}) < len(recipients):
         raise RpcError(Code.PARAMETER, "Invalid parameter, duplicated recipient address")
-    if len(recipients) > _MOST_RECIPIENTS:
-        raise RpcError(
-            Code.MISC, f"{len(recipients)} outputs are more than the limit of {_MOST_RECIPIENTS} actions"
-        )
     if sum(each.amount_zat for each in recipients) > MAX_ZAT:
         raise RpcError(Code.PARAMETER, "Value too large")
     return recipients
@@ -129,6 +127,19 @@ def _proposed(node: Node, recipients: Sequence[Recipient], *, source: Source) ->
             "Failed to propose transaction: Insufficient balance"
             f" (have {error.have_zat}, need {error.need_zat} including fee)",
         ) from error
+
+
+def _check_actions(made: Plan) -> None:
+    """Refuse a plan with a transaction that takes too long to prove: each action is a spend and an output.
+
+    zallet counts Orchard's alone. Here every pool counts, so that no batch passes only because its recipients
+    happen to have no Orchard receiver.
+    """
+    actions = max(max(len(each.inputs), len(each.outputs)) for each in made.transactions)
+    if actions > _MOST_ACTIONS:
+        raise RpcError(
+            Code.MISC, f"{actions} Orchard actions would exceed the current limit of {_MOST_ACTIONS}"
+        )
 
 
 def _sent(node: Node, made: Plan, *, broadcast: bool) -> Json:

@@ -3,13 +3,14 @@
 import contextlib
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
 from billing import outgoing, sends
 from billing.errors import SendsHalted
 from core import clock, db
-from core.errors import Unavailable
+from core.errors import Conflict, Unavailable
 from zcash import watch
 from zcash.node import connect
 from zcash.node.port import WalletPort
@@ -29,38 +30,54 @@ class Command(BaseCommand):
             "--explain", metavar="TXID", help="a transaction that is accounted for, listed here or not"
         )
         parser.add_argument("--reason", default="", help="what it was, for the record")
+        parser.add_argument(
+            "--settles",
+            metavar="REFUND",
+            type=UUID,
+            action="append",
+            default=[],
+            help="a refund that waits and that the transaction has paid, in whatever amount; may be repeated",
+        )
+        parser.add_argument(
+            "--anyway",
+            action="store_true",
+            help="explain it although it may have paid what is paid again then",
+        )
 
-    def handle(self, *_args: Any, explain: str | None, reason: str, **_options: Any) -> None:
+    def handle(self, *_args: Any, explain: str | None, **options: Any) -> None:
         """Look at the wallet, list what is not explained, exit with 1 if anything is."""
-        if explain and not reason.strip():
+        if explain and not options["reason"].strip():
             raise CommandError("Give a --reason: it is kept with the transaction.")
-        halted = self._check(explain, reason=reason.strip())
+        halted = self._check(explain, options)
         for each in outgoing.unexplained():
             self.stdout.write(f"{each.txid}  first seen {each.first_seen_at:%Y-%m-%d %H:%M}")
             for payment in each.payments:
                 self.stdout.write(f"    {payment['amount_zat']} zat to {payment['address']}")
+            for claim in outgoing.claims(each.txid):
+                self.stdout.write(f"    {claim}")
         if halted:
             raise CommandError(f"Sending is halted: {halted}")
         self.stdout.write("The journal knows everything that the account has paid.")
 
-    def _check(self, explain: str | None, *, reason: str) -> str:
+    def _check(self, explain: str | None, options: dict[str, Any]) -> str:
         try:
             with db.alone("wallet sends") as first:
                 if not first:
                     raise CommandError("A refund round is running; try again in a moment.")
-                self._compare(connect(), explain=explain, reason=reason)
+                self._compare(connect(), explain, options)
         except SendsHalted as error:
             return error.detail
         except Unavailable as error:
             raise CommandError(str(error)) from error
         return ""
 
-    def _compare(self, wallet: WalletPort, *, explain: str | None, reason: str) -> None:
-        if explain and not outgoing.point_out(explain, wallet=wallet, now=clock.now()):
-            raise CommandError(f"The wallet does not know a transaction {explain}.")
-        sends.follow_all(wallet=wallet, now=clock.now())
+    def _compare(self, wallet: WalletPort, explain: str | None, options: dict[str, Any]) -> None:
         status = watch.ready_status(wallet)
         chain = watch.pin(status)
+        height = status.height
+        if explain and not outgoing.point_out(explain, wallet=wallet, tip_height=height, now=clock.now()):
+            raise CommandError(f"The wallet does not know a transaction {explain}.")
+        sends.follow_all(wallet=wallet, now=clock.now())
         if status.locked:
             raise CommandError("The wallet is repairing its view of the chain; try again later.")
         if sends.in_flight():
@@ -70,11 +87,24 @@ class Command(BaseCommand):
             # First whether it pays a refund that waits: an explanation would let that be paid again.
             with contextlib.suppress(SendsHalted):
                 outgoing.check(wallet=wallet, status=status, chain=chain, now=clock.now())
-            self._explain(explain, reason=reason)
+            self._explain(explain, options, tip_height=height)
         outgoing.check(wallet=wallet, status=status, chain=chain, now=clock.now())
 
-    def _explain(self, txid: str, *, reason: str) -> None:
+    def _explain(self, txid: str, options: dict[str, Any], *, tip_height: int) -> None:
+        now = clock.now()
         if sends.accounted_for([txid]):
             self.stdout.write(f"{txid} is known: it needs no explanation.")
-        elif outgoing.explain(txid, explanation=reason, now=clock.now()):
+            return
+        if options["settles"]:
+            try:
+                outgoing.settle(txid, refund_ids=options["settles"], tip_height=tip_height, now=now)
+            except Conflict as error:
+                raise CommandError(str(error)) from error
+        elif (claims := outgoing.claims(txid)) and not options["anyway"]:
+            raise CommandError(
+                f"{txid} may have paid what would be paid again: {'; '.join(claims)}. Revoke such a "
+                "permission and run this again, name the refund that it paid with --settles, or insist with "
+                "--anyway."
+            )
+        if outgoing.explain(txid, explanation=options["reason"].strip(), now=now):
             self.stdout.write(f"{txid} is explained.")
