@@ -16,7 +16,7 @@ from sessions_app.rules import EndReason
 from zcash import audit, deposits, money, permissions, queries, watch
 from zcash.confirmations import base_confirmations
 from zcash.errors import PermissionGone
-from zcash.models import Deposit, SpendingPermission
+from zcash.models import Deposit, SpendingPermission, WatchedChain
 from zcash.node.port import WalletPort
 from zcash.rules import ARRIVED, CLOSED, DepositStatus, PermissionStatus, SuspensionReason
 
@@ -106,14 +106,20 @@ def payment_of(permission: SpendingPermission) -> Payment:
     found = list(Deposit.objects.filter(permission=permission).order_by("id"))
     received_zat = _sum(found)
     confirmed_zat = _sum([each for each in found if each.status == DepositStatus.CONFIRMED])
+    tip_height = WatchedChain.objects.filter(pk=1).values_list("tip_height", flat=True).first() or 0
     waiting = [each.confirmations for each in found if each.status == DepositStatus.SEEN]
-    credited = [each.confirmations for each in found if each.status == DepositStatus.CONFIRMED]
+    # A credited deposit keeps what it had then; the chain has grown on it since.
+    credited = [
+        max(each.confirmations, tip_height + 1 - (each.height or 0))
+        for each in found
+        if each.status == DepositStatus.CONFIRMED
+    ]
     return Payment(
         required_zat=permission.requested_zat,
         received_zat=received_zat,
         confirmed_zat=confirmed_zat,
         missing_zat=max(0, permission.requested_zat - received_zat),
-        confirmations=min(waiting, default=max(credited, default=0)),
+        confirmations=min(waiting, default=min(credited, default=0)),
         required_confirmations=deposits.required_now(permission),
         quarantined=any(each.quarantined for each in found if each.status == DepositStatus.SEEN),
     )

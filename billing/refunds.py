@@ -267,7 +267,8 @@ def _redirect(refund: Refund, *, permission: SpendingPermission, address: str, n
     refund.not_before = max(refund.not_before, not_before)
     # What the old address could not take says nothing of the new one.
     refund.attempts = 0
-    refund.save(update_fields=["address", "fee_zat", "memo", "not_before", "attempts"])
+    refund.reason = ""
+    refund.save(update_fields=["address", "fee_zat", "memo", "not_before", "attempts", "reason"])
 
 
 def _ready(*, now: datetime) -> QuerySet[Refund]:

@@ -15,7 +15,7 @@ from zcash.errors import (
     PermissionSuspended,
 )
 from zcash.models import SpendingPermission
-from zcash.rules import EXPIRING, PermissionStatus
+from zcash.rules import EXPIRING, PermissionStatus, SuspensionReason
 
 _ENDED = (PermissionStatus.REVOKED, PermissionStatus.LAPSED)
 
@@ -41,7 +41,7 @@ def why_unfunded(*, client_id: int, wallet_address: str, now: datetime) -> Payme
 
 
 def _pending(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
-    missing_zat = max(0, latest.requested_zat - latest.credited_zat)
+    missing_zat = max(0, latest.requested_zat - latest.credited_zat + latest.reversed_zat)
     return PermissionPending(
         "the permission waits for its payment: pay what is missing to the payment address, then verify",
         payment_address=latest.payment_address,
@@ -51,8 +51,16 @@ def _pending(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequir
     )
 
 
-def _suspended(_: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
-    return PermissionSuspended("the permission is on hold: ask the service's operator", **known)
+def _suspended(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
+    known["suspended_for"] = latest.suspended_for
+    if latest.suspended_for != SuspensionReason.REVERSAL:
+        return PermissionSuspended("the permission is on hold: ask the service's operator", **known)
+    return PermissionSuspended(
+        "its payment has left the chain: it goes on when that is mined again, or as much is paid anew",
+        payment_address=latest.payment_address,
+        missing_amount=zec(max(0, latest.requested_zat - latest.credited_zat + latest.reversed_zat)),
+        **known,
+    )
 
 
 def _exhausted(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:

@@ -15,6 +15,8 @@ from paygo.api.models import ApiKey
 
 PREFIX = "pg_"
 SCOPES = ("permissions:read", "permissions:write", "sessions:read", "sessions:write", "refunds:write")
+# Who may say where money goes back to can send it anywhere: granted only when asked for.
+DEFAULT_SCOPES = tuple(scope for scope in SCOPES if scope != "refunds:write")
 _USED_EVERY = timedelta(minutes=1)
 
 

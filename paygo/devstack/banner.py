@@ -10,6 +10,7 @@ from paygo.devstack.datadir import DataDir
 def banner(env: Mapping[str, str], *, made: Mapping[str, Any], data: DataDir) -> str:
     """What runs where, the demo key, and what to try next."""
     url = env["PAYGO_URL"]
+    node_url = env.get("ZCASH_NODE_URL") if "ZCASH_NODE_COOKIE_FILE" in env else None
     rows = [
         ("API", f"{url}/api/v1/  (schema: {url}/api/schema/)"),
         ("health", f"{url}/api/v1/health"),
@@ -19,6 +20,7 @@ def banner(env: Mapping[str, str], *, made: Mapping[str, Any], data: DataDir) ->
         ("PostgreSQL", _without_password(env["DATABASE_URL"])),
         ("Valkey", _without_password(env["REDIS_URL"])),
         ("Zcash node", f"{env['ZCASH_RPC_URL']}  user {env.get('ZCASH_RPC_USER', '')}"),
+        *([("zebrad", f"{node_url}  cookie {env['ZCASH_NODE_COOKIE_FILE']}")] if node_url else []),
         ("service wallet", env.get("ZCASH_SERVICE_WALLET", "none: set ZCASH_SERVICE_WALLET")),
         ("data, logs", f"{data.path}, {data.logs}"),
         ("settings", f"{data.env_file}  (all passwords; read by manage.py in other terminals)"),

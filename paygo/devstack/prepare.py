@@ -42,7 +42,7 @@ def ensure() -> dict[str, Any]:
     found = keys.find(key, now=clock.now()) if key else None
     if found is None:
         written = io.StringIO()
-        call_command("createapikey", CLIENT, stdout=written)
+        call_command("createapikey", CLIENT, scope=list(keys.SCOPES), stdout=written)
         key = written.getvalue().strip()
         client = CLIENT
     else:

@@ -158,7 +158,10 @@ class Supervisor:
 
     def _zebrad_port(self, folder: Path) -> int | None:
         """Return where the simulated zebrad listens beside a simulated zallet, None for a zcashd."""
-        if self._env.get("PAYGO_NODE_DIALECT", "zcashd") != "zallet":
+        dialect = self._env.get("PAYGO_NODE_DIALECT", "zcashd")
+        if dialect not in ("zcashd", "zallet"):
+            raise StackError(f"PAYGO_NODE_DIALECT is {dialect!r}; it must be zcashd or zallet.")
+        if dialect == "zcashd":
             # What the simulated zcashd lets be spent; zallet waits for ten blocks, as the default does.
             self._env.setdefault("REFUND_CONFIRMATIONS", "3")
             return None

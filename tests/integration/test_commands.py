@@ -51,7 +51,7 @@ def test_createapikey_prints_the_key_and_nothing_else() -> None:
 
     key = keys.find(printed.removesuffix("\n"), now=clock.now())
     assert key is not None
-    assert (key.client.username, key.scopes) == ("vera-tv", list(keys.SCOPES))
+    assert (key.client.username, key.scopes) == ("vera-tv", list(keys.DEFAULT_SCOPES))
     assert not User.objects.get().has_usable_password()
 
 

@@ -146,7 +146,7 @@ class TestWhatSomebodyPaidByHand:
         world.round(2)
         refund = refund_of(permission)
 
-        written, failed = reconcile(explain=txid, reason="a present")
+        _, failed = reconcile(explain=txid, reason="a present")
 
         assert f"refund {refund.public_id} waits for the same recipient" in failed
         assert refund_of(permission).status == "queued"

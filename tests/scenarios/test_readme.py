@@ -50,7 +50,8 @@ def test_the_conversation_runs_as_it_stands(live_server: LiveServer, settings, t
     assert '"max_streaming_hours":4.0' in answers[0]
     assert '"status":"active"' in answers[3]
     assert '"session_code"' in answers[4]
-    assert '"status":"confirmed"' in answers[-1]
+    assert '"status":"confirmed"' in answers[-2]
+    assert '"status":"revoked"' in answers[-1]
 
 
 @pytest.mark.parametrize("page", ["README.md", ".env.example"])

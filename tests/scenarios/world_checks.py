@@ -99,6 +99,7 @@ class Checks:
         self._world = world
         self._buried: set[Output] = set()
         self._half_seen_tip = ""
+        self._credited: set[Output] = set()
 
     def always(self) -> None:
         """Check what holds after every step, whatever has failed."""
@@ -109,6 +110,7 @@ class Checks:
         assert db.rows(_NEGATIVE) == [], "no money is negative"
         truth = Truth(self._world)
         self._check_deposits_are_outputs(truth)
+        self._credited = set(map(_output, Deposit.objects.filter(status=DepositStatus.CONFIRMED)))
         surplus = truth.paid - _asked_for(_ON_ITS_WAY)
         assert not surplus, f"paid what no refund under way asks for, or twice: {surplus}"
 
@@ -135,6 +137,7 @@ class Checks:
         if not whole:
             self._half_seen_tip = truth.tip_hash
         self._bury(credited)
+        self._credited = set(credited)
 
     def _bury(self, credited: dict[Output, Deposit]) -> None:
         """Note what lies below the blocks that the next look goes through."""
@@ -164,6 +167,8 @@ class Checks:
             deep = truth.tip_height + 1 - truth.required_confirmations(received)
             due = {output for output, each in received.items() if each.height and each.height <= deep}
             assert due <= credited, f"{permission.status}, confirmed and not credited: {due - credited}"
+            early = (received.keys() & credited) - due - self._credited - self._buried
+            assert not early, f"credited before its depth: {early}"
 
     def after_interval(self) -> None:
         """No ghost: whoever still runs is paid for, now."""

@@ -18,7 +18,10 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="default", help="what the key is for, shown in lists")
         parser.add_argument("--days", type=int, help="the key expires after so many days")
         parser.add_argument(
-            "--scope", action="append", choices=keys.SCOPES, help="may be repeated; default: all scopes"
+            "--scope",
+            action="append",
+            choices=keys.SCOPES,
+            help="may be repeated; default: all scopes but refunds:write",
         )
 
     def handle(
@@ -31,7 +34,7 @@ class Command(BaseCommand):
             accounts.client_named(client),
             name=name,
             now=now,
-            scopes=tuple(scope or keys.SCOPES),
+            scopes=tuple(scope or keys.DEFAULT_SCOPES),
             expires_at=now + timedelta(days=days) if days else None,
         )
         self.stdout.write(key)

@@ -1,6 +1,7 @@
 """`manage.py reconcile`: what the wallet has paid and the database does not know."""
 
 import contextlib
+import re
 from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,8 @@ class Command(BaseCommand):
         """Look at the wallet, list what is not explained, exit with 1 if anything is."""
         if explain and not options["reason"].strip():
             raise CommandError("Give a --reason: it is kept with the transaction.")
+        if explain and not re.fullmatch(r"[0-9a-f]{64}", explain):
+            raise CommandError("A txid is 64 hexadecimal digits in lower case.")
         halted = self._check(explain, options)
         for each in outgoing.unexplained():
             self.stdout.write(f"{each.txid}  first seen {each.first_seen_at:%Y-%m-%d %H:%M}")

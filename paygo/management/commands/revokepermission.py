@@ -24,6 +24,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, permission: UUID, operator: str, **_options: Any) -> None:
         """Revoke, and say what is left."""
+        if not operator.strip():
+            raise CommandError("Say who does it: --operator NAME.")
         found = SpendingPermission.objects.filter(public_id=permission).first()
         if found is None:
             raise CommandError(f"there is no permission {permission}")
