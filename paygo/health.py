@@ -135,7 +135,11 @@ def _wallet() -> Part:
     if not settings.ZCASH_SERVICE_WALLET:
         return _account()
     owned = connect().owns(settings.ZCASH_SERVICE_WALLET)
-    return _fine() if owned else _failed("ZCASH_SERVICE_WALLET is not an address of the account in ZCASH_ACCOUNT")
+    return (
+        _fine()
+        if owned
+        else _failed("ZCASH_SERVICE_WALLET is not an address of the account in ZCASH_ACCOUNT")
+    )
 
 
 def _account() -> Part:
