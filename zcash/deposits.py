@@ -64,6 +64,15 @@ def give_up(deposit: Deposit, *, permission: SpendingPermission, now: datetime) 
             _announce("deposit.gone", permission, deposit, now=now)
 
 
+def place(deposit: Deposit, at: ChainTransaction) -> None:
+    """Note where the transaction of a deposit that was known as unmined is mined."""
+    unmined = Deposit.objects.filter(pk=deposit.pk, status=DepositStatus.SEEN, height=None)
+    with operation():
+        unmined.update(
+            height=at.height, block_hash=at.block_hash, confirmations=at.confirmations, quarantined=False
+        )
+
+
 def required_now(permission: SpendingPermission) -> int:
     """Return how many confirmations the permission's deposits need at the moment."""
     return required_confirmations(_young_zat(permission), base=base_confirmations(), tiers=tiers())

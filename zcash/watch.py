@@ -165,6 +165,9 @@ def _record(permission: SpendingPermission, found: Sequence[Receipt], this: _Pas
         place = this.wallet.transaction(deposit.txid)
         if place is not None and (place.expired or place.conflicted):
             deposits.give_up(deposit, permission=permission, now=this.now)
+        elif place is not None and place.height is not None:
+            # A reorg deeper than the look-back has mined it below what was listed.
+            deposits.place(deposit, place)
     return new
 
 

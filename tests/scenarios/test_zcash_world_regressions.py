@@ -9,6 +9,7 @@ from billing.models import Refund
 from tests.scenarios.zcash_world import WALLETS, World
 from zcash.models import Deposit, SpendingPermission
 from zcash.permissions import Request
+from zcash.rules import LOOK_BACK
 
 pytestmark = pytest.mark.django_db
 
@@ -62,3 +63,16 @@ def test_takes_back_what_a_very_deep_reorg_removed_before_it_is_refunded(world: 
 
     assert Deposit.objects.get().status == "reversed"
     assert Refund.objects.get().status == "cancelled"
+
+
+def test_credits_a_waiting_payment_that_a_reorg_has_moved_below_the_look_back(world: World) -> None:
+    world.mine(LOOK_BACK)
+    permission = paid_permission(world, blocks=1)
+    world.fork(LOOK_BACK + 30)
+    world.scan()
+    world.mine(1)
+
+    world.scan()
+
+    permission.refresh_from_db()
+    assert (permission.status, permission.credited_zat) == ("active", ZEC)
