@@ -19,6 +19,7 @@ from billing import reversals, rounds
 from tests.scenarios.world_checks import Checks, unpayable
 from tests.scenarios.zcash_world import FAULTY_METHODS, REFUND_ADDRESSES, WALLETS, Crash, World, crashing
 from zcash.permissions import Request
+from zcash.rules import FINAL_DEPTH
 
 pytestmark = pytest.mark.django_db
 
@@ -202,7 +203,8 @@ class ZcashWorld(RuleBasedStateMachine):
         self._step().mine(blocks)
 
     @rule(
-        depth=st.one_of(st.integers(1, 12), st.integers(1, 300)),
+        # Credits are checked to this depth; no node of the network corrects itself much deeper.
+        depth=st.one_of(st.integers(1, 12), st.integers(1, FINAL_DEPTH - 1)),
         dropped=st.one_of(st.none(), st.lists(SOME, max_size=3)),
         looked_at=st.booleans(),
     )
@@ -407,6 +409,8 @@ class ZcashWorld(RuleBasedStateMachine):
                 world.redirect(permission, REFUND_ADDRESSES[0])
             world.later(days * 86_400 + 3_600)
             self._upkeep()
+            # The operator, where so much was lost at once that the service has stopped taking back.
+            reversals.reverse_lost(now=world.now, limited=False)
             self._refund()
             self._refund()
             world.mine(60 if days else 10)
