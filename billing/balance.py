@@ -1,6 +1,5 @@
 """What a wallet could stream with: its visible money and what is left of its active permission."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,7 +60,7 @@ def of_wallet(
     wallet_address: str,
     *,
     client_id: int,
-    connect: Callable[[], WalletPort],
+    wallet: WalletPort,
     now: datetime,
     rate_zat_per_hour: int | None = None,
 ) -> Balance:
@@ -79,7 +78,7 @@ def of_wallet(
     permission = _active(wallet_address, client_id=client_id, now=now)
     if rate_zat_per_hour is None and permission is not None:
         rate_zat_per_hour = permission.permission.rate_zat_per_hour
-    transparent_zat, as_of = _transparent(address.transparent_receiver(network), connect=connect, now=now)
+    transparent_zat, as_of = _transparent(address.transparent_receiver(network), wallet=wallet, now=now)
     return Balance(
         wallet_address=wallet_address,
         transparent_zat=transparent_zat,
@@ -98,7 +97,7 @@ def _active(wallet_address: str, *, client_id: int, now: datetime) -> LivePermis
 
 
 def _transparent(
-    address: str | None, *, connect: Callable[[], WalletPort], now: datetime
+    address: str | None, *, wallet: WalletPort, now: datetime
 ) -> tuple[int | None, datetime | None]:
     """Return a t-address's public balance in zatoshis and when the chain was asked for it."""
     if address is None:
@@ -107,7 +106,7 @@ def _transparent(
     if known and now - known.as_of < timedelta(seconds=settings.BALANCE_CACHE_SECONDS):
         return known.transparent_zat, known.as_of
     try:
-        found_zat = _ask_chain(address, wallet=connect())
+        found_zat = _ask_chain(address, wallet=wallet)
     except (NodeUnavailable, NodeRefused) as error:
         if known:
             error.context["cached"] = _stale(known)

@@ -16,7 +16,7 @@ from sessions_app.rules import EndReason
 from zcash import audit, deposits, money, permissions, queries, watch
 from zcash.confirmations import base_confirmations
 from zcash.errors import PermissionGone
-from zcash.models import Deposit, SpendingPermission, WatchedChain
+from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import WalletPort
 from zcash.rules import ARRIVED, CLOSED, DepositStatus, PermissionStatus, SuspensionReason
 
@@ -106,7 +106,7 @@ def payment_of(permission: SpendingPermission) -> Payment:
     found = list(Deposit.objects.filter(permission=permission).order_by("id"))
     received_zat = _sum(found)
     confirmed_zat = _sum([each for each in found if each.status == DepositStatus.CONFIRMED])
-    tip_height = WatchedChain.objects.filter(pk=1).values_list("tip_height", flat=True).first() or 0
+    tip_height = queries.tip_height()
     waiting = [each.confirmations for each in found if each.status == DepositStatus.SEEN]
     # A credited deposit keeps what it had then; the chain has grown on it since.
     credited = [
@@ -178,11 +178,11 @@ def _credit(permission_id: int, *, now: datetime) -> int:
                 amount_zat=deposit.amount_zat,
                 now=now,
                 actor=audit.CHAIN,
-                details={"txid": deposit.txid, "pool": deposit.pool, "output_index": deposit.output_index},
+                details=deposit.output,
             )
         if _is_payable(permission):
             _activate_or_queue(permission, behind=active, now=now)
-        elif permission.suspended_for == SuspensionReason.REVERSAL and _is_paid(permission):
+        elif permission.suspended_for == SuspensionReason.REVERSAL and permission.is_paid:
             # What came back has only repaid what had been streamed.
             permissions.change_status(
                 permission, to=PermissionStatus.EXHAUSTED, effective_at=now, booked_at=now, actor=audit.ENGINE
@@ -192,15 +192,12 @@ def _credit(permission_id: int, *, now: datetime) -> int:
 
 def _is_payable(permission: SpendingPermission) -> bool:
     """Whether money has made a permission ready to pay for sessions; an operator's hold stays."""
-    if permission.status == PermissionStatus.PENDING:
-        return _is_paid(permission) and permission.remaining_zat > 0
-    if permission.suspended_for == SuspensionReason.REVERSAL:
-        return _is_paid(permission) and permission.remaining_zat > 0
-    return permission.status == PermissionStatus.EXHAUSTED and permission.remaining_zat > 0
-
-
-def _is_paid(permission: SpendingPermission) -> bool:
-    return permission.credited_zat - permission.reversed_zat >= permission.requested_zat
+    if permission.remaining_zat == 0:
+        return False
+    if permission.status == PermissionStatus.EXHAUSTED:
+        return True
+    waits = permission.status == PermissionStatus.PENDING
+    return permission.is_paid and (waits or permission.suspended_for == SuspensionReason.REVERSAL)
 
 
 def _activate_or_queue(

@@ -16,7 +16,7 @@ from billing import sends
 from billing.errors import SendsHalted
 from billing.matching import asked, is_same, is_same_recipient
 from billing.models import ForeignSend, Refund, SendGuard
-from billing.rules import RefundStatus
+from billing.rules import WAITING_REFUND, RefundStatus
 from core.db import operation
 from core.errors import Conflict
 from zcash.models import SpendingPermission, WatchedChain
@@ -27,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 # Blocks: two hours.
 _LOOK_EVERY = 100
-_ADOPTABLE = (RefundStatus.QUEUED, RefundStatus.FAILED)
 
 
 def check(*, wallet: WalletPort, status: NodeStatus, chain: WatchedChain, now: datetime) -> None:
@@ -106,7 +105,7 @@ def claims(txid: str) -> list[str]:
     if foreign is None:
         return []
     paid = [payment["address"] for payment in foreign.payments]
-    waiting = Refund.objects.filter(status__in=_ADOPTABLE).order_by("id")
+    waiting = Refund.objects.filter(status__in=WAITING_REFUND).order_by("id")
     found = [
         f"refund {each.public_id} waits for the same recipient"
         for each in waiting
@@ -124,7 +123,7 @@ def settle(txid: str, *, refund_ids: Sequence[UUID], tip_height: int, now: datet
         Conflict: one of them does not wait.
     """
     with operation():
-        found = Refund.objects.filter(public_id__in=refund_ids, status__in=_ADOPTABLE)
+        found = Refund.objects.filter(public_id__in=refund_ids, status__in=WAITING_REFUND)
         refunds = list(found.select_for_update(no_key=True).order_by("id"))
         if len(refunds) != len(set(refund_ids)):
             raise Conflict("one of these refunds does not exist or does not wait")
@@ -184,7 +183,8 @@ def _explain(transaction: SentTransaction, *, status: NodeStatus, now: datetime)
 
 def _refunds_paid_by(payments: Sequence[Payment]) -> list[Refund] | None:
     """Return waiting refunds that a transaction pays, one for each payment; None where one is over."""
-    waiting = list(Refund.objects.filter(status__in=_ADOPTABLE).select_for_update(no_key=True).order_by("id"))
+    locked = Refund.objects.filter(status__in=WAITING_REFUND).select_for_update(no_key=True)
+    waiting = list(locked.order_by("id"))
     found = []
     for payment in payments:
         refund = next((each for each in waiting if is_same(payment, asked(each))), None)

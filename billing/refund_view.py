@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.models import Refund
-from billing.refunds import fee_of, minimum_zat
+from billing.refunds import fee_of, latest_of, minimum_zat
 from billing.rules import RefundStatus
 from core.amounts import zec_text
 from zcash.models import SpendingPermission
@@ -37,7 +37,7 @@ class RefundView:
 
 def of_permission(permission: SpendingPermission) -> RefundView | None:
     """Return the refund of a permission queued last, or what is left to refund; None without either."""
-    latest = Refund.objects.filter(permission=permission).select_related("send").order_by("-id").first()
+    latest = latest_of(permission)
     # A cancelled one says nothing of what is left since.
     is_over = latest is not None and latest.status == RefundStatus.CANCELLED and permission.remaining_zat > 0
     if latest is not None and not is_over:
@@ -63,7 +63,7 @@ def _of_refund(refund: Refund, *, permission: SpendingPermission) -> RefundView:
 
 
 def _of_left_over(permission: SpendingPermission) -> RefundView:
-    address = permission.refund_address or permission.wallet_address
+    address = permission.refunds_to
     fee = fee_of(permission, address=address)
     return RefundView(
         status=WAITING if permission.refund_due else BELOW_MINIMUM,

@@ -16,15 +16,21 @@ from billing import outgoing, sends
 from billing.errors import RefundUnderWay
 from billing.matching import asked
 from billing.models import Refund, Transaction, WalletSend
-from billing.rules import UNFINISHED_REFUND, RefundCause, RefundStatus
+from billing.rules import (
+    UNDER_WAY_REFUND,
+    UNFINISHED_REFUND,
+    WAITING_REFUND,
+    RefundCause,
+    RefundStatus,
+)
 from core import db
 from core.amounts import parse_zec, zec_text
 from core.clock import to_ms
 from core.errors import Busy, DomainError, Invalid
 from zcash import audit, money, permissions, queries, reorgs, wallets, watch
-from zcash.addresses import Address, AddressError, Kind, Network, parse
+from zcash.addresses import Address, Kind, Network, parse
 from zcash.fees import fee_zat, share_a_pool
-from zcash.models import Deposit, SpendingPermission, WatchedChain
+from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import PrivacyPolicy, WalletPort
 from zcash.rules import CLOSED, DepositStatus
 
@@ -34,8 +40,6 @@ log = structlog.get_logger(__name__)
 _BATCH = 40
 # How many of those that wait are looked at for the next transaction.
 _PAGE = 500
-_UNDER_WAY = (RefundStatus.SENDING, RefundStatus.UNKNOWN, RefundStatus.SENT)
-_OPEN = (RefundStatus.QUEUED, RefundStatus.FAILED)
 _MANY_ATTEMPTS = 3
 
 
@@ -48,7 +52,7 @@ def queue_left_over(permission: SpendingPermission, *, now: datetime, actor: str
     db.require_transaction()
     if permission.status not in CLOSED or not permission.refund_due or _has_unfinished(permission):
         return None
-    address = permission.refund_address or permission.wallet_address
+    address = permission.refunds_to
     if wallets.is_own(address):
         log.error("refund_to_ourselves", permission=permission.pk, advice="set another refund address")
         money.refund_looked_at(permission)
@@ -72,7 +76,7 @@ def queue_left_over(permission: SpendingPermission, *, now: datetime, actor: str
 def cancel_waiting(permission: SpendingPermission, *, now: datetime) -> None:
     """Put what waits in refunds of a locked permission back, before a reversal takes from it; a step."""
     db.require_transaction()
-    waiting = Refund.objects.filter(permission=permission, status__in=_OPEN)
+    waiting = Refund.objects.filter(permission=permission, status__in=WAITING_REFUND)
     for refund in waiting.select_for_update(no_key=True).order_by("id"):
         sends.carry(refund, to=RefundStatus.CANCELLED, now=now, reason="its payment has left the chain")
         details = {"refund_id": str(refund.public_id)}
@@ -94,8 +98,6 @@ def queue_due(*, now: datetime) -> int:
         except OperationalError:
             raise
         except (DomainError, DatabaseError, ValueError) as error:
-            log.exception("refund_not_queued", permission=permission_id, error=str(error))
-        except AddressError as error:
             # One address that was taken in by older rules must not keep everybody else's money.
             log.exception("refund_not_queued", permission=permission_id, error=str(error))
     return queued
@@ -105,7 +107,7 @@ def requeue_failed(*, now: datetime) -> int:
     """Queue failed refunds again whose time for another try has come; return how many."""
     failed = Refund.objects.filter(status=RefundStatus.FAILED, not_before__lte=now)
     requeued = 0
-    for refund_id in failed.order_by("id").values_list("pk", flat=True)[:500]:
+    for refund_id in failed.order_by("id").values_list("pk", flat=True)[:_PAGE]:
         requeued += retry(refund_id, now=now)
     return requeued
 
@@ -168,7 +170,7 @@ def send_next(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> Wall
 def waiting_too_long(*, now: datetime) -> int:
     """Return how many refunds have been due for an hour, or have failed again and again."""
     due = Q(status=RefundStatus.QUEUED, not_before__lte=now - timedelta(hours=1))
-    failing = Q(status__in=(RefundStatus.QUEUED, RefundStatus.FAILED), attempts__gte=_MANY_ATTEMPTS)
+    failing = Q(status__in=WAITING_REFUND, attempts__gte=_MANY_ATTEMPTS)
     return Refund.objects.filter(due | failing).count()
 
 
@@ -189,9 +191,9 @@ def set_address(
         found = queries.of_client(client_id=client_id, public_id=public_id)
         permission = queries.lock(found.pk)
         refunds = _lock_unpaid(permission)
-        if address == (permission.refund_address or permission.wallet_address):
+        if address == permission.refunds_to:
             return permission
-        if any(each.status in _UNDER_WAY for each in refunds):
+        if any(each.status in UNDER_WAY_REFUND for each in refunds):
             raise RefundUnderWay
         not_before = None
         if Deposit.objects.filter(permission=permission).exists():
@@ -253,7 +255,7 @@ def _receipt(permission: SpendingPermission, *, paid_zat: int) -> str:
 
 def _lock_unpaid(permission: SpendingPermission) -> list[Refund]:
     """Lock the refunds of a locked permission that are not final; several can have failed."""
-    unpaid = Refund.objects.filter(permission=permission, status__in=(*_OPEN, *_UNDER_WAY))
+    unpaid = Refund.objects.filter(permission=permission, status__in=(*WAITING_REFUND, *UNDER_WAY_REFUND))
     return list(unpaid.select_for_update(no_key=True).order_by("id"))
 
 
@@ -273,7 +275,7 @@ def _redirect(refund: Refund, *, permission: SpendingPermission, address: str, n
 
 def _ready(*, now: datetime) -> QuerySet[Refund]:
     """The refunds whose turn it is: what was paid in for them lies deep enough not to be taken back."""
-    tip = WatchedChain.objects.filter(pk=1).values_list("tip_height", flat=True).first() or 0
+    tip = queries.tip_height()
     credited = Deposit.objects.filter(permission=OuterRef("permission"), status=DepositStatus.CONFIRMED)
     shallow = credited.filter(
         Q(lost_at__isnull=False) | Q(height__gt=tip + 1 - settings.REFUND_CONFIRMATIONS)

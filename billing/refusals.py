@@ -41,11 +41,10 @@ def why_unfunded(*, client_id: int, wallet_address: str, now: datetime) -> Payme
 
 
 def _pending(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
-    missing_zat = max(0, latest.requested_zat - latest.credited_zat + latest.reversed_zat)
     return PermissionPending(
         "the permission waits for its payment: pay what is missing to the payment address, then verify",
         payment_address=latest.payment_address,
-        missing_amount=zec(missing_zat),
+        missing_amount=zec(latest.unpaid_zat),
         pay_before=latest.pay_before,
         **known,
     )
@@ -58,7 +57,7 @@ def _suspended(latest: SpendingPermission, known: dict[str, Any]) -> PaymentRequ
     return PermissionSuspended(
         "its payment has left the chain: it goes on when that is mined again, or as much is paid anew",
         payment_address=latest.payment_address,
-        missing_amount=zec(max(0, latest.requested_zat - latest.credited_zat + latest.reversed_zat)),
+        missing_amount=zec(latest.unpaid_zat),
         **known,
     )
 

@@ -72,8 +72,9 @@ def _reverse_once(deposit_id: int, *, permission_id: int, now: datetime) -> bool
         at = queries.not_before_the_meter(permission, now=now)
         deposits.mark_reversed(deposit, permission=permission, now=at)
         refunds.cancel_waiting(permission, now=at)
-        details = {"txid": deposit.txid, "pool": deposit.pool, "output_index": deposit.output_index}
-        shortfall_zat = money.take_back(permission, amount_zat=deposit.amount_zat, now=at, details=details)
+        shortfall_zat = money.take_back(
+            permission, amount_zat=deposit.amount_zat, now=at, details=deposit.output
+        )
         if shortfall_zat:
             log.error("platform_loss", permission=permission.pk, amount=zec_text(shortfall_zat))
         _stop_where_unpaid(permission, at=at)
@@ -102,13 +103,14 @@ def _announce_earlier_ends(
 
 
 def _stop_where_unpaid(permission: SpendingPermission, *, at: datetime) -> None:
-    is_paid = permission.credited_zat - permission.reversed_zat >= permission.requested_zat
     if permission.status == PermissionStatus.ACTIVE:
-        if not is_paid:
+        if not permission.is_paid:
             _leave(permission, to=PermissionStatus.SUSPENDED, reason=EndReason.PERMISSION_SUSPENDED, at=at)
         elif permission.remaining_zat == 0:
             _leave(permission, to=PermissionStatus.EXHAUSTED, reason=EndReason.EXHAUSTED, at=at)
-    elif permission.status == PermissionStatus.QUEUED and not (is_paid and permission.remaining_zat):
+    elif permission.status == PermissionStatus.QUEUED and not (
+        permission.is_paid and permission.remaining_zat
+    ):
         _change(permission, to=PermissionStatus.SUSPENDED, at=at)
 
 

@@ -66,8 +66,13 @@ REFUND_TRANSITIONS: dict[RefundStatus, frozenset[RefundStatus]] = {
     _R.CANCELLED: frozenset(),
 }
 
+# Not handed to the wallet, or handed back by it.
+WAITING_REFUND = (_R.QUEUED, _R.FAILED)
+UNDER_WAY_REFUND = (_R.SENDING, _R.UNKNOWN, _R.SENT)
 # One of these at most for each permission at a time.
-UNFINISHED_REFUND = (_R.QUEUED, _R.SENDING, _R.UNKNOWN, _R.SENT)
+UNFINISHED_REFUND = (_R.QUEUED, *UNDER_WAY_REFUND)
+# What is followed until it is final.
+FOLLOWED_SEND = (_S.SENDING, _S.UNKNOWN, _S.SENT)
 # One of these at most for each account of the wallet: notes are not locked by every wallet.
 IN_FLIGHT_SEND = (_S.SENDING, _S.UNKNOWN)
 

@@ -15,7 +15,14 @@ from django.db.models import QuerySet
 
 from billing.matching import payments_of, pays
 from billing.models import ForeignSend, Refund, WalletSend
-from billing.rules import IN_FLIGHT_SEND, REFUND_TRANSITIONS, SEND_TRANSITIONS, RefundStatus, SendStatus
+from billing.rules import (
+    FOLLOWED_SEND,
+    IN_FLIGHT_SEND,
+    REFUND_TRANSITIONS,
+    SEND_TRANSITIONS,
+    RefundStatus,
+    SendStatus,
+)
 from core import outbox
 from core.amounts import zec_text
 from core.db import operation, require_transaction
@@ -43,8 +50,6 @@ MARGIN_BLOCKS = 10
 _BEFORE_BROADCAST = frozenset({-3, -5, -6, -7, -8, -13, -18})
 _RETRY_AFTER = timedelta(minutes=10)
 _MAX_DOUBLINGS = 7
-
-FOLLOWED = (SendStatus.SENDING, SendStatus.UNKNOWN, SendStatus.SENT)
 
 
 def in_flight() -> bool:
@@ -100,7 +105,7 @@ def follow_all(*, wallet: WalletPort, now: datetime) -> int:
         NodeUnavailable: the node is away; what was not reached stays as it is.
     """
     moved = 0
-    for send in WalletSend.objects.filter(status__in=FOLLOWED).order_by("id"):
+    for send in WalletSend.objects.filter(status__in=FOLLOWED_SEND).order_by("id"):
         before = send.status
         _FOLLOW[SendStatus(send.status)](send, wallet, now)
         moved += send.status != before
@@ -157,10 +162,9 @@ def move(
             return False
         refunds = list(Refund.objects.filter(send=send).select_for_update(no_key=True).order_by("id"))
         for refund in refunds:
-            if to is SendStatus.FAILED and len(refunds) > 1:
-                _leave_batch(refund, now=now, reason=reason)
-            else:
-                carry(refund, to=RefundStatus(to), now=now, reason=reason)
+            if to is SendStatus.FAILED:
+                _plan_retry(refund, now=now, in_batch=len(refunds) > 1)
+            carry(refund, to=RefundStatus(to), now=now, reason=reason)
     for field, value in changes.items():
         setattr(send, field, value)
     log.info("wallet_send", send=str(send.public_id), status=str(to), reason=reason, txids=send.txids)
@@ -177,22 +181,23 @@ def carry(
     refund.reason = reason[:500]
     if send is not None:
         refund.send = send
-    if to is RefundStatus.FAILED:
-        refund.not_before = now + _RETRY_AFTER * 2 ** min(refund.attempts, _MAX_DOUBLINGS)
-        refund.attempts += 1
     if to is RefundStatus.CONFIRMED:
         refund.finished_at = now
-    refund.save(update_fields=["status", "reason", "send", "not_before", "attempts", "finished_at"])
+    refund.save(update_fields=["status", "reason", "send", "not_before", "attempts", "alone", "finished_at"])
     announce(refund, now=now)
 
 
-def _leave_batch(refund: Refund, *, now: datetime, reason: str) -> None:
-    """Let a refund go alone next time, at once: the batch may have failed for another's sake."""
-    carry(refund, to=RefundStatus.FAILED, now=now, reason=reason)
-    refund.alone = True
-    refund.attempts -= 1
-    refund.not_before = now
-    refund.save(update_fields=["alone", "attempts", "not_before"])
+def _plan_retry(refund: Refund, *, now: datetime, in_batch: bool) -> None:
+    """Say when a refund that failed is tried again: later and later, each time by itself.
+
+    In a batch it may have failed for another's sake: it goes alone at once, and that was no try of its own.
+    """
+    if in_batch:
+        refund.alone = True
+        refund.not_before = now
+    else:
+        refund.not_before = now + _RETRY_AFTER * 2 ** min(refund.attempts, _MAX_DOUBLINGS)
+        refund.attempts += 1
 
 
 def announce(refund: Refund, *, now: datetime) -> None:

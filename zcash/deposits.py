@@ -11,10 +11,10 @@ from django.db.models import Q, Sum
 from core import outbox
 from core.amounts import zec_text
 from core.db import operation, require_transaction
-from zcash import sql
+from zcash import queries, sql
 from zcash.confirmations import base_confirmations, tiers
 from zcash.errors import WrongDepositState
-from zcash.models import Deposit, SpendingPermission, WatchedChain
+from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import ChainTransaction, Receipt
 from zcash.rules import ARRIVED, DEPOSIT_TRANSITIONS, FINAL_DEPTH, DepositStatus, required_confirmations
 
@@ -54,7 +54,7 @@ def waiting_elsewhere(permission: SpendingPermission, receipts: Sequence[Receipt
     """Return the permission's unmined deposits that a list does not show: they may never be mined."""
     shown = {_output(receipt) for receipt in receipts}
     unmined = Deposit.objects.filter(permission=permission, status=DepositStatus.SEEN, height=None)
-    return [each for each in unmined if (each.txid, each.pool, each.output_index) not in shown]
+    return [each for each in unmined if _output(each) not in shown]
 
 
 def give_up(deposit: Deposit, *, permission: SpendingPermission, now: datetime) -> None:
@@ -161,8 +161,8 @@ def _move(deposit: Deposit, *, to: DepositStatus, only: Q | None = None, **chang
 
 def _young_zat(permission: SpendingPermission) -> int:
     """Return what was mined for a permission in the last blocks: the sum whose size asks for depth."""
-    tip = WatchedChain.objects.filter(pk=1).values_list("tip_height", flat=True).first() or 0
-    young = Deposit.objects.filter(permission=permission, status__in=ARRIVED, height__gt=tip - FINAL_DEPTH)
+    oldest = queries.tip_height() - FINAL_DEPTH
+    young = Deposit.objects.filter(permission=permission, status__in=ARRIVED, height__gt=oldest)
     return int(young.aggregate(total=Sum("amount_zat"))["total"] or 0)
 
 
@@ -178,9 +178,9 @@ def _lock_all(permission: SpendingPermission) -> None:
     list(found.select_for_update(no_key=True).order_by("id").values_list("pk", flat=True))
 
 
-def _output(receipt: Receipt) -> tuple[str, str, int]:
-    """The order in which two passes insert the same new outputs."""
-    return receipt.txid, receipt.pool, receipt.output_index
+def _output(found: Receipt | Deposit) -> tuple[str, str, int]:
+    """What identifies an output, and the order in which two passes insert the same new ones."""
+    return found.txid, found.pool, found.output_index
 
 
 def _parameters(

@@ -186,6 +186,21 @@ class SpendingPermission(models.Model):
             return self.requested_zat
         return self.credited_zat - self.reversed_zat
 
+    @property
+    def unpaid_zat(self) -> int:
+        """What was requested and is not credited, or was and was taken back, in zatoshis."""
+        return max(0, self.requested_zat - self.credited_zat + self.reversed_zat)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether all that was requested is credited."""
+        return self.unpaid_zat == 0
+
+    @property
+    def refunds_to(self) -> str:
+        """Where unused money goes back to."""
+        return self.refund_address or self.wallet_address
+
 
 class Deposit(models.Model):
     """One received output at a permission's address; `confirmed` means credited.
@@ -248,6 +263,11 @@ class Deposit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.txid}:{self.pool}:{self.output_index}"
+
+    @property
+    def output(self) -> dict[str, str | int]:
+        """Which output of which transaction it is, as the audit log names it."""
+        return {"txid": self.txid, "pool": self.pool, "output_index": self.output_index}
 
 
 class PermissionAudit(models.Model):

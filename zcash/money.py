@@ -11,6 +11,9 @@ from zcash import audit
 from zcash.models import SpendingPermission
 from zcash.rules import CLOSED, AuditAction
 
+# The caller's lock is on the row: what it did not change is written as it stands.
+_AMOUNTS = ["credited_zat", "reversed_zat", "refunded_zat", "shortfall_zat", "remaining_zat", "refund_due"]
+
 
 def add_money(
     permission: SpendingPermission, *, amount_zat: int, now: datetime, actor: str, details: dict[str, Any]
@@ -19,25 +22,15 @@ def add_money(
 
     What a reversal left unpaid is repaid first.
     """
-    require_transaction()
     before_zat = permission.remaining_zat
     repaid_zat = min(amount_zat, permission.shortfall_zat)
     permission.credited_zat += amount_zat
     permission.shortfall_zat -= repaid_zat
     permission.remaining_zat += amount_zat - repaid_zat
     permission.refund_due |= permission.status in CLOSED
-    permission.save(update_fields=["credited_zat", "shortfall_zat", "remaining_zat", "refund_due"])
     if repaid_zat:
         details = {**details, "shortfall_repaid_zat": repaid_zat}
-    audit.record(
-        permission,
-        action=AuditAction.CREDITED,
-        before_zat=before_zat,
-        effective_at=now,
-        booked_at=now,
-        actor=actor,
-        details=details,
-    )
+    _book(permission, AuditAction.CREDITED, before_zat=before_zat, now=now, actor=actor, details=details)
 
 
 def take_back(
@@ -47,21 +40,14 @@ def take_back(
 
     They were streamed or refunded already: the platform's loss, until a later credit repays it.
     """
-    require_transaction()
     before_zat = permission.remaining_zat
     shortfall_zat = max(0, amount_zat - before_zat)
     permission.reversed_zat += amount_zat
     permission.shortfall_zat += shortfall_zat
     permission.remaining_zat -= amount_zat - shortfall_zat
-    permission.save(update_fields=["reversed_zat", "shortfall_zat", "remaining_zat"])
-    audit.record(
-        permission,
-        action=AuditAction.REVERSED,
-        before_zat=before_zat,
-        effective_at=now,
-        booked_at=now,
-        actor=audit.CHAIN,
-        details={**details, "shortfall_zat": shortfall_zat},
+    details = {**details, "shortfall_zat": shortfall_zat}
+    _book(
+        permission, AuditAction.REVERSED, before_zat=before_zat, now=now, actor=audit.CHAIN, details=details
     )
     return shortfall_zat
 
@@ -70,60 +56,33 @@ def set_aside(
     permission: SpendingPermission, *, amount_zat: int, now: datetime, actor: str, details: dict[str, Any]
 ) -> None:
     """Move zatoshis of a locked permission that has ended into a refund."""
-    require_transaction()
     before_zat = permission.remaining_zat
     permission.refunded_zat += amount_zat
     permission.remaining_zat -= amount_zat
     permission.refund_due = False
-    permission.save(update_fields=["refunded_zat", "remaining_zat", "refund_due"])
-    audit.record(
-        permission,
-        action=AuditAction.REFUND_QUEUED,
-        before_zat=before_zat,
-        effective_at=now,
-        booked_at=now,
-        actor=actor,
-        details=details,
-    )
+    _book(permission, AuditAction.REFUND_QUEUED, before_zat=before_zat, now=now, actor=actor, details=details)
 
 
 def put_back(
     permission: SpendingPermission, *, amount_zat: int, now: datetime, actor: str, details: dict[str, Any]
 ) -> None:
     """Move the zatoshis of a refund that was never sent back to its locked permission."""
-    require_transaction()
     before_zat = permission.remaining_zat
     permission.refunded_zat -= amount_zat
     permission.remaining_zat += amount_zat
     permission.refund_due = True
-    permission.save(update_fields=["refunded_zat", "remaining_zat", "refund_due"])
-    audit.record(
-        permission,
-        action=AuditAction.REFUND_CANCELLED,
-        before_zat=before_zat,
-        effective_at=now,
-        booked_at=now,
-        actor=actor,
-        details=details,
+    _book(
+        permission, AuditAction.REFUND_CANCELLED, before_zat=before_zat, now=now, actor=actor, details=details
     )
 
 
 def cover_shortfall(permission: SpendingPermission, *, now: datetime) -> None:
     """Let what a locked permission that has ended has left cover the loss that a reversal left."""
-    require_transaction()
     before_zat = permission.remaining_zat
     covered_zat = min(permission.shortfall_zat, before_zat)
     permission.shortfall_zat -= covered_zat
     permission.remaining_zat -= covered_zat
-    permission.save(update_fields=["shortfall_zat", "remaining_zat"])
-    audit.record(
-        permission,
-        action=AuditAction.SHORTFALL_COVERED,
-        before_zat=before_zat,
-        effective_at=now,
-        booked_at=now,
-        actor=audit.ENGINE,
-    )
+    _book(permission, AuditAction.SHORTFALL_COVERED, before_zat=before_zat, now=now, actor=audit.ENGINE)
 
 
 def refund_looked_at(permission: SpendingPermission) -> None:
@@ -131,3 +90,26 @@ def refund_looked_at(permission: SpendingPermission) -> None:
     require_transaction()
     permission.refund_due = False
     permission.save(update_fields=["refund_due"])
+
+
+def _book(
+    permission: SpendingPermission,
+    action: AuditAction,
+    *,
+    before_zat: int,
+    now: datetime,
+    actor: str,
+    details: dict[str, Any] | None = None,
+) -> None:
+    """Write a permission's amounts as they are now, with the audit row of what changed them."""
+    require_transaction()
+    permission.save(update_fields=_AMOUNTS)
+    audit.record(
+        permission,
+        action=action,
+        before_zat=before_zat,
+        effective_at=now,
+        booked_at=now,
+        actor=actor,
+        details=details,
+    )

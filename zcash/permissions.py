@@ -151,7 +151,7 @@ def set_refund_address(
 ) -> None:
     """Let refunds of a locked permission go to another canonical address, at the earliest at an instant."""
     require_transaction()
-    details = {"before": permission.refund_address or permission.wallet_address, "after": address}
+    details = {"before": permission.refunds_to, "after": address}
     permission.refund_address = address
     permission.refund_not_before = not_before
     # What was too little for the fee of the old kind of address can be enough now.

@@ -7,7 +7,7 @@ from django.db.models import Max
 
 from core.db import LostRace, require_transaction
 from zcash.errors import NoActivePermission, PermissionNotFound
-from zcash.models import SpendingPermission
+from zcash.models import SpendingPermission, WatchedChain
 from zcash.rules import PermissionStatus
 
 
@@ -70,6 +70,11 @@ def lock_queued(after: SpendingPermission, *, wait: bool) -> list[SpendingPermis
         client_id=after.client_id, wallet_address=after.wallet_address
     )
     return list(wallet.queued_in_order().select_for_update(no_key=True, nowait=not wait))
+
+
+def tip_height() -> int:
+    """Return where the chain stood at the watcher's last whole pass, 0 before the first."""
+    return WatchedChain.objects.filter(pk=1).values_list("tip_height", flat=True).first() or 0
 
 
 def not_before_the_meter(permission: SpendingPermission, *, now: datetime) -> datetime:

@@ -76,7 +76,7 @@ class BalanceOfWallet(ApiView):
         found = balance.of_wallet(
             path_value(AddressField(), address, name="address"),
             client_id=client_id(request),
-            connect=connect,
+            wallet=connect(),
             now=clock.now(),
             rate_zat_per_hour=_rate(request),
         )

@@ -64,11 +64,12 @@ class AddressField(StrictField):
     """A Zcash address of the service's network; its value is the canonical form."""
 
     openapi = MappingProxyType({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH})
+    canonical = staticmethod(canonical_wallet)
 
     def to_internal_value(self, data: Any) -> str:
         """Return the canonical form."""
         try:
-            return canonical_wallet(_text(data))
+            return self.canonical(_text(data))
         except AddressInvalid as error:
             raise ValidationError(error.detail, code=error.code) from error
 
@@ -76,12 +77,7 @@ class AddressField(StrictField):
 class ViewersAddressField(AddressField):
     """An address that is a viewer's, and that may be paid: not one of the service's own."""
 
-    def to_internal_value(self, data: Any) -> str:
-        """Return the canonical form."""
-        try:
-            return viewers_wallet(_text(data))
-        except AddressInvalid as error:
-            raise ValidationError(error.detail, code=error.code) from error
+    canonical = staticmethod(viewers_wallet)
 
 
 class PatternField(StrictField):

@@ -178,7 +178,7 @@ def render_state(live: LivePermission, payment: Payment, refund: RefundView | No
         "rate_per_hour": zec_number(permission.rate_zat_per_hour),
         "open_sessions": live.open_sessions,
         "suspended_for": permission.suspended_for,
-        "refund_address": permission.refund_address or permission.wallet_address,
+        "refund_address": permission.refunds_to,
         "refunded_amount": zec_number(permission.refunded_zat),
         "payment": _payment(payment),
         "payment_uri": _due_uri(permission, payment),

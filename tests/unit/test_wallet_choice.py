@@ -1,25 +1,20 @@
 """Which driver `connect()` gives, and what stops it: settings, and a wallet that cannot do what is needed."""
 
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 from django.test import override_settings
 from pytest_httpserver import HTTPServer
 
-from tests.unit.zallet_stack import ACCOUNT, ADDRESS, OTHER_ACCOUNT, Stack, refuse
+from tests.unit.zallet_stack import ACCOUNT, ADDRESS, OTHER_ACCOUNT, Stack, driver_on, refuse
 from zcash import node as node_module
-from zcash.addresses import (
-    Network,
-)
 from zcash.node import connect
 from zcash.node.port import (
     NodeNotReady,
     NodeRefused,
     NodeUnavailable,
 )
-from zcash.node.rpc import NODE, RpcClient
 from zcash.node.zallet import ZalletWallet
 from zcash.node.zallet_capabilities import EXPECTED
 from zcash.node.zcashd import ZcashdWallet
@@ -32,11 +27,8 @@ def stack(httpserver: HTTPServer) -> Stack:
 
 @pytest.fixture
 def wallet(stack: Stack) -> Iterator[ZalletWallet]:
-    with (
-        closing(RpcClient(stack.wallet.url, timeout_seconds=2)) as rpc,
-        closing(RpcClient(stack.node.url, timeout_seconds=2, names=NODE)) as node_rpc,
-    ):
-        yield ZalletWallet(rpc, node_rpc=node_rpc, network=Network.REGTEST, account_uuid=ACCOUNT)
+    with driver_on(stack) as wallet:
+        yield wallet
 
 
 def driver() -> type:

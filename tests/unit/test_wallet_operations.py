@@ -1,7 +1,6 @@
 """Sending over scripted servers, as zcashd and zallet share it: what is asked, and what is concluded."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -16,10 +15,8 @@ from tests.unit.zallet_stack import (
     STRANGERS,
     TXID,
     Stack,
+    driver_on,
     refuse,
-)
-from zcash.addresses import (
-    Network,
 )
 from zcash.node.port import (
     NodeNotReady,
@@ -30,7 +27,6 @@ from zcash.node.port import (
     Payment,
     PrivacyPolicy,
 )
-from zcash.node.rpc import NODE, RpcClient
 from zcash.node.zallet import ZalletWallet
 
 
@@ -46,11 +42,8 @@ def stack(httpserver: HTTPServer) -> Stack:
 
 @pytest.fixture
 def wallet(stack: Stack) -> Iterator[ZalletWallet]:
-    with (
-        closing(RpcClient(stack.wallet.url, timeout_seconds=2)) as rpc,
-        closing(RpcClient(stack.node.url, timeout_seconds=2, names=NODE)) as node_rpc,
-    ):
-        yield ZalletWallet(rpc, node_rpc=node_rpc, network=Network.REGTEST, account_uuid=ACCOUNT)
+    with driver_on(stack) as wallet:
+        yield wallet
 
 
 class TestSending:

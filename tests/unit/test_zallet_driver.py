@@ -1,7 +1,6 @@
 """The zallet driver against scripted servers, a wallet and a node: what it asks, concludes and refuses."""
 
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 from pytest_httpserver import HTTPServer
@@ -21,6 +20,7 @@ from tests.unit.zallet_stack import (
     WITH_T,
     Stack,
     chain_info,
+    driver_on,
     received,
     refuse,
     row,
@@ -49,7 +49,7 @@ from zcash.node.port import (
     SentTransaction,
     WalletAddress,
 )
-from zcash.node.rpc import NODE, AnswerTooLarge, RpcClient
+from zcash.node.rpc import AnswerTooLarge
 from zcash.node.zallet import ZalletWallet
 
 
@@ -60,11 +60,8 @@ def stack(httpserver: HTTPServer) -> Stack:
 
 @pytest.fixture
 def wallet(stack: Stack) -> Iterator[ZalletWallet]:
-    with (
-        closing(RpcClient(stack.wallet.url, timeout_seconds=2)) as rpc,
-        closing(RpcClient(stack.node.url, timeout_seconds=2, names=NODE)) as node_rpc,
-    ):
-        yield ZalletWallet(rpc, node_rpc=node_rpc, network=Network.REGTEST, account_uuid=ACCOUNT)
+    with driver_on(stack) as wallet:
+        yield wallet
 
 
 class TestStatus:

@@ -1,13 +1,16 @@
 """A scripted zallet and zebrad: each method's answer is what a test says it is."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from zcash.addresses import ORCHARD, P2PKH, Network, Receiver, encode_p2pkh, encode_sapling, encode_unified
+from zcash.node.rpc import NODE, RpcClient
+from zcash.node.zallet import ZalletWallet
 
 ACCOUNT = "3f2b6c1e-8d4a-4e0b-9c57-1a2b3c4d5e6f"
 OTHER_ACCOUNT = "11111111-2222-4333-8444-555555555555"
@@ -134,3 +137,13 @@ def refuse(code: int, message: str = "refused") -> Callable[..., object]:
         raise RefusalError(code, message)
 
     return answer
+
+
+@contextmanager
+def driver_on(stack: Stack) -> Iterator[ZalletWallet]:
+    """Connect the driver to the scripted servers."""
+    with (
+        closing(RpcClient(stack.wallet.url, timeout_seconds=2)) as rpc,
+        closing(RpcClient(stack.node.url, timeout_seconds=2, names=NODE)) as node_rpc,
+    ):
+        yield ZalletWallet(rpc, node_rpc=node_rpc, network=Network.REGTEST, account_uuid=ACCOUNT)

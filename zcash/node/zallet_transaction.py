@@ -1,13 +1,11 @@
 """Where a transaction of zallet's wallet stands on the best chain."""
 
-from .answers import Record, unexpected
 from .chain import Chain, ChainMovedError
-from .port import ChainTransaction, NodeRefused
+from .port import ChainTransaction
 from .rpc import RpcClient
+from .transactions import STATES, find, require_about
 
 _METHOD = "z_viewtransaction"
-_STATES = frozenset({"mined", "waiting", "expiringsoon", "expired"})
-_UNKNOWN_TXID = -5
 # What zebrad tells of a transaction in a block that the best chain has left.
 _SIDE_CHAIN = -1
 
@@ -36,28 +34,21 @@ def placed_transaction(
 
 def state(rpc: RpcClient, *, txid: str) -> str | None:
     """Return what the wallet says of a transaction, None when it does not know it."""
-    try:
-        answer = Record(rpc.call(_METHOD, txid), what=_METHOD)
-    except NodeRefused as refusal:
-        if refusal.rpc_code == _UNKNOWN_TXID:
-            return None
-        raise
-    if answer.hash("txid") != txid:
-        unexpected(_METHOD, "is about another transaction")
-    return answer.choice("status", choices=_STATES)
+    answer = find(rpc, _METHOD, txid)
+    if answer is None:
+        return None
+    require_about(txid, answer, method=_METHOD)
+    return answer.choice("status", choices=STATES)
 
 
 def _mined(node_rpc: RpcClient, *, chain: Chain, txid: str) -> ChainTransaction | None:
     method = "getrawtransaction"
     tip = chain.tip()
-    try:
-        answer = Record(node_rpc.call(method, txid, 1), what=method)
-    except NodeRefused as refusal:
-        if refusal.rpc_code == _UNKNOWN_TXID:
-            return None
-        raise
-    if "txid" in answer and answer.hash("txid") != txid:
-        unexpected(method, "is about another transaction")
+    answer = find(node_rpc, method, txid, 1)
+    if answer is None:
+        return None
+    if "txid" in answer:
+        require_about(txid, answer, method=method)
     # Absent while it waits in the mempool.
     height = answer.integer("height", low=_SIDE_CHAIN) if "height" in answer else _SIDE_CHAIN
     if height == _SIDE_CHAIN:

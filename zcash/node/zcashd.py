@@ -9,21 +9,10 @@ import structlog
 
 from zcash.addresses import SAPLING, Network
 
-from . import operations
+from .account import AccountWallet
 from .chain import Chain, steady
-from .diversified import Pool, address_at
-from .ownership import Ownership
-from .port import (
-    ChainTransaction,
-    NodeRefused,
-    NodeStatus,
-    Operation,
-    Outgoing,
-    Payment,
-    PrivacyPolicy,
-    Receipt,
-    WalletAddress,
-)
+from .diversified import Pool
+from .port import ChainTransaction, NodeRefused, NodeStatus, Outgoing, Receipt
 from .rpc import RpcClient
 from .zcashd_outgoing import OutgoingScan
 from .zcashd_receipts import Scan
@@ -31,35 +20,28 @@ from .zcashd_transaction import placed_transaction
 
 log = structlog.get_logger(__name__)
 
-# Since network upgrade 6.3 an Orchard receiver is paid with notes that zcashd's wallet cannot see.
-_POOL = Pool("sapling", SAPLING)
-# As deep as zcashd's anchor lies by default: younger notes it cannot spend anyway. How deep the deposits
-# behind a payment must be is the caller's affair.
-_SPEND_MINCONF = 3
-
 # src/rpc/protocol.h of zcashd.
 _MISC_ERROR = -1
 _UNKNOWN_ADDRESS_OR_TXID = -5
 _METHOD_NOT_FOUND = -32601
 
 
-class ZcashdWallet:
+class ZcashdWallet(AccountWallet):
     """A `WalletPort` on zcashd; `account` is the number of the service's account in the wallet."""
 
+    # Since network upgrade 6.3 an Orchard receiver is paid with notes that zcashd's wallet cannot see.
+    pool = Pool("sapling", SAPLING)
+    # As deep as zcashd's anchor lies by default: younger notes it cannot spend anyway. How deep the deposits
+    # behind a payment must be is the caller's affair.
+    minconf = 3
+
     def __init__(self, rpc: RpcClient, *, network: Network, account: int) -> None:
-        self._rpc = rpc
-        self._chain = Chain(rpc)
-        self._network = network
-        self._account = account
-        self._ownership = Ownership(rpc, account=account, network=network)
+        super().__init__(rpc, chain=Chain(rpc), network=network, account=account)
+        self._account_number = account
 
     def status(self) -> NodeStatus:
         """Return the node's best chain and whether it is synced."""
         return self._chain.status()
-
-    def new_address(self, index: int) -> WalletAddress:
-        """Return the Sapling-only unified address at a diversifier index."""
-        return address_at(self._rpc, index, account=self._account, pool=_POOL, network=self._network)
 
     def receipts(
         self,
@@ -83,10 +65,6 @@ class ZcashdWallet:
         """Return None: zcashd has no list of everything received."""
         return None
 
-    def block_hash(self, height: int) -> str | None:
-        """Return the hash of the best chain's block at a height, None above the tip."""
-        return self._chain.find_block_hash(height)
-
     def transaction(self, txid: str) -> ChainTransaction | None:
         """Return where a transaction stands on the best chain, None when the wallet does not know it."""
         return steady(
@@ -103,23 +81,6 @@ class ZcashdWallet:
                 return None
             raise
 
-    def owns(self, address: str) -> bool:
-        """Return whether the account sees everything that this address receives."""
-        return self._ownership.owns(address)
-
-    def send(self, payments: Sequence[Payment], *, source: str, policy: PrivacyPolicy) -> str:
-        """Start one transaction to all recipients; return the operation's id."""
-        self._ownership.require(source)
-        return operations.send(self._rpc, payments, source=source, policy=policy, minconf=_SPEND_MINCONF)
-
-    def operation(self, operation_id: str) -> Operation | None:
-        """Return how far a send is; None where the wallet has forgotten it, as at every restart."""
-        return operations.operation(self._rpc, operation_id)
-
-    def is_sending(self) -> bool:
-        """Return whether the wallet works on any send, whoever asked for it."""
-        return operations.is_sending(self._rpc)
-
     def outgoing(self, *, since_height: int, known_txids: Sequence[str] = ()) -> Outgoing:
         """Return what the account paid to others since a height, as far as its notes show."""
 
@@ -127,7 +88,7 @@ class ZcashdWallet:
             scan = OutgoingScan(
                 self._rpc,
                 chain=self._chain,
-                account=self._account,
+                account=self._account_number,
                 since_height=since_height,
                 known_txids=known_txids,
             )

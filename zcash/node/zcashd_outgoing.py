@@ -17,11 +17,12 @@ from itertools import chain as concatenated
 from core.amounts import MAX_ZAT
 
 from . import operations
-from .answers import MAX_HEIGHT, Record, records, unexpected
+from .answers import MAX_HEIGHT, Record, records
 from .chain import Chain, ChainMovedError, Tip
-from .port import ChainTransaction, NodeRefused, Outgoing, Payment, SentTransaction
+from .port import ChainTransaction, Outgoing, Payment, SentTransaction
 from .rpc import RpcClient
-from .zcashd_transaction import POOLS, UNKNOWN_TXID, placed_transaction
+from .transactions import find, require_about
+from .zcashd_transaction import POOLS, placed_transaction
 
 _MAX_CONF = 9_999_999
 _MAX_CANDIDATES = 1000
@@ -143,8 +144,7 @@ class OutgoingScan:
     def _view(self, place: ChainTransaction) -> _View:
         method = "z_viewtransaction"
         answer = Record(self._rpc.call(method, place.txid), what=method)
-        if answer.hash("txid") != place.txid:
-            unexpected(method, "is about another transaction")
+        require_about(place.txid, answer, method=method)
         spends = frozenset(_spend(row) for row in answer.records("spends"))
         # Without a spend of ours it was paid by somebody else.
         return _View(place, spends, self._payments(answer, place=place) if spends else ())
@@ -159,12 +159,9 @@ class OutgoingScan:
         method = "getrawtransaction"
         # Without an index of all transactions zcashd finds a mined one only in the block it is told.
         block = [] if place.block_hash is None else [place.block_hash]
-        try:
-            answer = Record(self._rpc.call(method, place.txid, 1, *block), what=method)
-        except NodeRefused as refusal:
-            if refusal.rpc_code == UNKNOWN_TXID:
-                raise ChainMovedError from refusal
-            raise
+        answer = find(self._rpc, method, place.txid, 1, *block)
+        if answer is None:
+            raise ChainMovedError
         return [_transparent_payment(row) for row in answer.records("vout")]
 
     def _transactions(self) -> tuple[SentTransaction, ...]:

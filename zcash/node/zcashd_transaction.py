@@ -1,15 +1,13 @@
 """Where a transaction of zcashd's wallet stands on the best chain."""
 
-from .answers import MAX_HEIGHT, Record, unexpected
+from .answers import MAX_HEIGHT, Record
 from .chain import Chain, ChainMovedError, Tip
-from .port import ChainTransaction, NodeRefused
+from .port import ChainTransaction
 from .rpc import RpcClient
+from .transactions import STATES, find, require_about
 
 POOLS = frozenset({"transparent", "sapling", "orchard"})
 _METHOD = "gettransaction"
-_STATES = frozenset({"mined", "waiting", "expiringsoon", "expired"})
-# "Invalid or non-wallet transaction id".
-UNKNOWN_TXID = -5
 
 
 def placed_transaction(rpc: RpcClient, *, chain: Chain, txid: str, tip: Tip) -> ChainTransaction | None:
@@ -18,14 +16,10 @@ def placed_transaction(rpc: RpcClient, *, chain: Chain, txid: str, tip: Tip) -> 
     Raises:
         ChainMovedError: the chain moved meanwhile.
     """
-    try:
-        answer = Record(rpc.call(_METHOD, txid), what=_METHOD)
-    except NodeRefused as refusal:
-        if refusal.rpc_code == UNKNOWN_TXID:
-            return None
-        raise
-    if answer.hash("txid") != txid:
-        unexpected(_METHOD, "is about another transaction")
+    answer = find(rpc, _METHOD, txid)
+    if answer is None:
+        return None
+    require_about(txid, answer, method=_METHOD)
     confirmations = answer.integer("confirmations", low=-MAX_HEIGHT)
     if confirmations < 1:
         return _unmined(answer, txid=txid, confirmations=confirmations)
@@ -37,7 +31,7 @@ def placed_transaction(rpc: RpcClient, *, chain: Chain, txid: str, tip: Tip) -> 
 
 
 def _unmined(answer: Record, *, txid: str, confirmations: int) -> ChainTransaction:
-    expired = answer.choice("status", choices=_STATES) == "expired"
+    expired = answer.choice("status", choices=STATES) == "expired"
     # Below 0 it is in no block of the best chain and the mempool does not want it: its money went elsewhere,
     # or, more rarely, the node has dropped it. It is no proof that it will never be mined; the expiry is.
     return ChainTransaction(txid, None, None, 0, expired, conflicted=confirmations < 0 and not expired)

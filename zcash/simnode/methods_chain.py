@@ -1,5 +1,7 @@
 """Methods about the node and its chain."""
 
+from collections.abc import Mapping
+
 from zcash.addresses import Address, AddressError, parse
 
 from .amounts import Zec
@@ -20,7 +22,7 @@ _VERSION = 6_20_00_50
 _PROTOCOL_VERSION = 170_140
 _SUBVERSION = "/MagicBean:6.20.0(simulated)/"
 _WALLET_VERSION = 60_000
-_RELAY_FEE = Zec(100)
+RELAY_FEE = Zec(100)
 _DIFFICULTY = 1
 _BRANCHES = {
     "5ba81b19": "Overwinter",
@@ -37,7 +39,7 @@ _MAX_ADDRESSES = 1000
 @methods.method("getblockchaininfo", "Returns the state of the best chain.")
 def getblockchaininfo(node: Node, _params: Params) -> Json:
     """Answer with the state of the best chain."""
-    chain, branch = node.chain, list(_BRANCHES)[-1]
+    chain = node.chain
     height = chain.tip.height
     return {
         "chain": NETWORK.value,
@@ -52,9 +54,17 @@ def getblockchaininfo(node: Node, _params: Params) -> Json:
         "estimatedheight": height,
         "chainSupply": _supply(sum(chain.mined_zat.values())),
         "valuePools": [{"id": pool, **_supply(chain.mined_zat[pool])} for pool in POOLS],
+        **upgrades(_BRANCHES, height=height),
+    }
+
+
+def upgrades(branches: Mapping[str, str], *, height: int) -> dict[str, Json]:
+    """Return what a node says of network upgrades, all of them active from block 1 on."""
+    branch = list(branches)[-1]
+    return {
         "upgrades": {
             each: {"name": name, "activationheight": 1, "status": "active" if height else "pending"}
-            for each, name in _BRANCHES.items()
+            for each, name in branches.items()
         },
         "consensus": {"chaintip": branch if height else "00000000", "nextblock": branch},
     }
@@ -67,15 +77,21 @@ def _supply(zat: int) -> dict[str, Json]:
 @methods.method("getnetworkinfo", "Returns the state of the peer-to-peer network: none, in a simulated node.")
 def getnetworkinfo(_node: Node, _params: Params) -> Json:
     """Answer with versions and connections."""
+    return network_info(
+        {"version": _VERSION, "subversion": _SUBVERSION, "protocolversion": _PROTOCOL_VERSION},
+        services="0000000000000005",
+    )
+
+
+def network_info(software: dict[str, Json], *, services: str) -> Json:
+    """Return what a node without any peers says of its network."""
     return {
-        "version": _VERSION,
-        "subversion": _SUBVERSION,
-        "protocolversion": _PROTOCOL_VERSION,
-        "localservices": "0000000000000005",
+        **software,
+        "localservices": services,
         "timeoffset": 0,
         "connections": 0,
         "networks": [],
-        "relayfee": _RELAY_FEE,
+        "relayfee": RELAY_FEE,
         "localaddresses": [],
         "warnings": "",
     }
@@ -96,7 +112,7 @@ def getinfo(node: Node, _params: Params) -> Json:
         "proxy": "",
         "difficulty": _DIFFICULTY,
         "testnet": False,
-        "relayfee": _RELAY_FEE,
+        "relayfee": RELAY_FEE,
         "errors": "",
     }
 
@@ -121,11 +137,16 @@ def getbestblockhash(node: Node, _params: Params) -> Json:
 )
 def getblockhash(node: Node, params: Params) -> Json:
     """Answer with the hash at a height."""
-    height, tip = params.integer(0), node.chain.tip.height
+    return hash_at(node, params.integer(0), refusal=RpcError(Code.PARAMETER, "Block height out of range"))
+
+
+def hash_at(node: Node, height: int, *, refusal: RpcError) -> str:
+    """Return the hash of the best chain's block at a height, counted from the tip where it is negative."""
+    tip = node.chain.tip.height
     if height < 0:
         height += tip + 1
     if not 0 <= height <= tip:
-        raise RpcError(Code.PARAMETER, "Block height out of range")
+        raise refusal
     return node.chain.blocks[height].hash
 
 

@@ -152,19 +152,12 @@ def _sent(node: Node, made: Plan, *, broadcast: bool) -> Json:
     return {**single, "txids": list[Json](txids), "broadcast": broadcast}
 
 
-@methods.method("z_getoperationstatus operationid", "Returns how far operations are.", fewest=1)
-def z_getoperationstatus(node: Node, params: Params) -> Json:
-    """Answer with one row for each operation that is known."""
-    return methods_operations.z_getoperationstatus(node, params)
-
-
-@methods.method("z_getoperationresult operationid", "Returns operations that are over, once.", fewest=1)
-def z_getoperationresult(node: Node, params: Params) -> Json:
-    """Answer with one row for each operation that is over, and forget it."""
-    return methods_operations.z_getoperationresult(node, params)
-
-
-@methods.method("z_listoperationids ( status )", "Returns the ids of operations.")
-def z_listoperationids(node: Node, params: Params) -> Json:
-    """Answer with ids, oldest first."""
-    return methods_operations.z_listoperationids(node, params)
+methods.method("z_getoperationstatus operationid", "Returns how far operations are.", fewest=1)(
+    methods_operations.z_getoperationstatus
+)
+methods.method("z_getoperationresult operationid", "Returns operations that are over, once.", fewest=1)(
+    methods_operations.z_getoperationresult
+)
+methods.method("z_listoperationids ( status )", "Returns the ids of operations.")(
+    methods_operations.z_listoperationids
+)

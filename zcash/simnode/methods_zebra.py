@@ -2,7 +2,7 @@
 
 from zcash.addresses import Address, AddressError, Kind, parse
 
-from . import methods_addresses, methods_mempool
+from . import methods_addresses, methods_chain, methods_mempool
 from .amounts import Zec
 from .errors import Code, RpcError
 from .jsontext import Json
@@ -20,7 +20,6 @@ _VERSION = 6_03_00
 _BUILD = "v6.3.0-simulated"
 _SUBVERSION = "/Zebra:6.3.0(simulated)/"
 _PROTOCOL_VERSION = 170_160
-_RELAY_FEE = Zec(100)
 _MARGINAL_FEE_ZAT = 5000
 _BRANCHES = {
     "5ba81b19": "Overwinter",
@@ -38,7 +37,7 @@ _BRANCHES = {
 @methods.method("getblockchaininfo", "Returns the state of the best chain.")
 def getblockchaininfo(node: Node, _params: Params) -> Json:
     """Answer with the state of the best chain."""
-    tip, branch = node.chain.tip, list(_BRANCHES)[-1]
+    tip = node.chain.tip
     mined_zat = dict.fromkeys(POOLS, 0)
     for pool, zat in node.chain.mined_zat.items():
         mined_zat[pool_name(pool)] += zat
@@ -56,11 +55,7 @@ def getblockchaininfo(node: Node, _params: Params) -> Json:
         "estimatedheight": tip.height,
         "chainSupply": _supply("", sum(mined_zat.values())),
         "valuePools": [_supply(pool, zat) for pool, zat in mined_zat.items()],
-        "upgrades": {
-            each: {"name": name, "activationheight": 1, "status": "active" if tip.height else "pending"}
-            for each, name in _BRANCHES.items()
-        },
-        "consensus": {"chaintip": branch if tip.height else "00000000", "nextblock": branch},
+        **methods_chain.upgrades(_BRANCHES, height=tip.height),
     }
 
 
@@ -82,7 +77,7 @@ def getinfo(node: Node, _params: Params) -> Json:
         "difficulty": 1,
         "testnet": True,
         "paytxfee": 0,
-        "relayfee": _RELAY_FEE,
+        "relayfee": methods_chain.RELAY_FEE,
         "errors": "no errors",
         "errorstimestamp": "",
     }
@@ -91,30 +86,20 @@ def getinfo(node: Node, _params: Params) -> Json:
 @methods.method("getnetworkinfo", "Returns the state of the peer-to-peer network: none, in a simulated node.")
 def getnetworkinfo(_node: Node, _params: Params) -> Json:
     """Answer with versions and connections."""
-    return {
-        "version": _VERSION,
-        "subversion": _SUBVERSION,
-        "protocolversion": _PROTOCOL_VERSION,
-        "localservices": "0000000000000001",
-        "timeoffset": 0,
-        "connections": 0,
-        "networks": [],
-        "relayfee": _RELAY_FEE,
-        "localaddresses": [],
-        "warnings": "",
-    }
+    return methods_chain.network_info(
+        {"version": _VERSION, "subversion": _SUBVERSION, "protocolversion": _PROTOCOL_VERSION},
+        services="0000000000000001",
+    )
 
 
-@methods.method("getblockcount", "Returns the height of the best block.")
-def getblockcount(node: Node, _params: Params) -> Json:
-    """Answer with the height of the tip."""
-    return node.chain.tip.height
-
-
-@methods.method("getbestblockhash", "Returns the hash of the best block.")
-def getbestblockhash(node: Node, _params: Params) -> Json:
-    """Answer with the hash of the tip."""
-    return node.chain.tip.hash
+methods.method("getblockcount", "Returns the height of the best block.")(methods_chain.getblockcount)
+methods.method("getbestblockhash", "Returns the hash of the best block.")(methods_chain.getbestblockhash)
+methods.method("getrawmempool ( verbose )", "Returns the transactions that wait to be mined.")(
+    methods_mempool.getrawmempool
+)
+methods.method("getrawtransaction txid ( verbose blockhash )", "Returns a transaction.", fewest=1)(
+    methods_mempool.getrawtransaction
+)
 
 
 @methods.method("getbestblockheightandhash", "Returns the height and hash of the best block.")
@@ -126,24 +111,8 @@ def getbestblockheightandhash(node: Node, _params: Params) -> Json:
 @methods.method("getblockhash index", "Returns the hash of the best chain's block at a height.", fewest=1)
 def getblockhash(node: Node, params: Params) -> Json:
     """Answer with the hash at a height; -1 is the best block."""
-    height, tip = params.integer(0), node.chain.tip.height
-    if height < 0:
-        height += tip + 1
-    if not 0 <= height <= tip:
-        raise RpcError(Code.INVALID_PARAMS, "Provided index is greater than the current tip")
-    return node.chain.blocks[height].hash
-
-
-@methods.method("getrawmempool ( verbose )", "Returns the transactions that wait to be mined.")
-def getrawmempool(node: Node, params: Params) -> Json:
-    """Answer with their txids, or with a little about each."""
-    return methods_mempool.getrawmempool(node, params)
-
-
-@methods.method("getrawtransaction txid ( verbose blockhash )", "Returns a transaction.", fewest=1)
-def getrawtransaction(node: Node, params: Params) -> Json:
-    """Answer with a transaction of the mempool, of the best chain, or of a named block beside it."""
-    return methods_mempool.getrawtransaction(node, params)
+    refusal = RpcError(Code.INVALID_PARAMS, "Provided index is greater than the current tip")
+    return methods_chain.hash_at(node, params.integer(0), refusal=refusal)
 
 
 @methods.method("getdeprecationinfo", "Returns when this software stops by itself: only mainnet's does.")
