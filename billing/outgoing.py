@@ -21,7 +21,7 @@ from core.db import operation
 from core.errors import Conflict
 from zcash.models import SpendingPermission, WatchedChain
 from zcash.node.port import NodeStatus, Payment, SentTransaction, WalletPort
-from zcash.rules import CLOSED, LOOK_BACK
+from zcash.rules import CLOSED
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +37,7 @@ def check(*, wallet: WalletPort, status: NodeStatus, chain: WatchedChain, now: d
         NodeUnavailable: the node is away.
     """
     guard, _ = SendGuard.objects.get_or_create(pk=1, defaults={"checked_height": chain.pinned_height})
-    since_height = max(chain.pinned_height, guard.checked_height - LOOK_BACK)
-    found = wallet.outgoing(
-        since_height=since_height, known_txids=sends.known_txids(since_height=since_height)
-    )
+    found = sends.paid_since(guard.checked_height, wallet=wallet, not_below=chain.pinned_height)
     known = sends.accounted_for(each.txid for each in found.transactions)
     for transaction in found.transactions:
         if transaction.expired:

@@ -34,11 +34,13 @@ from zcash.node.port import (
     NodeUnavailable,
     Operation,
     OperationStatus,
+    Outgoing,
     Payment,
     PrivacyPolicy,
     SentTransaction,
     WalletPort,
 )
+from zcash.rules import LOOK_BACK
 
 log = structlog.get_logger(__name__)
 
@@ -139,12 +141,24 @@ def accounted_for(txids: Iterable[str]) -> set[str]:
     return {*_all_txids(paid), *explained.values_list("txid", flat=True)} & set(asked)
 
 
-def known_txids(*, since_height: int) -> list[str]:
+def _known_txids(*, since_height: int) -> list[str]:
     """Return the transactions known here that can have been mined above a height, in order."""
     built_after = since_height - EXPIRY_BLOCKS - MARGIN_BLOCKS
     paid = WalletSend.objects.exclude(status=SendStatus.FAILED).filter(busy_height__gt=built_after)
     foreign = ForeignSend.objects.filter(seen_height__gt=built_after).values_list("txid", flat=True)
     return sorted({*_all_txids(paid), *foreign})
+
+
+def paid_since(height: int, *, wallet: WalletPort, not_below: int = 0) -> Outgoing:
+    """Return what the account has paid since the tip was at a height, on whichever branch.
+
+    A reorg can mine a transaction in a lower block than the tip that it was built on.
+
+    Raises:
+        NodeUnavailable: the node is away.
+    """
+    since_height = max(not_below, height - LOOK_BACK)
+    return wallet.outgoing(since_height=since_height, known_txids=_known_txids(since_height=since_height))
 
 
 def move(
@@ -249,8 +263,7 @@ def _follow_unknown(send: WalletSend, wallet: WalletPort, now: datetime) -> None
     if wallet.is_sending():
         WalletSend.objects.filter(pk=send.pk).update(busy_height=status.height)
         return
-    known_txids_since = known_txids(since_height=send.intent_height)
-    found = wallet.outgoing(since_height=send.intent_height, known_txids=known_txids_since)
+    found = paid_since(send.intent_height, wallet=wallet)
     others = accounted_for(each.txid for each in found.transactions)
     for transaction in found.transactions:
         if transaction.txid in others or transaction.expired:

@@ -255,6 +255,25 @@ class TestALostAnswer:
         assert refund_of(permission).status == "sent"
         assert world.transactions() == 1
 
+    @pytest.mark.parametrize("depth", [1, 20])
+    def test_is_found_where_a_reorg_mined_it_below_the_tip_it_was_built_on(
+        self, world: World, depth: int
+    ) -> None:
+        world.float_money()
+        permission = world.revoked()
+        fork = world.do("generate", depth)[0]
+        world.fault("reset_after")
+        world.round()
+        world.do("sim_restart")
+
+        world.do("invalidateblock", fork)
+        world.mine(depth)
+        outlive(world)
+        world.round(2)
+
+        assert refund_of(permission).status == "confirmed"
+        assert world.transactions() == 1
+
     def test_is_not_given_up_while_the_wallet_works_on_something(self, world: World) -> None:
         permission = world.revoked()
         world.do("sim_operations", {"hold": True})
