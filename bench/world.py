@@ -14,9 +14,11 @@ INSERT INTO sessions_vendor (id, client_id, slug, name, is_active, created_at)
 VALUES (1, 1, 'vendor123', 'vendor123', true, %(start)s) ON CONFLICT DO NOTHING;
 INSERT INTO zcash_permission (id, public_id, client_id, wallet_address, status, requested_zat,
     rate_zat_per_hour, duration_days, credited_zat, reversed_zat, remaining_zat, settled_at,
-    open_transactions, payment_address, diversifier_index, created_at, expires_at, pay_before, activated_at)
+    open_transactions, meter_rate_zat_per_hour, meter_started_at, next_event_at, payment_address,
+    diversifier_index, created_at, expires_at, pay_before, activated_at)
 SELECT n, gen_random_uuid(), 1, 'wallet-' || n, 'active', 100000000000, 100000000 + n, 300, 100000000000,
-       0, 100000000000, %(start)s, 1, 'address-' || n, n, %(start)s,
+       0, 100000000000, %(start)s, 1, 100000000 + n, %(start)s,
+       %(start)s::timestamptz + interval '30 days', 'address-' || n, n, %(start)s,
        %(start)s::timestamptz + interval '300 days', %(start)s::timestamptz + interval '1 day', %(start)s
 FROM generate_series(1, %(n)s) n;
 INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, status, height, block_hash,
@@ -49,7 +51,7 @@ CREATE TABLE floor_audit_default PARTITION OF floor_audit DEFAULT;
 _EMPTY = """
 SET session_replication_role = replica;
 TRUNCATE billing_transaction, sessions_session, zcash_permission_audit, zcash_deposit, zcash_permission,
-         billing_intervalrun;
+         billing_intervalrun, billing_refund;
 DROP TABLE IF EXISTS floor_permission, floor_audit;
 SET session_replication_role = origin;
 """

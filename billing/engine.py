@@ -20,7 +20,7 @@ from sessions_app import sessions
 from sessions_app.errors import SessionEnded, SessionLimitReached
 from sessions_app.models import StreamingSession, Vendor
 from sessions_app.rules import EndReason
-from zcash import permissions, queries
+from zcash import queries
 from zcash.models import SpendingPermission
 
 
@@ -134,7 +134,7 @@ def _start_new(
         at=at,
     )
     opened = metering.open_transaction(session, permission, at=at)
-    permissions.count_open(permission, change=+1, settled_at=at)
+    metering.note_meters(permission, [*running, opened], at=at)
     after = grants.of(permission, [*running, opened])
     for transaction in running:
         granted_until = after.until[transaction.session_id]
@@ -208,22 +208,25 @@ def _end_once(session_code: str, *, client_id: int, now: datetime) -> SessionRec
         amount_zat = metering.meter(transaction).amount(to_ms(at))
         sessions.end_session(session, at=at, reason=EndReason.ENDED_BY_CLIENT, booked_at=now)
         metering.close_transaction(transaction, at=at, amount_zat=amount_zat)
-        permissions.count_open(permission, change=-1, settled_at=at)
+        others = metering.open_transactions(permission) if permission.open_transactions > 1 else []
+        metering.note_meters(permission, others, at=at)
         return records.of_session(session)
 
 
 def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Alive:
     with db.operation():
         found = session_queries.of_client(client_id=client_id, code=session_code)
-        running = _lock_running(found, now=now)
-        if running is None:
+        locked = _lock_running(found, now=now)
+        if locked is None:
             raise SessionEnded(f"the session has ended: {session_queries.lock(found.pk).end_reason}")
-        permission, session, transaction = running
+        permission, session, transaction = locked
         at = metering.effective_instant(permission, now=now)
         if session.heartbeat_seconds:
             sessions.renew_lease(session, until=at + timedelta(seconds=session.heartbeat_seconds))
             metering.move_bound(transaction, until=session.billable_until)
-        granted = grants.of(permission, metering.open_transactions(permission))
+        running = metering.open_transactions(permission)
+        metering.note_meters(permission, running, at=at)
+        granted = grants.of(permission, running)
         return Alive(session, granted.until[session.pk], session.lease_until)
 
 

@@ -180,6 +180,8 @@ def _credit(permission_id: int, *, now: datetime) -> int:
                 actor=audit.CHAIN,
                 details=deposit.output,
             )
+        if ready and permission.status == PermissionStatus.ACTIVE:
+            metering.note_money(permission)
         if _is_payable(permission):
             _activate_or_queue(permission, behind=active, now=now)
         elif permission.suspended_for == SuspensionReason.REVERSAL and permission.is_paid:

@@ -52,6 +52,9 @@ def settle(permission: SpendingPermission, *, now: datetime, wait: bool = True) 
         )
         if event_ms > to_ms(to):
             _draw(current, running, to=to, booked_at=now)
+            if running and current.next_event_at != from_ms(event_ms):
+                # It was noted from less than all that is known here.
+                note_meters(current, running, at=to)
             return current
         current = _pass_event(
             current, running, at=from_ms(event_ms), depletes=event_ms == depletion_ms, now=now, wait=wait
@@ -96,7 +99,7 @@ def meter(transaction: Transaction) -> Meter:
 def open_transaction(
     session: StreamingSession, permission: SpendingPermission, *, at: datetime
 ) -> Transaction:
-    """Let a session run on a permission from an instant; the caller counts it on the permission."""
+    """Let a session run on a permission from an instant; the caller notes it on the permission."""
     require_transaction()
     return Transaction.objects.create(
         session=session,
@@ -112,6 +115,41 @@ def move_bound(transaction: Transaction, *, until: datetime) -> None:
     require_transaction()
     transaction.billable_until = until
     transaction.save(update_fields=["billable_until"])
+
+
+def note_meters(permission: SpendingPermission, running: Sequence[Transaction], *, at: datetime) -> None:
+    """Write on a locked permission, settled at an instant, what runs on it from then on; a step.
+
+    The last step of whatever changes its open transactions, their bounds, or its money while it is metered.
+    """
+    alone = running[0] if len(running) == 1 else None
+    permissions.set_meter(
+        permission,
+        open_transactions=len(running),
+        meter=(alone.rate_zat_per_hour, alone.started_at) if alone else None,
+        next_event_at=_next_event_at(permission, running, at=at),
+        settled_at=at,
+    )
+
+
+def note_money(permission: SpendingPermission) -> None:
+    """Write on a locked, settled permission what other money means for what runs on it; a step."""
+    if running := open_transactions(permission):
+        note_meters(permission, running, at=settled_at(permission))
+
+
+def _next_event_at(
+    permission: SpendingPermission, running: Sequence[Transaction], *, at: datetime
+) -> datetime | None:
+    if not running:
+        return None
+    event_ms, _ = next_event_ms(
+        meters(running),
+        remaining_zat=permission.remaining_zat,
+        settled_ms=to_ms(at),
+        expires_ms=to_ms(permission.expires_at),
+    )
+    return from_ms(event_ms)
 
 
 def close_transaction(transaction: Transaction, *, at: datetime, amount_zat: int) -> None:
@@ -136,7 +174,7 @@ def stop_all(permission: SpendingPermission, *, at: datetime, now: datetime, rea
         close_transaction(transaction, at=at, amount_zat=meter(transaction).amount(to_ms(at)))
         sessions.end_session(transaction.session, at=at, reason=reason, booked_at=now)
     if running:
-        permissions.count_open(permission, change=-len(running), settled_at=at)
+        note_meters(permission, [], at=at)
 
 
 def hand_over(
@@ -205,7 +243,7 @@ def _pass_event(
         reason = transaction.session.bound_reason
         sessions.end_session(transaction.session, at=at, reason=reason, booked_at=now)
     if leaving:
-        permissions.count_open(permission, change=-len(leaving), settled_at=at)
+        note_meters(permission, [each for each in running if each not in leaving], at=at)
     if not ends:
         return permission
     rolling = [each.session for each in running if each.billable_until > at]
@@ -234,9 +272,7 @@ def _leave_active(
         if session not in rolled:
             sessions.end_session(session, at=at, reason=reason, booked_at=now)
     if heir is not None and rolled:
-        for session in rolled:
-            open_transaction(session, heir, at=at)
-        permissions.count_open(heir, change=len(rolled), settled_at=at)
+        note_meters(heir, [open_transaction(session, heir, at=at) for session in rolled], at=at)
     return heir
 
 

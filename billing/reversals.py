@@ -108,6 +108,8 @@ def _stop_where_unpaid(permission: SpendingPermission, *, at: datetime) -> None:
             _leave(permission, to=PermissionStatus.SUSPENDED, reason=EndReason.PERMISSION_SUSPENDED, at=at)
         elif permission.remaining_zat == 0:
             _leave(permission, to=PermissionStatus.EXHAUSTED, reason=EndReason.EXHAUSTED, at=at)
+        else:
+            metering.note_money(permission)
     elif permission.status == PermissionStatus.QUEUED and not (
         permission.is_paid and permission.remaining_zat
     ):

@@ -16,6 +16,9 @@ from zcash.models import WatchedChain
 from zcash.node import connect
 from zcash.node.port import NodeRefused, NodeUnavailable
 
+# What another engine has settled within this share of an interval is not settled again.
+_FRESH_SHARE = 0.75
+
 log = structlog.get_logger(__name__)
 
 
@@ -40,7 +43,12 @@ def interval_round() -> IntervalRun:
         ClockSkew: this machine's clock is wrong; nothing was billed by it.
     """
     clock.require_no_skew()
-    run = interval.run_interval(now=clock.now(), engine=engine_name(), chunk_size=settings.BILLING_CHUNK_SIZE)
+    run = interval.run_interval(
+        now=clock.now(),
+        engine=engine_name(),
+        chunk_size=settings.BILLING_CHUNK_SIZE,
+        fresh_for=timedelta(seconds=settings.BILLING_INTERVAL_SECONDS) * _FRESH_SHARE,
+    )
     log.info("interval", permissions=run.permissions, events=run.events, put_aside=len(run.put_aside))
     return run
 

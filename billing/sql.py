@@ -19,31 +19,27 @@ def elapsed_ms(since: str, until: str) -> str:
 
 
 _TO = "%(to)s::timestamptz"
-_USED_AT_TO = amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", f"least({_TO}, x.billable_until)"))
-_USED_AT_SETTLED = amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", "claimed.settled_at"))
 
-# What each claimed permission without an event at or before the instant has used since it was settled.
-# A permission that would be emptied, that expires, or one of whose transactions reaches its bound, has an
-# event: it is left to the event path.
-USED_WITHOUT_EVENT = f"""
-SELECT claimed.place, claimed.version, used.drawn_zat, {_TO} AS settled_to
-FROM claimed
-CROSS JOIN LATERAL (
-    SELECT sum({_USED_AT_TO} - {_USED_AT_SETTLED})::bigint AS drawn_zat, min(x.billable_until) AS bound
-    FROM billing_transaction x
-    WHERE x.permission_id = claimed.id AND x.status = 'open'
-) used
-WHERE claimed.expires_at > {_TO} AND used.bound > {_TO} AND used.drawn_zat < claimed.remaining_zat
-"""
+# What the one meter of a permission `p` has used from `settled_at` to an instant before its next event.
+USED_BY_METER = "({} - {})".format(
+    amount("p.meter_rate_zat_per_hour", elapsed_ms("p.meter_started_at", _TO)),
+    amount("p.meter_rate_zat_per_hour", elapsed_ms("p.meter_started_at", "p.settled_at")),
+)
 
-# Of the claimed permissions, none.
-NOTHING = f"""
-SELECT claimed.place, claimed.version, 0::bigint AS drawn_zat, {_TO} AS settled_to FROM claimed WHERE false
-"""
+# What all meters of some locked permissions have used, of those to which nothing happens up to the instant.
+USED_BY_METERS = """
+SELECT p.id AS permission_id, sum({} - {})::bigint AS drawn_zat
+FROM zcash_permission p
+JOIN billing_transaction x ON x.permission_id = p.id AND x.status = 'open'
+WHERE p.id = ANY(%(ids)s) AND p.settled_at < %(to)s AND p.next_event_at > %(to)s
+GROUP BY p.id
+""".format(
+    amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", _TO)),
+    amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", "p.settled_at")),
+)
 
-# The limits and habits of a chunk. The natural plan of such a page scans both tables; the engine asks for
-# what follows the page's rows. What a crash loses of an interval's deductions, the next one derives again:
-# nothing was announced, so nobody waits for the disk.
+# The limits and habits of a chunk: it follows the index of what is metered. What a crash loses of an
+# interval's deductions, the next one derives again: nothing was announced, so nobody waits for the disk.
 CHUNK_SETTINGS = """
 SET LOCAL random_page_cost = 1.1; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
 SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '50ms'

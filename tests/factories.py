@@ -139,10 +139,14 @@ _CROWD = """
 WITH paid AS (
     INSERT INTO zcash_permission (public_id, client_id, wallet_address, status, requested_zat,
         rate_zat_per_hour, duration_days, credited_zat, reversed_zat, remaining_zat, settled_at,
-        open_transactions, payment_address, diversifier_index, created_at, expires_at, pay_before,
-        activated_at)
+        open_transactions, meter_rate_zat_per_hour, meter_started_at, next_event_at, payment_address,
+        diversifier_index, created_at, expires_at, pay_before, activated_at)
     SELECT gen_random_uuid(), %(client)s, 'wallet-' || n, 'active', %(zat)s, 100000000 + n, 90, %(zat)s, 0,
-           %(zat)s, %(now)s, 1, 'crowd-' || %(client)s || '-' || n, -1000000 * %(client)s - n, %(now)s,
+           %(zat)s, %(now)s, 1, 100000000 + n, %(now)s,
+           %(now)s::timestamptz + least(
+               interval '80 days',
+               ceil(%(zat)s::numeric * 3600000 / (100000000 + n)) * interval '1 millisecond'),
+           'crowd-' || %(client)s || '-' || n, -1000000 * %(client)s - n, %(now)s,
            %(now)s::timestamptz + interval '90 days',
            %(now)s::timestamptz + interval '1 day', %(now)s
     FROM generate_series(1, %(n)s) n

@@ -39,7 +39,9 @@ class SpendingPermission(models.Model):
     """A limit that a viewer authorised by paying it in: amount, rate per hour, days.
 
     `remaining_zat` is what was left at `settled_at`; what open transactions used since then is computed.
-    Neither column is in an index, so that an interval's updates stay heap-only (HOT).
+    Neither column is in an index, so that an interval's updates stay heap-only (HOT). The meter's columns
+    repeat what open transactions say, so that an interval reads no other table; `billing.metering` writes
+    them.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True)
@@ -59,7 +61,14 @@ class SpendingPermission(models.Model):
     shortfall_zat = models.BigIntegerField(default=0, db_default=0)
     remaining_zat = models.BigIntegerField(default=0)
     settled_at = models.DateTimeField(null=True)
+    # What the last settlement took: `RETURNING` tells an audit row only what a row has become.
+    last_drawn_zat = models.BigIntegerField(default=0, db_default=0)
     open_transactions = models.IntegerField(default=0)
+    # The one open transaction's meter, null where there is none or several.
+    meter_rate_zat_per_hour = models.BigIntegerField(null=True)
+    meter_started_at = models.DateTimeField(null=True)
+    # Nothing happens by itself to what is metered before then: no bound, depletion or last day.
+    next_event_at = models.DateTimeField(null=True)
 
     payment_address = models.TextField(unique=True)
     diversifier_index = models.BigIntegerField(unique=True)
@@ -121,6 +130,20 @@ class SpendingPermission(models.Model):
             models.CheckConstraint(
                 condition=Q(open_transactions=0) | Q(open_transactions__gt=0, status=PermissionStatus.ACTIVE),
                 name="zcash_permission_meter_needs_active",
+            ),
+            models.CheckConstraint(
+                condition=Q(open_transactions=0, next_event_at__isnull=True)
+                | Q(open_transactions__gt=0, next_event_at__isnull=False),
+                name="zcash_permission_metered_has_next_event",
+            ),
+            models.CheckConstraint(
+                condition=Q(meter_rate_zat_per_hour__isnull=True, meter_started_at__isnull=True)
+                | Q(
+                    open_transactions=1,
+                    meter_rate_zat_per_hour__gt=0,
+                    meter_started_at__isnull=False,
+                ),
+                name="zcash_permission_meter_is_of_one",
             ),
             models.CheckConstraint(
                 condition=~_ACTIVE | Q(settled_at__isnull=False, activated_at__isnull=False),

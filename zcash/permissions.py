@@ -35,6 +35,13 @@ from zcash.rules import (
 # About half of all indices have a Sapling address (ZIP-32), so 64 draws never fail together.
 _INDEX_DRAWS = 64
 _INDEX_BITS = 62
+_METER = [
+    "open_transactions",
+    "meter_rate_zat_per_hour",
+    "meter_started_at",
+    "next_event_at",
+    "settled_at",
+]
 _ADDRESS_CONSTRAINTS = {"zcash_permission_payment_address_key", "zcash_permission_diversifier_index_key"}
 
 
@@ -138,12 +145,25 @@ def change_status(
     )
 
 
-def count_open(permission: SpendingPermission, *, change: int, settled_at: datetime) -> None:
-    """Change the number of open transactions of a locked permission settled at an instant."""
+def set_meter(
+    permission: SpendingPermission,
+    *,
+    open_transactions: int,
+    meter: tuple[int, datetime] | None,
+    next_event_at: datetime | None,
+    settled_at: datetime,
+) -> None:
+    """Write what runs on a locked permission settled at an instant.
+
+    `meter` is the rate (zatoshis per hour) and the start of its one open transaction, None where there is
+    none or several; before `next_event_at` nothing happens by itself.
+    """
     require_transaction()
-    permission.open_transactions += change
+    permission.open_transactions = open_transactions
+    permission.meter_rate_zat_per_hour, permission.meter_started_at = meter or (None, None)
+    permission.next_event_at = next_event_at
     permission.settled_at = settled_at
-    permission.save(update_fields=["open_transactions", "settled_at"])
+    permission.save(update_fields=_METER)
 
 
 def set_refund_address(

@@ -1,5 +1,6 @@
 """Reads of permissions, and the helpers that lock them (order: active one first, then queued ones)."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -70,6 +71,18 @@ def lock_queued(after: SpendingPermission, *, wait: bool) -> list[SpendingPermis
         client_id=after.client_id, wallet_address=after.wallet_address
     )
     return list(wallet.queued_in_order().select_for_update(no_key=True, nowait=not wait))
+
+
+def next_metered(*, after_id: int) -> int | None:
+    """Return the next permission, by primary key, that has open transactions."""
+    metered = SpendingPermission.objects.filter(open_transactions__gt=0, pk__gt=after_id)
+    return metered.order_by("pk").values_list("pk", flat=True).first()
+
+
+def metered_behind(ids: Sequence[int], *, at: datetime) -> list[int]:
+    """Return which of some permissions have open transactions that are not settled up to an instant."""
+    behind = SpendingPermission.objects.filter(pk__in=ids, open_transactions__gt=0, settled_at__lt=at)
+    return list(behind.order_by("pk").values_list("pk", flat=True))
 
 
 def tip_height() -> int:

@@ -1,114 +1,168 @@
 """Every raw statement on the tables of this app. What they write, nobody else writes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from core import db
 
+# The first half of the advisory locks on pages; the second names the page.
+_PAGE_LOCKS = db.advisory_number("interval page") & 0x7FFFFFFF
+
 
 class Page(NamedTuple):
-    """What a statement over a page of permissions did; ids ascend, `last_id` is None behind the last page."""
+    """What a statement over a page of permissions did; `last_id` is None behind the last page.
+
+    `due` is how many had to be settled, None where another engine is at this page; `drawn` how many were.
+    """
 
     last_id: int | None
+    due: int | None
     drawn: int
-    left: list[int]
 
 
-# Lowers what remains of each permission in `source` (place, version, drawn_zat, settled_to) and moves its
-# `settled_at`; one audit row each, none for a zero difference. A row no longer in that version (`ctid`
-# finds it, `xmin` names it) is left alone: somebody was faster.
-_DRAWN_AND_LOGGED = """
-drawn AS (
-    UPDATE zcash_permission p
-    SET remaining_zat = p.remaining_zat - source.drawn_zat, settled_at = source.settled_to
-    FROM source WHERE p.ctid = source.place AND p.xmin = source.version
-    RETURNING p.id, p.remaining_zat, source.drawn_zat, source.settled_to
-), logged AS (
+class Left(NamedTuple):
+    """The primary keys of what a page left: several meters on one permission, an event, somebody's lock."""
+
+    shared: list[int]
+    events: list[int]
+    busy: list[int]
+
+
+# One audit row for each settlement in `drawn`, none for a zero difference.
+_LOGGED = """
+logged AS (
     INSERT INTO zcash_permission_audit
         (permission_id, created_at, effective_at, amount_before_zat, amount_after_zat, action, actor)
-    SELECT id, %(booked_at)s, settled_to, remaining_zat + drawn_zat, remaining_zat, 'settled', %(actor)s
-    FROM drawn WHERE drawn_zat > 0
+    SELECT id, %(booked_at)s, settled_at, remaining_zat + last_drawn_zat, remaining_zat, 'settled', %(actor)s
+    FROM drawn WHERE last_drawn_zat > 0
 )
 """
+_RETURNING = "RETURNING p.id, p.remaining_zat, p.last_drawn_zat, p.settled_at"
 
-# The next page, by primary key, of metered permissions not settled up to the instant. Only a row that
-# is still in the version that this statement's snapshot sees is drawn from: the open transactions that
-# `source` reads beside it are then those that belong to it. A row that was changed after the snapshot was
-# taken may have others: it is left.
-_DRAW_PAGE = """
-WITH page AS MATERIALIZED (
-    SELECT id, ctid AS place, xmin AS version, settled_at, remaining_zat, expires_at FROM zcash_permission
-    WHERE open_transactions > 0 AND id > %(after_id)s AND settled_at < %(to)s
-    ORDER BY id LIMIT %(limit)s
-), claimed AS ({claimed}), source AS MATERIALIZED ({source}),
-{drawn_and_logged}
-SELECT (SELECT max(id) FROM page), (SELECT count(*) FROM drawn),
-       CASE WHEN (SELECT count(*) FROM page) = (SELECT count(*) FROM drawn) THEN '{{}}'
-            ELSE ARRAY(SELECT id FROM page EXCEPT SELECT id FROM drawn ORDER BY id) END
+# The page of metered permissions behind a key. It depends on the keys alone, so that all engines cut the
+# same pages; whoever comes second to one goes on with the next (`mine`).
+_PAGE = """
+page AS MATERIALIZED (
+    SELECT max(id) AS last_id, count(*) FILTER (WHERE {due}) AS due,
+           pg_try_advisory_xact_lock(%(lock_class)s, hashint8(%(after_id)s)) AS mine
+    FROM (
+        SELECT id, settled_at, next_event_at FROM zcash_permission
+        WHERE open_transactions > 0 AND id > %(after_id)s ORDER BY id LIMIT %(limit)s
+    ) ids
+)
+"""
+_IN_PAGE = "p.open_transactions > 0 AND p.id > %(after_id)s AND p.id <= (SELECT last_id FROM page WHERE mine)"
+# What was settled a moment ago, by another engine, is left alone.
+_DUE = "(settled_at < %(before)s OR next_event_at <= %(to)s)"
+
+# Settles the permissions of a page that have one meter and no event. Everything it computes with is in the
+# row that it updates: where somebody was faster, PostgreSQL computes again with what he wrote.
+_DRAW_PAGE = f"""
+WITH {_PAGE.format(due=_DUE)}, drawn AS (
+    UPDATE zcash_permission p
+    SET remaining_zat = p.remaining_zat - {{used}}, last_drawn_zat = {{used}}, settled_at = %(to)s
+    WHERE {_IN_PAGE} AND p.settled_at < %(before)s AND p.next_event_at > %(to)s
+      AND p.meter_rate_zat_per_hour IS NOT NULL {{free}}
+    {_RETURNING}
+), {_LOGGED}
+SELECT last_id, CASE WHEN mine THEN due END, (SELECT count(*) FROM drawn) FROM page
 """
 
-# Every row of the page: the UPDATE waits for whoever holds one. Locking all of them first costs a fifth more.
-_ALL = "SELECT * FROM page"
-
-# The rows of the page that nobody holds, locked.
-_FREE = """
-    SELECT page.* FROM page JOIN zcash_permission p ON p.ctid = page.place AND p.xmin = page.version
-    FOR NO KEY UPDATE OF p SKIP LOCKED
+# Waiting for whoever holds a row is a fifth cheaper than locking all of them first.
+_FREE = f"""
+AND p.id = ANY(ARRAY(
+    SELECT p.id FROM zcash_permission p WHERE {_IN_PAGE} FOR NO KEY UPDATE SKIP LOCKED
+))
 """
 
-# One permission that the caller has locked and computed.
-_DRAW_ONE = """
-WITH source AS (
-    SELECT ctid AS place, xmin AS version, %(drawn_zat)s::bigint AS drawn_zat,
-           %(to)s::timestamptz AS settled_to
-    FROM zcash_permission WHERE id = %(permission_id)s
-),
-{drawn_and_logged}
+_LEFT = f"""
+SELECT coalesce(array_agg(id ORDER BY id) FILTER (WHERE NOT happens AND shared), '{{}}'),
+       coalesce(array_agg(id ORDER BY id) FILTER (WHERE happens), '{{}}'),
+       coalesce(array_agg(id ORDER BY id) FILTER (WHERE NOT happens AND NOT shared), '{{}}')
+FROM (
+    SELECT id, next_event_at <= %(to)s AS happens, meter_rate_zat_per_hour IS NULL AS shared
+    FROM zcash_permission
+    WHERE open_transactions > 0 AND id > %(after_id)s AND id <= %(last_id)s AND {_DUE}
+) page
+"""
+
+_LOCK_FREE = """
+SELECT coalesce(array_agg(id), '{}') FROM (
+    SELECT id FROM zcash_permission WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+) free
+"""
+
+# Settles locked permissions by what `source` says of each (permission_id, drawn_zat).
+_DRAW = f"""
+WITH source AS ({{source}}), drawn AS (
+    UPDATE zcash_permission p
+    SET remaining_zat = p.remaining_zat - source.drawn_zat, last_drawn_zat = source.drawn_zat,
+        settled_at = %(to)s
+    FROM source WHERE p.id = source.permission_id
+    {_RETURNING}
+), {_LOGGED}
 SELECT count(*) FROM drawn
 """
+_GIVEN = "SELECT %(permission_id)s::bigint AS permission_id, %(drawn_zat)s::bigint AS drawn_zat"
 
 
 def draw_page(
-    source: str,
+    used: str,
     *,
     after_id: int,
     limit: int,
     to: datetime,
+    before: datetime,
     booked_at: datetime,
     actor: str,
     skip_busy: bool,
 ) -> Page:
-    """Draw from the next page of metered permissions what a SELECT over `claimed` says.
+    """Settle the next page of metered permissions that were last settled before an instant.
 
-    `source` selects (place, version, drawn_zat, settled_to) from `claimed` (id, place, version, settled_at,
-    remaining_zat, expires_at) and its own app's tables; what it leaves out comes back as `left`. A row that
-    somebody holds is left too with `skip_busy`; without, it is waited for, as long as `lock_timeout` says.
+    `used` is SQL over the columns of a permission `p` for what its one meter used from `settled_at` to
+    `%(to)s`. What has several meters, or an event, is left. A row that somebody holds is left too with
+    `skip_busy`; without, it is waited for, as long as `lock_timeout` says.
     """
     db.require_transaction()
-    claimed = _FREE if skip_busy else _ALL
-    statement = _DRAW_PAGE.format(claimed=claimed, source=source, drawn_and_logged=_DRAWN_AND_LOGGED)
     parameters = {
         "after_id": after_id,
         "limit": limit,
         "to": to,
+        "before": before,
         "booked_at": booked_at,
         "actor": actor,
+        "lock_class": _PAGE_LOCKS,
     }
+    statement = _DRAW_PAGE.format(used=used, free=_FREE if skip_busy else "")
     return Page(*db.row(statement, parameters))
+
+
+def left_of_page(*, after_id: int, last_id: int, to: datetime, before: datetime) -> Left:
+    """Return what a page has left, and why."""
+    parameters = {"after_id": after_id, "last_id": last_id, "to": to, "before": before}
+    return Left(*db.row(_LEFT, parameters))
+
+
+def lock_free(ids: Sequence[int]) -> list[int]:
+    """Lock those of some permissions that nobody holds, in order, and return them; a step."""
+    db.require_transaction()
+    (free,) = db.row(_LOCK_FREE, {"ids": list(ids)})
+    return list(free)
+
+
+def draw(source: str, parameters: Mapping[str, Any], *, to: datetime, booked_at: datetime, actor: str) -> int:
+    """Draw from locked permissions what a SELECT (permission_id, drawn_zat) says; return from how many."""
+    db.require_transaction()
+    written = {**parameters, "to": to, "booked_at": booked_at, "actor": actor}
+    (drawn,) = db.row(_DRAW.format(source=source), written)
+    return int(drawn)
 
 
 def draw_one(permission_id: int, *, drawn_zat: int, to: datetime, booked_at: datetime, actor: str) -> None:
     """Draw an amount from one locked permission and move its `settled_at`."""
-    db.require_transaction()
-    parameters = {
-        "permission_id": permission_id,
-        "drawn_zat": drawn_zat,
-        "to": to,
-        "booked_at": booked_at,
-        "actor": actor,
-    }
-    (drawn,) = db.row(_DRAW_ONE.format(drawn_and_logged=_DRAWN_AND_LOGGED), parameters)
+    amount = {"permission_id": permission_id, "drawn_zat": drawn_zat}
+    drawn = draw(_GIVEN, amount, to=to, booked_at=booked_at, actor=actor)
     assert drawn == 1, "the caller holds the permission's lock"
 
 

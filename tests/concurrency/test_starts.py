@@ -82,7 +82,9 @@ def test_without_the_permissions_lock_two_starts_open_too_many_sessions(
     # The count on the permission was lost as well: both wrote 1.
     assert StreamingSession.objects.count() == 2
     assert SpendingPermission.objects.get().open_transactions == 1
-    SpendingPermission.objects.update(open_transactions=2)
+    SpendingPermission.objects.update(
+        open_transactions=2, meter_rate_zat_per_hour=None, meter_started_at=None
+    )
 
 
 def test_many_starts_at_once_open_exactly_as_many_as_allowed(vera: User, settings: Settings) -> None:

@@ -25,7 +25,7 @@ from tests.factories import (
     stream,
 )
 from zcash.models import PermissionAudit, SpendingPermission
-from zcash.sql import draw_page
+from zcash.sql import draw_page, left_of_page
 
 pytestmark = pytest.mark.django_db
 
@@ -132,6 +132,7 @@ def test_the_dearest_rate_for_the_longest_time_does_not_overflow(vera: User, ven
     make_crowd(vera, vendor=vendor, size=1, amount=rate)
     for model in (SpendingPermission, StreamingSession, Transaction):
         model.objects.update(rate_zat_per_hour=rate)
+    SpendingPermission.objects.update(meter_rate_zat_per_hour=rate)
 
     done = interval.run_interval(now=after(ms=3_599_999), engine="test", chunk_size=10)
 
@@ -311,22 +312,24 @@ def test_walks_indexes_only(vera: User, vendor: Vendor) -> None:
     db.execute(sql.CHUNK_SETTINGS)
     with connection.execute_wrapper(note):
         for skip_busy, hours in ((False, 1), (True, 2)):
-            draw_page(
-                sql.USED_WITHOUT_EVENT,
+            page = draw_page(
+                sql.USED_BY_METER,
                 after_id=middle_id,
                 limit=1000,
                 to=after(hours=hours),
+                before=after(hours=hours),
                 booked_at=after(hours=hours),
                 actor="engine",
                 skip_busy=skip_busy,
             )
+        assert page.last_id is not None
+        left_of_page(after_id=middle_id, last_id=page.last_id, to=after(hours=3), before=after(hours=3))
     plans = ["\n".join(row[0] for row in db.rows(f"EXPLAIN {each[0]}", each[1])) for each in made]
 
-    assert len(plans) == 2
+    assert len(plans) == 3
     for plan in plans:
         assert "Seq Scan" not in plan, plan
-        assert "zcash_permission_metered" in plan
-        assert "billing_transaction_open" in plan
+        assert "billing_transaction" not in plan
 
 
 def test_a_chunk_is_one_statement_whatever_its_size(vera: User, vendor: Vendor) -> None:
