@@ -10,9 +10,11 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.amounts import MAX_ZAT
-from zcash.rules import EXPIRING, WATCHED, DepositStatus, PermissionStatus, SuspensionReason
+from zcash.rules import EXPIRING, WATCHED, AuditAction, DepositStatus, PermissionStatus, SuspensionReason
 
 _ACTIVE = Q(status=PermissionStatus.ACTIVE)
+# SHA-256 in hexadecimal digits.
+_DIGEST = "^[0-9a-f]{64}$"
 
 
 class SpendingPermissionQuerySet(models.QuerySet["SpendingPermission"]):
@@ -61,8 +63,8 @@ class SpendingPermission(models.Model):
     shortfall_zat = models.BigIntegerField(default=0, db_default=0)
     remaining_zat = models.BigIntegerField(default=0)
     settled_at = models.DateTimeField(null=True)
-    # What the last settlement took: `RETURNING` tells an audit row only what a row has become.
-    last_drawn_zat = models.BigIntegerField(default=0, db_default=0)
+    # What remained before the last settlement: `RETURNING` tells the audit row only what a row has become.
+    previous_zat = models.BigIntegerField(default=0, db_default=0)
     open_transactions = models.IntegerField(default=0)
     # The one open transaction's meter, null where there is none or several.
     meter_rate_zat_per_hour = models.BigIntegerField(null=True)
@@ -293,11 +295,18 @@ class Deposit(models.Model):
         return {"txid": self.txid, "pool": self.pool, "output_index": self.output_index}
 
 
+class PermissionAuditQuerySet(models.QuerySet["PermissionAudit"]):
+    def without_settlements(self) -> PermissionAuditQuerySet:
+        """Credits, refunds and states: no partition of settlements is opened for them."""
+        return self.exclude(action=AuditAction.SETTLED)
+
+
 class PermissionAudit(models.Model):
-    """One line of the append-only audit log; partitioned by time, its view is `permission_audit_log`.
+    """One line of the append-only audit log; partitioned by kind and time. Its view: `permission_audit_log`.
 
     `permission_id` is no foreign key in the database: it would cost a third of the interval's speed, and
     permissions are never deleted. `effective_at` is the instant that counts, `created_at` when it was booked.
+    `id` gives the order; settlements have no index on it, nor any b-tree: look for them by time.
     """
 
     permission = models.ForeignKey(
@@ -311,6 +320,8 @@ class PermissionAudit(models.Model):
     actor = models.TextField()
     details = models.JSONField(null=True)
 
+    objects = PermissionAuditQuerySet.as_manager()
+
     class Meta:
         db_table = "zcash_permission_audit"
         verbose_name = "audit entry"
@@ -318,6 +329,41 @@ class PermissionAudit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.permission_id}"
+
+
+class AuditSeal(models.Model):
+    """The digest of one closed partition of the audit log and of the seal before it; append-only.
+
+    `last_id` is the highest number that was in the partition: a row with a higher one came later.
+    """
+
+    partition = models.TextField()
+    covers_from = models.DateTimeField()
+    covers_to = models.DateTimeField()
+    rows = models.BigIntegerField()
+    last_id = models.BigIntegerField()
+    digest = models.TextField()
+    previous_digest = models.TextField()
+    sealed_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "zcash_audit_seal"
+        constraints = [
+            models.UniqueConstraint(fields=["partition"], name="zcash_audit_seal_once"),
+            # Two seals cannot follow the same one, whoever makes them.
+            models.UniqueConstraint(fields=["previous_digest"], name="zcash_audit_seal_one_chain"),
+            models.CheckConstraint(
+                condition=Q(covers_to__gt=F("covers_from"), last_id__gte=0, rows__gte=0),
+                name="zcash_audit_seal_covers",
+            ),
+            models.CheckConstraint(
+                condition=Q(digest__regex=_DIGEST, previous_digest__regex=_DIGEST),
+                name="zcash_audit_seal_digests",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.partition} {self.digest}"
 
 
 class WatchedChain(models.Model):

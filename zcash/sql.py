@@ -34,11 +34,11 @@ _LOGGED = """
 logged AS (
     INSERT INTO zcash_permission_audit
         (permission_id, created_at, effective_at, amount_before_zat, amount_after_zat, action, actor)
-    SELECT id, %(booked_at)s, settled_at, remaining_zat + last_drawn_zat, remaining_zat, 'settled', %(actor)s
-    FROM drawn WHERE last_drawn_zat > 0
+    SELECT id, %(booked_at)s, settled_at, previous_zat, remaining_zat, 'settled', %(actor)s
+    FROM drawn WHERE previous_zat > remaining_zat
 )
 """
-_RETURNING = "RETURNING p.id, p.remaining_zat, p.last_drawn_zat, p.settled_at"
+_RETURNING = "RETURNING p.id, p.previous_zat, p.remaining_zat, p.settled_at"
 
 # The page of metered permissions behind a key. It depends on the keys alone, so that all engines cut the
 # same pages; whoever comes second to one goes on with the next (`mine`).
@@ -61,7 +61,7 @@ _DUE = "(settled_at < %(before)s OR next_event_at <= %(to)s)"
 _DRAW_PAGE = f"""
 WITH {_PAGE.format(due=_DUE)}, drawn AS (
     UPDATE zcash_permission p
-    SET remaining_zat = p.remaining_zat - {{used}}, last_drawn_zat = {{used}}, settled_at = %(to)s
+    SET remaining_zat = p.remaining_zat - {{used}}, previous_zat = p.remaining_zat, settled_at = %(to)s
     WHERE {_IN_PAGE} AND p.settled_at < %(before)s AND p.next_event_at > %(to)s
       AND p.meter_rate_zat_per_hour IS NOT NULL {{free}}
     {_RETURNING}
@@ -97,7 +97,7 @@ SELECT coalesce(array_agg(id), '{}') FROM (
 _DRAW = f"""
 WITH source AS ({{source}}), drawn AS (
     UPDATE zcash_permission p
-    SET remaining_zat = p.remaining_zat - source.drawn_zat, last_drawn_zat = source.drawn_zat,
+    SET remaining_zat = p.remaining_zat - source.drawn_zat, previous_zat = p.remaining_zat,
         settled_at = %(to)s
     FROM source WHERE p.id = source.permission_id
     {_RETURNING}

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name='spendingpermission',
-            name='last_drawn_zat',
+            name='previous_zat',
             field=models.BigIntegerField(db_default=0, default=0),
         ),
         migrations.AddField(
