@@ -15,7 +15,7 @@ import structlog
 from django.db import DatabaseError, OperationalError
 from django.db.models import Func
 
-from billing import metering, sql
+from billing import events, metering, sql
 from billing.models import IntervalRun
 from core import db
 from core.errors import Busy, DomainError
@@ -75,8 +75,8 @@ def _settle_left(progress: Progress, *, after_id: int, last_id: int) -> None:
     progress.busy += left.busy
     if left.shared:
         _settle_shared(progress, left.shared)
-    for permission_id in left.events:
-        _settle_one(progress, permission_id, wait=False)
+    if left.events:
+        _settle_events(progress, left.events)
 
 
 def _draw_page(progress: Progress, *, after_id: int, limit: int) -> Page:
@@ -112,8 +112,26 @@ def _settle_shared(progress: Progress, ids: Sequence[int]) -> None:
         drawn = 0
     progress.permissions += drawn
     if drawn < len(ids):
-        for permission_id in queries.metered_behind(ids, at=progress.now):
-            _settle_one(progress, permission_id, wait=False)
+        _settle_one_by_one(progress, ids)
+
+
+def _settle_events(progress: Progress, ids: Sequence[int]) -> None:
+    """Let happen by the set what is due on permissions with one meter, one by one what is left."""
+    try:
+        happened, settled = events.settle_events(ids, to=progress.now, booked_at=progress.now)
+    except OperationalError:
+        raise
+    except (Busy, DatabaseError):
+        happened = settled = 0
+    progress.events += happened
+    progress.permissions += settled
+    if happened < len(ids):
+        _settle_one_by_one(progress, ids)
+
+
+def _settle_one_by_one(progress: Progress, ids: Sequence[int]) -> None:
+    for permission_id in queries.metered_behind(ids, at=progress.now):
+        _settle_one(progress, permission_id, wait=False)
 
 
 def _draw_shared(progress: Progress, ids: Sequence[int]) -> int:

@@ -87,6 +87,14 @@ FROM (
 ) page
 """
 
+_LOCK_DUE = """
+SELECT coalesce(array_agg(id), '{}') FROM (
+    SELECT id FROM zcash_permission
+    WHERE id = ANY(%(ids)s) AND next_event_at <= %(to)s AND meter_rate_zat_per_hour IS NOT NULL
+    ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+) free
+"""
+
 _LOCK_FREE = """
 SELECT coalesce(array_agg(id), '{}') FROM (
     SELECT id FROM zcash_permission WHERE id = ANY(%(ids)s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
@@ -149,6 +157,16 @@ def lock_free(ids: Sequence[int]) -> list[int]:
     db.require_transaction()
     (free,) = db.row(_LOCK_FREE, {"ids": list(ids)})
     return list(free)
+
+
+def lock_due(ids: Sequence[int], *, to: datetime) -> list[int]:
+    """Lock those of some permissions that have one meter and an event up to an instant; a step.
+
+    What somebody holds is left out.
+    """
+    db.require_transaction()
+    (due,) = db.row(_LOCK_DUE, {"ids": list(ids), "to": to})
+    return list(due)
 
 
 def draw(source: str, parameters: Mapping[str, Any], *, to: datetime, booked_at: datetime, actor: str) -> int:
