@@ -25,15 +25,16 @@ _LEAVE = """
 WITH source AS MATERIALIZED ({source}),
 gone AS (
     UPDATE zcash_permission p
-    SET previous_zat = p.remaining_zat, remaining_zat = p.remaining_zat - s.drawn_zat,
-        settled_at = s.at, open_transactions = 0, meter_rate_zat_per_hour = NULL, meter_started_at = NULL,
-        next_event_at = NULL,
+    SET previous_zat = CASE WHEN p.open_transactions > 0 THEN p.remaining_zat ELSE p.previous_zat END,
+        settled_at = CASE WHEN p.open_transactions > 0 THEN s.at ELSE p.settled_at END,
+        remaining_zat = p.remaining_zat - s.drawn_zat, open_transactions = 0,
+        meter_rate_zat_per_hour = NULL, meter_started_at = NULL, next_event_at = NULL,
         status = CASE WHEN s.expires THEN 'expired' WHEN s.exhausts THEN 'exhausted' ELSE p.status END,
         closed_at = CASE WHEN s.expires THEN s.at ELSE p.closed_at END,
         refund_due = CASE WHEN s.expires THEN p.remaining_zat > s.drawn_zat ELSE p.refund_due END
     FROM source s WHERE p.id = s.permission_id AND p.status = 'active'
-    RETURNING p.id, p.public_id, p.client_id, p.wallet_address, p.previous_zat, p.remaining_zat, s.at,
-              s.exhausts, s.expires
+    RETURNING p.id, p.public_id, p.client_id, p.wallet_address, p.remaining_zat, s.at, s.exhausts, s.expires,
+              p.remaining_zat + s.drawn_zat AS before_zat
 ), queue AS MATERIALIZED (
     SELECT q.id, q.expires_at, g.id AS left_id, g.at,
            count(*) FILTER (WHERE q.expires_at > g.at)
@@ -51,9 +52,9 @@ gone AS (
     RETURNING p.id, p.public_id, p.client_id, p.wallet_address, p.remaining_zat, p.status, q.left_id, q.at,
               p.expires_at
 ), steps AS (
-    SELECT id, 0 AS step, 'settled' AS action, previous_zat AS before_zat, remaining_zat AS after_zat, at,
-           public_id, client_id, wallet_address
-    FROM gone WHERE previous_zat > remaining_zat
+    SELECT id, 0 AS step, 'settled' AS action, before_zat, remaining_zat AS after_zat, at, public_id,
+           client_id, wallet_address
+    FROM gone WHERE before_zat > remaining_zat
     UNION ALL
     SELECT id, 1, 'exhausted', remaining_zat, remaining_zat, at, public_id, client_id, wallet_address
     FROM gone WHERE exhausts
@@ -66,15 +67,17 @@ gone AS (
     UNION ALL
     SELECT id, 4, 'activated', remaining_zat, remaining_zat, at, public_id, client_id, wallet_address
     FROM turned WHERE status = 'active'
-), logged AS (
-    INSERT INTO zcash_permission_audit
-        (permission_id, created_at, effective_at, amount_before_zat, amount_after_zat, action, actor)
-    SELECT id, %(booked_at)s, at, before_zat, after_zat, action, %(actor)s FROM steps ORDER BY at, step, id
-), announced AS ({announced})
+), logged AS ({logged}), announced AS ({announced})
 SELECT coalesce(array_agg(left_id ORDER BY id), '{{}}'), coalesce(array_agg(id ORDER BY id), '{{}}')
 FROM turned WHERE status = 'active'
 """
 
+# Both as `zcash.permissions.change_status` writes them.
+_LOGGED = """
+INSERT INTO zcash_permission_audit
+    (permission_id, created_at, effective_at, amount_before_zat, amount_after_zat, action, actor)
+SELECT id, %(booked_at)s, at, before_zat, after_zat, action, %(actor)s FROM steps ORDER BY at, step, id
+"""
 _ANNOUNCED = """
 SELECT 'permission.' || action AS kind, client_id, public_id AS subject,
        jsonb_build_object(
@@ -82,6 +85,55 @@ SELECT 'permission.' || action AS kind, client_id, public_id AS subject,
            'status', CASE action WHEN 'activated' THEN 'active' ELSE action END,
            'remaining_zat', after_zat, 'effective_at', paygo_iso(at)) AS payload
 FROM steps WHERE action <> 'settled' ORDER BY at, step, id
+"""
+
+# Active permissions without meters whose last day is over, locked.
+_LOCK_EXPIRED = """
+SELECT coalesce(array_agg(id), '{}') FROM (
+    SELECT id FROM zcash_permission
+    WHERE status = 'active' AND open_transactions = 0 AND expires_at <= %(now)s
+    ORDER BY id LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+) expired
+"""
+_EXPIRED = """
+SELECT id AS permission_id, expires_at AS at, 0::bigint AS drawn_zat, false AS exhausts, true AS expires
+FROM zcash_permission WHERE id = ANY(%(ids)s)
+"""
+
+# Permissions that are not active and whose time is over: the last day, or the payment window without enough
+# money in sight at the first look after its end. One that waits behind an active permission to which
+# something happens may have become active before its own last day: it is left until that has happened.
+_END_WAITING = """
+WITH due AS MATERIALIZED (
+    SELECT p.id, p.status, CASE p.status WHEN 'pending' THEN p.pay_before ELSE p.expires_at END AS at
+    FROM zcash_permission p
+    WHERE (
+        p.status IN ('queued', 'exhausted', 'suspended') AND p.expires_at <= %(now)s
+        AND (p.status <> 'queued' OR NOT EXISTS (
+            SELECT 1 FROM zcash_permission a
+            WHERE a.client_id = p.client_id AND a.wallet_address = p.wallet_address AND a.status = 'active'
+              AND least(a.next_event_at, a.expires_at) <= %(now)s))
+    ) OR (
+        p.status = 'pending' AND p.pay_before <= %(now)s
+        AND (p.expires_at <= %(now)s OR p.requested_zat > (
+            SELECT coalesce(sum(d.amount_zat), 0) FROM zcash_deposit d
+            WHERE d.permission_id = p.id AND d.status IN ('seen', 'confirmed')
+              AND d.first_seen_at <= p.window_closed_at))
+        AND (p.expires_at <= %(now)s OR p.window_closed_at IS NOT NULL)
+    )
+    ORDER BY p.id LIMIT %(limit)s FOR NO KEY UPDATE OF p SKIP LOCKED
+), gone AS (
+    UPDATE zcash_permission p
+    SET status = CASE due.status WHEN 'pending' THEN 'lapsed' ELSE 'expired' END, closed_at = due.at,
+        suspended_for = NULL, refund_due = p.remaining_zat > 0
+    FROM due WHERE p.id = due.id
+    RETURNING p.id, p.public_id, p.client_id, p.wallet_address, p.remaining_zat, p.status, due.at
+), steps AS (
+    SELECT id, 0 AS step, status AS action, remaining_zat AS before_zat, remaining_zat AS after_zat, at,
+           public_id, client_id, wallet_address
+    FROM gone
+), logged AS ({logged}), announced AS ({announced})
+SELECT count(*) FROM gone
 """
 
 # What waits behind some locked permissions. Nobody joins a queue meanwhile: whoever queues a permission locks
@@ -117,9 +169,30 @@ def leave(source: str, parameters: Mapping[str, Any], *, booked_at: datetime) ->
     without meters. The caller has locked the queues too.
     """
     db.require_transaction()
-    statement = _LEAVE.format(source=source, announced=outbox.emitting(_ANNOUNCED))
+    statement = _LEAVE.format(source=source, logged=_LOGGED, announced=outbox.emitting(_ANNOUNCED))
     written = {**parameters, "booked_at": booked_at, "actor": audit.ENGINE}
     return Succession(*db.row(statement, written))
+
+
+def expire_active(*, limit: int, now: datetime) -> int:
+    """End active permissions without meters at the end of their last day; return how many; a step.
+
+    A busy one is left; a busy queue raises.
+    """
+    db.require_transaction()
+    (ids,) = db.row(_LOCK_EXPIRED, {"now": now, "limit": limit})
+    lock_queues(ids)
+    leave(_EXPIRED, {"ids": ids}, booked_at=now)
+    return len(ids)
+
+
+def end_waiting(*, limit: int, now: datetime) -> int:
+    """End what is not active and whose time is over; return how many; a step. A busy one is left."""
+    db.require_transaction()
+    statement = _END_WAITING.format(logged=_LOGGED, announced=outbox.emitting(_ANNOUNCED))
+    parameters = {"now": now, "limit": limit, "booked_at": now, "actor": audit.ENGINE}
+    (ended,) = db.row(statement, parameters)
+    return int(ended)
 
 
 def start_meters(source: str, parameters: Mapping[str, Any]) -> int:

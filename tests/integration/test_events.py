@@ -65,10 +65,11 @@ def build(plan: Plan, *, client: User) -> None:
 
 
 def settle_one_by_one(client: User, *, now: datetime) -> None:
-    for permission_id in SpendingPermission.objects.filter(
-        client=client, open_transactions__gt=0
-    ).values_list("pk", flat=True):
+    theirs = SpendingPermission.objects.filter(client=client).order_by("id")
+    for permission_id in theirs.filter(open_transactions__gt=0).values_list("pk", flat=True):
         metering.settle_one(permission_id, now=now)
+    for permission_id in theirs.filter(expires_at__lte=now).values_list("pk", flat=True):
+        expiry.bring_current(permission_id, now=now)
 
 
 def story(client: User) -> dict[str, Any]:
