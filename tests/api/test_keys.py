@@ -1,6 +1,7 @@
 """Who may call: keys, their life, their scopes."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.api.world import (
     rows,
     session_body,
 )
+from tests.factories import NOW, after, make_client
 
 pytestmark = pytest.mark.usefixtures("node")
 
@@ -99,3 +101,45 @@ def test_refuses_the_key_of_a_client_that_is_switched_off(vera: Api) -> None:
     vera.user.save()
 
     assert vera.get(f"{PERMISSIONS}/{UNKNOWN_ID}").code == "invalid_api_key"
+
+
+@pytest.mark.django_db
+class TestWhatAProcessRemembers:
+    def test_asks_the_database_once_for_many_calls(self, django_assert_num_queries: Any) -> None:
+        key = keys.create(make_client(), name="tests", now=NOW)
+        keys.find(key, now=NOW)
+
+        with django_assert_num_queries(0):
+            assert keys.find(key, now=NOW) is not None
+
+    def test_learns_of_another_processs_revocation_in_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        key = keys.create(make_client(), name="tests", now=NOW)
+        keys.find(key, now=NOW)
+        ApiKey.objects.update(revoked_at=NOW)
+
+        at_once = keys.find(key, now=NOW)
+        monkeypatch.setattr(keys, "REREAD_SECONDS", 0)
+
+        assert at_once is not None
+        assert keys.find(key, now=NOW) is None
+
+    def test_takes_no_key_past_its_last_moment(self) -> None:
+        key = keys.create(make_client(), name="tests", now=NOW, expires_at=after(hours=1))
+
+        assert keys.find(key, now=after(hours=1, ms=-1)) is not None
+        assert keys.find(key, now=after(hours=1)) is None
+
+    def test_remembers_no_guesses(self) -> None:
+        assert keys.find("pg_guess", now=NOW) is None
+
+        assert keys.digest("pg_guess") not in keys._known
+
+    def test_remembers_so_many_and_no_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(keys, "_MAX_KNOWN", 2)
+        keys.forget()
+        made = [keys.create(make_client(f"client-{n}"), name="tests", now=NOW) for n in range(5)]
+
+        for key in made:
+            assert keys.find(key, now=NOW) is not None
+
+        assert len(keys._known) <= 2
