@@ -24,6 +24,9 @@ from zcash.sql import Page, draw, draw_page, left_of_page, lock_free
 
 log = structlog.get_logger(__name__)
 
+# An event costs ten times what a settlement does: so many hold their locks for no longer than a page.
+_EVENT_CHUNK = 500
+
 
 @dataclass
 class Progress:
@@ -117,16 +120,17 @@ def _settle_shared(progress: Progress, ids: Sequence[int]) -> None:
 
 def _settle_events(progress: Progress, ids: Sequence[int]) -> None:
     """Let happen by the set what is due on permissions with one meter, one by one what is left."""
-    try:
-        happened, settled = events.settle_events(ids, to=progress.now, booked_at=progress.now)
-    except OperationalError:
-        raise
-    except (Busy, DatabaseError):
-        happened = settled = 0
-    progress.events += happened
-    progress.permissions += settled
-    if happened < len(ids):
-        _settle_one_by_one(progress, ids)
+    for chunk in (ids[start : start + _EVENT_CHUNK] for start in range(0, len(ids), _EVENT_CHUNK)):
+        try:
+            happened, settled = events.settle_events(chunk, to=progress.now, booked_at=progress.now)
+        except OperationalError:
+            raise
+        except (Busy, DatabaseError):
+            happened = settled = 0
+        progress.events += happened
+        progress.permissions += settled
+        if happened < len(chunk):
+            _settle_one_by_one(progress, chunk)
 
 
 def _settle_one_by_one(progress: Progress, ids: Sequence[int]) -> None:

@@ -123,6 +123,5 @@ SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = '60s'; SET LOC
 
 # Events change states and are announced: their commits are waited for.
 EVENT_SETTINGS = """
-SET LOCAL random_page_cost = 1.1; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off;
-SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '50ms'
+SET LOCAL random_page_cost = 1.1; SET LOCAL statement_timeout = '60s'; SET LOCAL lock_timeout = '50ms'
 """

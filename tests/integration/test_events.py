@@ -134,6 +134,17 @@ def told(payload: dict[str, Any], *, names: dict[str, str]) -> str:
     return text
 
 
+@pytest.fixture
+def by_the_set_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing fall back to the event path: it would mend what the set does wrong."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("left to the event path")
+
+    monkeypatch.setattr(interval, "_settle_one_by_one", refuse)
+
+
+@pytest.mark.usefixtures("by_the_set_alone")
 @pytest.mark.parametrize("seed", range(WORLDS))
 def test_tells_the_same_story_as_one_by_one(seed: int) -> None:
     plan = draw_plan(seed)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from billing import engine, expiry, live
+from billing import engine, expiry, interval, live
 from core.models import Event, User
 from tests.factories import (
     NOW,
@@ -268,3 +268,16 @@ def test_reading_a_permission_late_tells_what_has_become_of_it(vera: User) -> No
     permission = make_active_permission(vera, expires_at=LAST, now=NOW)
 
     assert live.read(permission.pk, now=LAST).permission.status == "expired"
+
+
+def test_leaves_what_was_an_heir_before_its_own_last_day_to_be_one(vera: User) -> None:
+    make_active_permission(vera, requested=1 * ZEC, rate=1 * ZEC)
+    heir = make_active_permission(vera, requested=1 * ZEC, rate=1 * ZEC, expires_at=after(hours=1.5))
+    stream(vera)
+
+    expiry.run(now=after(hours=2))
+    interval.run_interval(now=after(hours=2), engine="test", chunk_size=10)
+    expiry.run(now=after(hours=2))
+
+    heir.refresh_from_db()
+    assert (heir.status, heir.remaining_zat) == ("expired", ZEC // 2)
