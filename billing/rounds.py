@@ -12,6 +12,7 @@ from billing import expiry, funding, interval, refunds, sends
 from billing.errors import SendsHalted
 from billing.models import IntervalRun
 from core import clock, db
+from zcash.history import leaves, seals
 from zcash.models import WatchedChain
 from zcash.node import connect
 from zcash.node.port import NodeRefused, NodeUnavailable
@@ -99,6 +100,14 @@ def refund_round() -> int | None:
         log.warning("refund_round_halted", reason=str(error), advice="manage.py reconcile")
         return None
     return queued + moved + (sent is not None)
+
+
+def history_round() -> None:
+    """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old."""
+    clock.require_no_skew()
+    leaves.create_ahead(now=clock.now())
+    seals.seal_closed(now=clock.now())
+    leaves.archive(now=clock.now(), retention=timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS))
 
 
 def lateness() -> Lateness:

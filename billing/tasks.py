@@ -22,6 +22,11 @@ def run_refunds(**_: Any) -> None:
     rounds.refund_round()
 
 
+@shared_task(name="billing.keep_history")
+def keep_history(**_: Any) -> None:
+    rounds.history_round()
+
+
 @shared_task(name="billing.scan_deposits")
 def scan_deposits(**_: Any) -> None:
     rounds.deposit_round()

@@ -177,6 +177,9 @@ MIN_PERMISSION_AMOUNT = env.str("MIN_PERMISSION_AMOUNT", default="0.00000001")
 MAX_PERMISSION_AMOUNT = env.str("MAX_PERMISSION_AMOUNT", default="21000000")
 MIN_START_SECONDS = env.int("MIN_START_SECONDS", default=10)
 MAX_SESSION_HOURS = env.int("MAX_SESSION_HOURS", default=12)
+# How old a day of settlements becomes before it leaves the audit log (they are derivable; the rest stays).
+AUDIT_SETTLEMENT_RETENTION_DAYS = env.int("AUDIT_SETTLEMENT_RETENTION_DAYS", default=400)
+AUDIT_UPKEEP_SECONDS = env.int("AUDIT_UPKEEP_SECONDS", default=3600)
 MAX_SESSIONS_PER_WALLET = env.int("MAX_SESSIONS_PER_WALLET", default=4)
 
 
@@ -190,6 +193,7 @@ CELERY_BEAT_SCHEDULE = {
     "expiry-sweep": _every("billing.run_expiry", EXPIRY_SWEEP_SECONDS),
     "deposit-scan": _every("billing.scan_deposits", DEPOSIT_SCAN_SECONDS),
     "refund-round": _every("billing.run_refunds", REFUND_ROUND_SECONDS),
+    "audit-history": _every("billing.keep_history", AUDIT_UPKEEP_SECONDS),
 }
 
 # -- Zcash ------------------------------------------------------------------------------------------

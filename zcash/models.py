@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.amounts import MAX_ZAT
-from zcash.rules import EXPIRING, WATCHED, AuditAction, DepositStatus, PermissionStatus, SuspensionReason
+from zcash.rules import EXPIRING, WATCHED, DepositStatus, PermissionStatus, SuspensionReason
 
 _ACTIVE = Q(status=PermissionStatus.ACTIVE)
 # SHA-256 in hexadecimal digits.
@@ -295,12 +295,6 @@ class Deposit(models.Model):
         return {"txid": self.txid, "pool": self.pool, "output_index": self.output_index}
 
 
-class PermissionAuditQuerySet(models.QuerySet["PermissionAudit"]):
-    def without_settlements(self) -> PermissionAuditQuerySet:
-        """Credits, refunds and states: no partition of settlements is opened for them."""
-        return self.exclude(action=AuditAction.SETTLED)
-
-
 class PermissionAudit(models.Model):
     """One line of the append-only audit log; partitioned by kind and time. Its view: `permission_audit_log`.
 
@@ -319,8 +313,6 @@ class PermissionAudit(models.Model):
     action = models.TextField()
     actor = models.TextField()
     details = models.JSONField(null=True)
-
-    objects = PermissionAuditQuerySet.as_manager()
 
     class Meta:
         db_table = "zcash_permission_audit"

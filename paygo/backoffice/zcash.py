@@ -1,9 +1,23 @@
 """Windows on spending permissions, deposits and the audit log."""
 
-from django.contrib import admin
+from datetime import timedelta
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from core import clock
 from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
-from zcash.models import Deposit, PermissionAudit, SpendingPermission, WatchedChain
+from zcash.models import (
+    AuditSeal,
+    Deposit,
+    PermissionAudit,
+    SpendingPermission,
+    WatchedChain,
+)
+from zcash.rules import AuditAction
 
 
 @admin.register(SpendingPermission)
@@ -50,15 +64,51 @@ class DepositAdmin(ReadOnlyAdmin):
     amount = zec_column("amount_zat", "amount (ZEC)")
 
 
+class KindFilter(admin.SimpleListFilter):
+    """Credits, refunds and states, unless settlements are asked for: of those there are billions."""
+
+    title = "kind"
+    parameter_name = "kind"
+    RECENT = timedelta(hours=1)
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+        return [("settled", "settlements of the last hour")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() != "settled":
+            return queryset.exclude(action=AuditAction.SETTLED)
+        return queryset.filter(action=AuditAction.SETTLED, created_at__gte=clock.now() - self.RECENT)
+
+
 @admin.register(PermissionAudit)
 class PermissionAuditAdmin(ReadOnlyAdmin):
-    list_display = ("id", "created_at", "effective_at", "permission", "action", "before", "after", "actor")
+    list_display = (
+        "id",
+        "created_at",
+        "effective_at",
+        "permission",
+        "action",
+        "before",
+        "after",
+        "actor",
+        "details",
+    )
+    # A row by its number alone would be looked for in every partition; the list shows all of it.
+    list_display_links = None
+    list_filter = (KindFilter,)
     list_select_related = ("permission",)
     search_fields = ("=permission__public_id",)
     ordering = ("-id",)
 
     before = zec_column("amount_before_zat", "before (ZEC)")
     after = zec_column("amount_after_zat", "after (ZEC)")
+
+
+@admin.register(AuditSeal)
+class AuditSealAdmin(ReadOnlyAdmin):
+    list_display = ("partition", "covers_from", "covers_to", "rows", "digest", "previous_digest", "sealed_at")
+    search_fields = ("=partition", "=digest")
+    ordering = ("-id",)
 
 
 @admin.register(WatchedChain)

@@ -25,7 +25,7 @@ SEEDS_COLUMNS = {
     "created_at",
     "effective_at",
 }
-TABLES = ["zcash_permission_audit", "zcash_permission_audit_default"]
+TABLES = ["zcash_permission_audit", "zcash_permission_audit_other"]
 
 
 @pytest.fixture

@@ -53,9 +53,8 @@ def own_models() -> dict[str, type[models.Model]]:
 
 
 def owners() -> dict[str, str]:
-    """Return which app owns each table, partitions included."""
-    tables = {each._meta.db_table: each._meta.app_label for each in own_models().values()}
-    return tables | {"zcash_permission_audit_default": "zcash"}
+    """Return which app owns each table."""
+    return {each._meta.db_table: each._meta.app_label for each in own_models().values()}
 
 
 def sources(label: str) -> Iterator[tuple[Path, str]]:
@@ -194,9 +193,8 @@ def test_every_rule_of_a_table_has_a_name_that_says_what_it_is() -> None:
         "SELECT conrelid::regclass::text, contype::text, conname FROM pg_constraint"
         " WHERE connamespace = 'public'::regnamespace AND contype IN ('c', 'u', 'x') AND conparentid = 0"
     )
-    tables = {name: name.rpartition("_")[0] if name.endswith("_default") else name for name in owners()}
 
-    mine = [(tables[table], kind, name) for table, kind, name in rules if table in tables]
+    mine = [rule for rule in rules if rule[0] in owners()]
     assert len(mine) > 30
     assert [row for row in mine if not row[2].startswith(row[0] + "_")] == []
     # PostgreSQL's own choice for a check that nobody named; Django's is a digest.
@@ -249,4 +247,5 @@ def _shape() -> list[tuple[str, ...]]:
     triggers = db.rows(
         "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE NOT tgisinternal ORDER BY 1, 2"
     )
-    return [*columns, *rules, *indexes, *triggers]
+    # Which leaves the audit log has depends on the time.
+    return [row for row in [*columns, *rules, *indexes, *triggers] if not re.search(r"_\d{6,8}$", row[0])]

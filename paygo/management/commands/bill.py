@@ -49,6 +49,7 @@ class Command(BaseCommand):
         ended = rounds.expiry_round()
         credited = rounds.deposit_round()
         rounds.refund_round()
+        rounds.history_round()
         self.stdout.write(
             f"settled {run.permissions} permissions and {run.events} events, looked at {ended} that were due"
             f" to end, credited {'nothing: the node is away' if credited is None else credited}"
@@ -62,9 +63,18 @@ def _loop(*, when_late: bool) -> None:
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+    threading.Thread(target=_keep_history, args=(stopped,), daemon=True).start()
     period_s = settings.BILLING_INTERVAL_SECONDS / (4 if when_late else 1)
     while not stopped.wait(min(period_s, 15)):
         _guarded(_take_over if when_late else _all_rounds)
+
+
+def _keep_history(stopped: threading.Event) -> None:
+    """Keep the audit log's partitions beside the rounds: to seal a day of many rows takes minutes."""
+    while not stopped.is_set():
+        _guarded(rounds.history_round)
+        connection.close()
+        stopped.wait(settings.AUDIT_UPKEEP_SECONDS)
 
 
 def _take_over() -> None:
