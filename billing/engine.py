@@ -5,19 +5,18 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from billing import grants, metering, records, refusals
+from billing import grants, metering, records, refusals, stage
 from billing.errors import InsufficientFunding, RateExceedsPermission
 from billing.grants import Grants
 from billing.models import Transaction
 from billing.records import SessionRecord
-from billing.rules import TransactionStatus
+from billing.stage import Stage
 from core import db, idempotency
 from core.amounts import div_ceil, zec, zec_text
-from core.clock import to_ms
 from core.idempotency import Receipt
 from sessions_app import queries as session_queries
 from sessions_app import sessions
-from sessions_app.errors import SessionEnded, SessionLimitReached
+from sessions_app.errors import SessionEnded, SessionLimitReached, VendorNotFound
 from sessions_app.models import StreamingSession, Vendor
 from sessions_app.rules import EndReason
 from zcash import queries
@@ -96,33 +95,25 @@ def _start_once(request: StartRequest, *, client_id: int, now: datetime, receipt
 
 
 def _start(request: StartRequest, *, client_id: int, now: datetime) -> Started:
-    vendor = session_queries.vendor_of_client(client_id=client_id, slug=request.vendor_slug)
-    permission = _lock_funding(request.wallet_address, client_id=client_id, now=now)
-    running = metering.open_transactions(permission)
-    sessions_open = session_queries.open_of_wallet(client_id=client_id, wallet_address=request.wallet_address)
-    for session in sessions_open:
+    found = _funding(request, client_id=client_id, now=now)
+    vendor = _vendor(request, found)
+    for session in found.sessions:
         if (session.vendor_id, session.client_ref) == (vendor.pk, request.client_ref):
-            return _answer(session, grants.of(permission, running), created=False)
-    if len(sessions_open) >= settings.MAX_SESSIONS_PER_WALLET:
-        raise SessionLimitReached(f"the wallet has {len(sessions_open)} open sessions; end one first")
-    rate = _price(vendor, permission)
-    return _start_new(request, vendor, permission, running, rate=rate, now=now)
+            return _answer(session, found.grants(), created=False)
+    if len(found.sessions) >= settings.MAX_SESSIONS_PER_WALLET:
+        raise SessionLimitReached(f"the wallet has {len(found.sessions)} open sessions; end one first")
+    rate = _price(vendor, found.permission)
+    settled = found.settle(now=now)
+    _require_funding(found, rate=rate)
+    session = _new_session(request, vendor, found.permission, rate=rate, at=settled.at)
+    return _answer(session, found.start(session, settled), created=True)
 
 
-def _start_new(
-    request: StartRequest,
-    vendor: Vendor,
-    permission: SpendingPermission,
-    running: list[Transaction],
-    *,
-    rate: int,
-    now: datetime,
-) -> Started:
-    at = metering.effective_instant(permission, now=now)
-    _require_funding(permission, running, rate=rate, at=at)
-    before = grants.of(permission, running)
+def _new_session(
+    request: StartRequest, vendor: Vendor, permission: SpendingPermission, *, rate: int, at: datetime
+) -> StreamingSession:
     heartbeat_seconds = _least(request.heartbeat_seconds, vendor.heartbeat_seconds)
-    session = sessions.open_session(
+    return sessions.new_session(
         client_id=permission.client_id,
         wallet_address=permission.wallet_address,
         vendor=vendor,
@@ -133,27 +124,33 @@ def _start_new(
         capped_at=at + timedelta(hours=settings.MAX_SESSION_HOURS),
         at=at,
     )
-    opened = metering.open_transaction(session, permission, at=at)
-    metering.note_meters(permission, [*running, opened], at=at)
-    after = grants.of(permission, [*running, opened])
-    for transaction in running:
-        granted_until = after.until[transaction.session_id]
-        if granted_until < before.until[transaction.session_id]:
-            sessions.announce_grant_changed(transaction.session, granted_until=granted_until, now=now)
-    return _answer(session, after, created=True)
 
 
-def _lock_funding(wallet_address: str, *, client_id: int, now: datetime) -> SpendingPermission:
-    """Lock and settle the permission that pays for this wallet now.
+def _vendor(request: StartRequest, found: Stage) -> Vendor:
+    for vendor in found.vendors:
+        if vendor.slug == request.vendor_slug and vendor.is_active:
+            return vendor
+    raise VendorNotFound
+
+
+def _funding(request: StartRequest, *, client_id: int, now: datetime) -> Stage:
+    """Lock the permission that pays for this wallet now, and read what runs on it.
 
     Raises:
-        PaymentRequired: of the kind that says why nothing does.
+        VendorNotFound: who asked for an unknown vendor learns that first.
+        PaymentRequired: of the kind that says why nothing pays.
     """
-    active = queries.lock_active(client_id=client_id, wallet_address=wallet_address)
-    permission = metering.settle(active, now=now) if active else None
+    wallet = request.wallet_address
+    permission = queries.lock_active(client_id=client_id, wallet_address=wallet)
+    if permission is not None:
+        found = stage.load(permission, vendor_slug=request.vendor_slug)
+        if not found.event_is_due(now=now):
+            return found
+        permission = metering.settle(permission, now=now)
     if permission is None:
-        raise refusals.why_unfunded(client_id=client_id, wallet_address=wallet_address, now=now)
-    return permission
+        session_queries.vendor_of_client(client_id=client_id, slug=request.vendor_slug)
+        raise refusals.why_unfunded(client_id=client_id, wallet_address=wallet, now=now)
+    return stage.load(permission, vendor_slug=request.vendor_slug)
 
 
 def _price(vendor: Vendor, permission: SpendingPermission) -> int:
@@ -169,11 +166,11 @@ def _price(vendor: Vendor, permission: SpendingPermission) -> int:
     return price
 
 
-def _require_funding(
-    permission: SpendingPermission, running: list[Transaction], *, rate: int, at: datetime
-) -> None:
+def _require_funding(found: Stage, *, rate: int) -> None:
     """Refuse a start that the wallet's money cannot carry for the shortest time."""
-    funded_ms = grants.funded_ms(permission, running, rate=rate, at=at)
+    permission = found.permission
+    at = metering.settled_at(permission)
+    funded_ms = grants.funded_ms(permission, found.running, rate=rate, at=at, queue=found.queue)
     if funded_ms < settings.MIN_START_SECONDS * 1000:
         shortest_zat = div_ceil(rate * settings.MIN_START_SECONDS, 3600)
         raise InsufficientFunding(
@@ -199,60 +196,49 @@ def _answer(session: StreamingSession, granted: Grants, *, created: bool) -> Sta
 
 def _end_once(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
     with db.operation():
-        found = session_queries.of_client(client_id=client_id, code=session_code)
-        running = _lock_running(found, now=now)
+        running = _lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            return records.of_session(session_queries.lock(found.pk))
-        permission, session, transaction = running
-        at = metering.effective_instant(permission, now=now)
-        amount_zat = metering.meter(transaction).amount(to_ms(at))
-        sessions.end_session(session, at=at, reason=EndReason.ENDED_BY_CLIENT, booked_at=now)
-        metering.close_transaction(transaction, at=at, amount_zat=amount_zat)
-        others = metering.open_transactions(permission) if permission.open_transactions > 1 else []
-        metering.note_meters(permission, others, at=at)
-        return records.of_session(session)
+            ended = session_queries.of_client(client_id=client_id, code=session_code)
+            return records.of_session(session_queries.lock(ended.pk))
+        found, transaction = running
+        found.end(transaction, found.settle(now=now), reason=EndReason.ENDED_BY_CLIENT)
+        return records.of_transactions(transaction.session, found.past)
 
 
 def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Alive:
     with db.operation():
-        found = session_queries.of_client(client_id=client_id, code=session_code)
-        locked = _lock_running(found, now=now)
-        if locked is None:
-            raise SessionEnded(f"the session has ended: {session_queries.lock(found.pk).end_reason}")
-        permission, session, transaction = locked
-        at = metering.effective_instant(permission, now=now)
+        running = _lock_running(session_code, client_id=client_id, now=now)
+        if running is None:
+            ended = session_queries.of_client(client_id=client_id, code=session_code)
+            raise SessionEnded(f"the session has ended: {session_queries.lock(ended.pk).end_reason}")
+        found, transaction = running
+        session = transaction.session
         if session.heartbeat_seconds:
-            sessions.renew_lease(session, until=at + timedelta(seconds=session.heartbeat_seconds))
-            metering.move_bound(transaction, until=session.billable_until)
-        running = metering.open_transactions(permission)
-        metering.note_meters(permission, running, at=at)
-        granted = grants.of(permission, running)
-        return Alive(session, granted.until[session.pk], session.lease_until)
+            settled = found.settle(now=now)
+            lease_until = settled.at + timedelta(seconds=session.heartbeat_seconds)
+            found.renew(transaction, settled, lease_until=lease_until)
+        return Alive(session, found.grants().until[session.pk], session.lease_until)
 
 
-def _lock_running(
-    session: StreamingSession, *, now: datetime
-) -> tuple[SpendingPermission, StreamingSession, Transaction] | None:
-    """Lock what a running session runs on, settled at `now`, and the session; None if it has ended by then.
+def _lock_running(session_code: str, *, client_id: int, now: datetime) -> tuple[Stage, Transaction] | None:
+    """Lock what a session runs on and read what else does; None if it does not run at `now` (any more).
 
     Raises:
         LostRace: it moved to another permission while the lock was waited for.
     """
-    transaction = _open_transaction(session)
-    if transaction is None:
+    permission = stage.lock_payer(session_code, client_id=client_id)
+    if permission is None:
         return None
-    permission = metering.settle(queries.lock(transaction.permission_id), now=now)
-    session = session_queries.lock(session.pk)
-    transaction = _open_transaction(session)
-    if transaction is None:
-        return None
-    if permission is None or transaction.permission_id != permission.pk:
+    found = stage.load(permission, session_code=session_code)
+    if found.event_is_due(now=now):
+        permission = metering.settle(permission, now=now)
+        if permission is None:
+            return None
+        found = stage.load(permission, session_code=session_code)
+    elif found.of_session(session_code) is None:
         raise db.LostRace
-    return permission, session, transaction
-
-
-def _open_transaction(session: StreamingSession) -> Transaction | None:
-    return Transaction.objects.filter(session=session, status=TransactionStatus.OPEN).first()
+    transaction = found.of_session(session_code)
+    return transaction and (found, transaction)
 
 
 def _least(*seconds: int | None) -> int | None:

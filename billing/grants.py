@@ -26,9 +26,15 @@ class Grants:
     until: dict[int, datetime]
 
 
-def of(permission: SpendingPermission, running: Sequence[Transaction]) -> Grants:
+def of(
+    permission: SpendingPermission,
+    running: Sequence[Transaction],
+    *,
+    queue: Sequence[SpendingPermission] | None = None,
+) -> Grants:
     """Return the grants of the open transactions of a settled, active permission.
 
+    `queue` is what waits behind it, in order; None: it is read.
     Heartbeat leases are taken to be renewed, so that a heartbeat of one session takes nothing from what
     another was granted; a session's own lease bounds its own grant.
     """
@@ -36,7 +42,7 @@ def of(permission: SpendingPermission, running: Sequence[Transaction]) -> Grants
         return Grants(None, {})
     settled_ms = to_ms(metering.settled_at(permission))
     renewed = [replace(metering.meter(each), until_ms=to_ms(each.session.capped_at)) for each in running]
-    ends = funded_until_ms(renewed, chain=chain(permission), settled_ms=settled_ms)
+    ends = funded_until_ms(renewed, chain=_chain(permission, queue), settled_ms=settled_ms)
     depletion_ms = depletes_ms(renewed, remaining_zat=permission.remaining_zat, settled_ms=settled_ms)
     if depletion_ms is not None and depletion_ms > to_ms(permission.expires_at):
         depletion_ms = None
@@ -47,21 +53,29 @@ def of(permission: SpendingPermission, running: Sequence[Transaction]) -> Grants
 
 
 def funded_ms(
-    permission: SpendingPermission, running: Sequence[Transaction], *, rate: int, at: datetime
+    permission: SpendingPermission,
+    running: Sequence[Transaction],
+    *,
+    rate: int,
+    at: datetime,
+    queue: Sequence[SpendingPermission] | None = None,
 ) -> int:
     """Return for how many milliseconds the chain would pay for one more session at a rate, up to a day."""
     at_ms = to_ms(at)
     newcomer = Meter(_NEXT_ID, rate, at_ms, at_ms + _DAY_MS)
-    ends = funded_until_ms([*metering.meters(running), newcomer], chain=chain(permission), settled_ms=at_ms)
+    chain = _chain(permission, queue)
+    ends = funded_until_ms([*metering.meters(running), newcomer], chain=chain, settled_ms=at_ms)
     return ends[_NEXT_ID] - at_ms
 
 
-def chain(permission: SpendingPermission) -> list[Source]:
+def _chain(permission: SpendingPermission, queue: Sequence[SpendingPermission] | None) -> list[Source]:
     """Return the active permission and what waits behind it, in the order in which they pay."""
-    queued = SpendingPermission.objects.of_wallet(
-        client_id=permission.client_id, wallet_address=permission.wallet_address
-    ).queued_in_order()
+    if queue is None:
+        wallet = SpendingPermission.objects.of_wallet(
+            client_id=permission.client_id, wallet_address=permission.wallet_address
+        )
+        queue = list(wallet.queued_in_order())
     return [
         Source(each.remaining_zat, each.rate_zat_per_hour, to_ms(each.expires_at))
-        for each in [permission, *queued]
+        for each in [permission, *queue]
     ]

@@ -101,20 +101,22 @@ def open_transaction(
 ) -> Transaction:
     """Let a session run on a permission from an instant; the caller notes it on the permission."""
     require_transaction()
-    return Transaction.objects.create(
+    opened = new_transaction(session, permission, at=at)
+    opened.save(force_insert=True)
+    return opened
+
+
+def new_transaction(
+    session: StreamingSession, permission: SpendingPermission, *, at: datetime
+) -> Transaction:
+    """Return what a session that runs on a permission from an instant needs; it is not written."""
+    return Transaction(
         session=session,
         permission=permission,
         rate_zat_per_hour=session.rate_zat_per_hour,
         started_at=at,
         billable_until=session.billable_until,
     )
-
-
-def move_bound(transaction: Transaction, *, until: datetime) -> None:
-    """Move the bound of an open transaction whose permission is locked and settled; both lie ahead."""
-    require_transaction()
-    transaction.billable_until = until
-    transaction.save(update_fields=["billable_until"])
 
 
 def note_meters(permission: SpendingPermission, running: Sequence[Transaction], *, at: datetime) -> None:

@@ -1,5 +1,6 @@
 """What a session cost: the record that `end` and `show` answer, from its transactions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,7 +56,14 @@ class SessionRecord:
 def of_session(session: StreamingSession, *, now: datetime | None = None) -> SessionRecord:
     """Return a session's record; open transactions are measured at `now`."""
     found = Transaction.objects.filter(session=session).select_related("permission").order_by("id")
-    return SessionRecord(session, tuple(_record(each, now=now) for each in found))
+    return of_transactions(session, found, now=now)
+
+
+def of_transactions(
+    session: StreamingSession, transactions: Iterable[Transaction], *, now: datetime | None = None
+) -> SessionRecord:
+    """Return the record of a session from its transactions, in order, with their permissions."""
+    return SessionRecord(session, tuple(_record(each, now=now) for each in transactions))
 
 
 def _record(transaction: Transaction, *, now: datetime | None) -> TransactionRecord:

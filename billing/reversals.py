@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError
 
 from billing import expiry, grants, metering, refunds
-from core import db
+from core import db, outbox
 from core.amounts import parse_zec, zec_text
 from core.errors import Busy, DomainError
 from sessions_app import sessions
@@ -99,7 +99,8 @@ def _announce_earlier_ends(
     until = grants.of(active, running).until
     for session in [each.session for each in running]:
         if until[session.pk] < granted[session.pk]:
-            sessions.announce_grant_changed(session, granted_until=until[session.pk], now=now)
+            event = sessions.grant_changed(session, granted_until=until[session.pk])
+            outbox.emit(**event._asdict(), client_id=session.client_id, now=now)
 
 
 def _stop_where_unpaid(permission: SpendingPermission, *, at: datetime) -> None:

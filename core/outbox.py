@@ -1,16 +1,42 @@
 """The outbox: events are rows of the transaction that makes them true; delivery is another's work."""
 
+import json
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from core.db import require_transaction
 from core.models import Event
 
+
+class Happened(NamedTuple):
+    """One event (`session.ended`) about a subject, to be written."""
+
+    kind: str
+    subject: UUID
+    payload: dict[str, Any]
+
+
+# The events of `%(events)s`, a JSON array of (kind, subject, payload); a part of the statement that makes
+# them true. `%(client_id)s` is whose they are, `%(booked_at)s` when.
+GIVEN = """
+happened AS (
+    INSERT INTO core_event (uid, kind, client_id, subject, payload, created_at)
+    SELECT gen_random_uuid(), kind, %(client_id)s, subject, payload, %(booked_at)s
+    FROM jsonb_to_recordset(%(events)s::jsonb) AS e (kind text, subject uuid, payload jsonb)
+)
+"""
+
 _EMIT = """
 INSERT INTO core_event (uid, kind, client_id, subject, payload, created_at)
 SELECT gen_random_uuid(), kind, client_id, subject, payload, %(booked_at)s FROM ({source}) happened
 """
+
+
+def given(events: Iterable[Happened]) -> str:
+    """Return `%(events)s` of events of one client."""
+    return json.dumps([each._asdict() for each in events], default=str)
 
 
 def emit(kind: str, *, client_id: int, subject: UUID, payload: dict[str, Any], now: datetime) -> None:

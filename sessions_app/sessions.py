@@ -8,6 +8,7 @@ from core import outbox
 from core.amounts import zec_text
 from core.db import require_transaction
 from core.errors import Conflict
+from core.outbox import Happened
 from sessions_app.models import StreamingSession, Vendor
 from sessions_app.rules import SESSION_TRANSITIONS, EndReason, SessionStatus
 
@@ -21,7 +22,7 @@ def new_code() -> str:
     return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
 
 
-def open_session(
+def new_session(
     *,
     client_id: int,
     wallet_address: str,
@@ -33,9 +34,8 @@ def open_session(
     capped_at: datetime,
     at: datetime,
 ) -> StreamingSession:
-    """Insert an active session that starts at an instant, with its event."""
-    require_transaction()
-    session = StreamingSession.objects.create(
+    """Return an active session that starts at an instant; `sql.OPENED` writes it."""
+    return StreamingSession(
         code=new_code(),
         client_id=client_id,
         wallet_address=wallet_address,
@@ -47,8 +47,6 @@ def open_session(
         heartbeat_seconds=heartbeat_seconds,
         lease_until=lease_until,
     )
-    _announce("session.started", session, now=at)
-    return session
 
 
 def end_session(session: StreamingSession, *, at: datetime, reason: EndReason, booked_at: datetime) -> None:
@@ -64,45 +62,30 @@ def end_session(session: StreamingSession, *, at: datetime, reason: EndReason, b
         raise Conflict("the session has ended already")
     for field, value in changes.items():
         setattr(session, field, value)
-    _announce("session.ended", session, now=booked_at)
+    event = told("session.ended", session)
+    outbox.emit(**event._asdict(), client_id=session.client_id, now=booked_at)
 
 
-def renew_lease(session: StreamingSession, *, until: datetime) -> None:
-    """Move the end of a locked, running session's heartbeat lease."""
-    require_transaction()
-    session.lease_until = until
-    session.save(update_fields=["lease_until"])
+def told(kind: str, session: StreamingSession) -> Happened:
+    """Return the event (`session.ended`) that tells of a session as it is."""
+    payload = {
+        "session_id": str(session.public_id),
+        "session_code": session.code,
+        "user_wallet_address": session.wallet_address,
+        "vendor_id": session.vendor.slug,
+        "rate_per_hour": zec_text(session.rate_zat_per_hour),
+        "started_at": session.started_at.isoformat(),
+        "ended_at": session.ended_at.isoformat() if session.ended_at else None,
+        "end_reason": session.end_reason,
+    }
+    return Happened(kind, session.public_id, payload)
 
 
-def announce_grant_changed(session: StreamingSession, *, granted_until: datetime, now: datetime) -> None:
-    """Tell the client that a running session may stream for less time than was said before."""
-    outbox.emit(
-        "session.grant_changed",
-        client_id=session.client_id,
-        subject=session.public_id,
-        payload={
-            "session_id": str(session.public_id),
-            "session_code": session.code,
-            "granted_until": granted_until.isoformat(),
-        },
-        now=now,
-    )
-
-
-def _announce(kind: str, session: StreamingSession, *, now: datetime) -> None:
-    outbox.emit(
-        kind,
-        client_id=session.client_id,
-        subject=session.public_id,
-        payload={
-            "session_id": str(session.public_id),
-            "session_code": session.code,
-            "user_wallet_address": session.wallet_address,
-            "vendor_id": session.vendor.slug,
-            "rate_per_hour": zec_text(session.rate_zat_per_hour),
-            "started_at": session.started_at.isoformat(),
-            "ended_at": session.ended_at.isoformat() if session.ended_at else None,
-            "end_reason": session.end_reason,
-        },
-        now=now,
-    )
+def grant_changed(session: StreamingSession, *, granted_until: datetime) -> Happened:
+    """Return the event that a running session may stream for less time than was said before."""
+    payload = {
+        "session_id": str(session.public_id),
+        "session_code": session.code,
+        "granted_until": granted_until.isoformat(),
+    }
+    return Happened("session.grant_changed", session.public_id, payload)

@@ -9,7 +9,6 @@ from django.db.models import Max
 from core.db import LostRace, require_transaction
 from zcash.errors import NoActivePermission, PermissionNotFound
 from zcash.models import SpendingPermission, WatchedChain
-from zcash.rules import PermissionStatus
 
 
 def of_client(*, client_id: int, public_id: UUID) -> SpendingPermission:
@@ -51,11 +50,8 @@ def lock_active(*, client_id: int, wallet_address: str) -> SpendingPermission | 
     """
     require_transaction()
     wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
-    seen = wallet.active().values_list("pk", flat=True).first()
-    if seen is None:
-        return None
-    found = lock(seen)
-    if found.status != PermissionStatus.ACTIVE:
+    found = wallet.active().select_for_update(no_key=True).first()
+    if found is None and wallet.active().exists():
         raise LostRace
     return found
 

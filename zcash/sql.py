@@ -112,6 +112,19 @@ WITH source AS ({{source}}), drawn AS (
 ), {_LOGGED}
 SELECT count(*) FROM drawn
 """
+
+# Settles one locked permission and notes what runs on it from then on: `%(drawn_zat)s` and the columns of
+# the meter. A part of the statement of a call.
+NOTED = f"""
+drawn AS (
+    UPDATE zcash_permission p
+    SET remaining_zat = p.remaining_zat - %(drawn_zat)s, previous_zat = p.remaining_zat, settled_at = %(at)s,
+        open_transactions = %(open_transactions)s, meter_rate_zat_per_hour = %(meter_rate_zat_per_hour)s,
+        meter_started_at = %(meter_started_at)s, next_event_at = %(next_event_at)s
+    WHERE p.id = %(permission_id)s
+    {_RETURNING}
+), {_LOGGED}
+"""
 _GIVEN = "SELECT %(permission_id)s::bigint AS permission_id, %(drawn_zat)s::bigint AS drawn_zat"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from billing import engine, expiry, funding, interval, live, metering, reversals
+from billing import engine, expiry, funding, interval, live, reversals, stage
 from billing.engine import StartRequest
 from billing.models import IntervalRun
 from core.errors import Busy, DomainError
@@ -24,7 +24,6 @@ from tests.factories import (
     see_deposit,
     stream,
 )
-from zcash import queries
 from zcash.models import Deposit, PermissionAudit, SpendingPermission
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,15 +37,13 @@ def test_without_the_permissions_lock_an_end_and_an_interval_draw_the_same_hour_
 ) -> None:
     make_active_permission(vera, rate=1 * ZEC)
     code = stream(vera)
-    settle = metering.settle
 
-    def settle_after_an_interval(permission: SpendingPermission, **arguments: Any) -> Any:
-        monkeypatch.setattr(metering, "settle", settle)
+    def read_without_lock(session_code: str, **_: Any) -> SpendingPermission:
+        found = SpendingPermission.objects.get()
         elsewhere(lambda: interval.run_interval(now=after(hours=1), engine="test", chunk_size=9))
-        return settle(permission, **arguments)
+        return found
 
-    monkeypatch.setattr(queries, "lock", lambda pk: SpendingPermission.objects.get(pk=pk))
-    monkeypatch.setattr(metering, "settle", settle_after_an_interval)
+    monkeypatch.setattr(stage, "lock_payer", read_without_lock)
 
     record = engine.end(code, client_id=vera.pk, now=after(hours=1))
 

@@ -8,15 +8,15 @@ from unittest.mock import Mock
 import pytest
 from pytest_django.fixtures import Settings
 
-from billing import engine, expiry, funding, refusals
+from billing import engine, expiry, funding, refusals, stage
 from billing.engine import Started, StartRequest
 from billing.errors import InsufficientFunding
 from billing.records import SessionRecord
+from billing.stage import Stage
 from core import db, idempotency
 from core.errors import DomainError, PaymentRequired
 from core.idempotency import KeyInFlight, Receipt
 from core.models import Event, ReceiptRow, User
-from sessions_app import queries as session_queries
 from sessions_app.errors import SessionLimitReached
 from sessions_app.models import StreamingSession
 from tests.concurrency.threads import (
@@ -61,20 +61,18 @@ def test_without_the_permissions_lock_two_starts_open_too_many_sessions(
 ) -> None:
     settings.MAX_SESSIONS_PER_WALLET = 1
     make_active_permission(vera)
-    open_of_wallet = session_queries.open_of_wallet
-    other: list[Started] = []
+    load = stage.load
 
-    def count_before_the_other_starts(*, client_id: int, wallet_address: str) -> list[StreamingSession]:
-        found = open_of_wallet(client_id=client_id, wallet_address=wallet_address)
-        if not other:
-            other.append(None)  # type: ignore[arg-type]
-            other[0] = elsewhere(lambda: start(vera, ref="other"))
+    def load_before_the_other_starts(permission: SpendingPermission, **what: Any) -> Stage:
+        monkeypatch.setattr(stage, "load", load)
+        found = load(permission, **what)
+        elsewhere(lambda: start(vera, ref="other"))
         return found
 
     def read_without_lock(*, client_id: int, wallet_address: str) -> SpendingPermission | None:
         return SpendingPermission.objects.active().get(client_id=client_id, wallet_address=wallet_address)
 
-    monkeypatch.setattr(session_queries, "open_of_wallet", count_before_the_other_starts)
+    monkeypatch.setattr(stage, "load", load_before_the_other_starts)
     monkeypatch.setattr(queries, "lock_active", read_without_lock)
 
     start(vera, ref="one")
@@ -83,7 +81,7 @@ def test_without_the_permissions_lock_two_starts_open_too_many_sessions(
     assert StreamingSession.objects.count() == 2
     assert SpendingPermission.objects.get().open_transactions == 1
     SpendingPermission.objects.update(
-        open_transactions=2, meter_rate_zat_per_hour=None, meter_started_at=None
+        open_transactions=2, meter_rate_zat_per_hour=None, meter_started_at=None, next_event_at=NOW
     )
 
 
