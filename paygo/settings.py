@@ -112,6 +112,8 @@ DATABASES: dict[str, dict[str, Any]] = {
         "CONN_MAX_AGE": 600,
         "OPTIONS": {
             "connect_timeout": 5,
+            # Statements of `core.db.prepared` are planned once for each connection.
+            "prepare_threshold": env.int("PAYGO_DB_PREPARE_AFTER", default=2) or None,
             "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
             " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
         },
@@ -176,6 +178,8 @@ PERMISSION_PAYMENT_WINDOW_HOURS = env.int("PERMISSION_PAYMENT_WINDOW_HOURS", def
 MIN_PERMISSION_AMOUNT = env.str("MIN_PERMISSION_AMOUNT", default="0.00000001")
 MAX_PERMISSION_AMOUNT = env.str("MAX_PERMISSION_AMOUNT", default="21000000")
 MIN_START_SECONDS = env.int("MIN_START_SECONDS", default=10)
+# A paused session ends by itself after so long.
+MAX_PAUSE_HOURS = env.int("MAX_PAUSE_HOURS", default=24)
 MAX_SESSION_HOURS = env.int("MAX_SESSION_HOURS", default=12)
 # How old a day of settlements becomes before it leaves the audit log (they are derivable; the rest stays).
 AUDIT_SETTLEMENT_RETENTION_DAYS = env.int("AUDIT_SETTLEMENT_RETENTION_DAYS", default=400)

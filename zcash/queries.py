@@ -6,7 +6,9 @@ from uuid import UUID
 
 from django.db.models import Max
 
-from core.db import LostRace, require_transaction
+from core import jsonrows
+from core.db import LostRace, prepared, require_transaction
+from zcash import sql
 from zcash.errors import NoActivePermission, PermissionNotFound
 from zcash.models import SpendingPermission, WatchedChain
 
@@ -49,11 +51,12 @@ def lock_active(*, client_id: int, wallet_address: str) -> SpendingPermission | 
         LostRace: it stopped being active while its lock was waited for; it may have an heir.
     """
     require_transaction()
+    if found := prepared(sql.LOCK_ACTIVE, {"client_id": client_id, "wallet_address": wallet_address}):
+        return jsonrows.instance(SpendingPermission, found[0])
     wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
-    found = wallet.active().select_for_update(no_key=True).first()
-    if found is None and wallet.active().exists():
+    if wallet.active().exists():
         raise LostRace
-    return found
+    return None
 
 
 def lock_queued(after: SpendingPermission, *, wait: bool) -> list[SpendingPermission]:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from core import db
+from core import db, jsonrows
+from zcash.models import SpendingPermission
 
 # The first half of the advisory locks on pages; the second names the page.
 _PAGE_LOCKS = db.advisory_number("interval page") & 0x7FFFFFFF
@@ -111,6 +112,12 @@ WITH source AS ({{source}}), drawn AS (
     {_RETURNING}
 ), {_LOGGED}
 SELECT count(*) FROM drawn
+"""
+
+LOCK_ACTIVE = f"""
+SELECT {jsonrows.columns(SpendingPermission, "p")} FROM zcash_permission p
+WHERE p.client_id = %(client_id)s AND p.wallet_address = %(wallet_address)s AND p.status = 'active'
+FOR NO KEY UPDATE
 """
 
 # Settles one locked permission and notes what runs on it from then on: `%(drawn_zat)s` and the columns of
