@@ -5,18 +5,37 @@ An operation that also calls outside systems calls `begin` (an operation of its 
 `store` in the transaction of the effect.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
 
-from django.db import connection
-
-from core.db import advisory_number, operation, require_transaction
+from core.db import advisory_number, operation, prepared, require_transaction, row
 from core.errors import Conflict, Unprocessable
 from core.models import ReceiptRow
 
 LEASE = timedelta(seconds=60)
+
+# Holds a key and finds its row at once. The row is as it was when the statement began: where the first call
+# answered at that very moment, `STORED` finds its row and the repetition starts again.
+_CLAIM = """
+SELECT pg_try_advisory_xact_lock(%(number)s) AS held, r.body_digest, r.result, r.lease_until
+FROM (SELECT) once LEFT JOIN core_receipt r
+    ON r.client_id = %(client_id)s AND r.endpoint = %(endpoint)s AND r.key = %(key)s
+"""
+
+# Keeps the answer of `%(receipts)s` (`given`); a part of the statement of the effect. Returns how many.
+STORED = """
+stored AS (
+    INSERT INTO core_receipt (client_id, endpoint, key, body_digest, seed, created_at, result)
+    SELECT %(client_id)s, r.endpoint, r.key, decode(r.body_digest, 'hex'), gen_random_uuid(), %(booked_at)s,
+           r.result
+    FROM jsonb_to_recordset(%(receipts)s::jsonb)
+        AS r (endpoint text, key text, body_digest text, result jsonb)
+    ON CONFLICT DO NOTHING RETURNING id
+)
+"""
 
 
 class KeyInFlight(Conflict):
@@ -61,15 +80,13 @@ def claim(receipt: Receipt, *, now: datetime) -> dict[str, Any] | None:
         KeyReused: the key was used with another body.
     """
     require_transaction()
-    _hold(receipt)
-    found = _find(receipt)
-    if found is None:
-        return None
-    _check_body(found, receipt)
-    if found.result is None and found.lease_until is not None and found.lease_until > now:
+    (found,) = prepared(_CLAIM, {"number": _number(receipt), **_identity(receipt)})
+    if not found["held"]:
         raise KeyInFlight
-    result: dict[str, Any] | None = found.result
-    return result
+    if found["body_digest"] is None:
+        return None
+    result = found["result"] and json.loads(found["result"])
+    return _result(found["body_digest"], result, found["lease_until"], receipt=receipt, now=now)
 
 
 def begin(receipt: Receipt, *, now: datetime) -> Begun:
@@ -80,13 +97,13 @@ def begin(receipt: Receipt, *, now: datetime) -> Begun:
         KeyReused: the key was used with another body.
     """
     with operation():
-        result = claim(receipt, now=now)
+        _hold(receipt)
         found = _find(receipt)
-        if result is not None and found is not None:
-            return Begun(found.seed, None, result)
         if found is None:
             found = ReceiptRow(**_identity(receipt), seed=uuid4(), created_at=now)
             found.body_digest = receipt.body_digest
+        elif result := _result(found.body_digest, found.result, found.lease_until, receipt=receipt, now=now):
+            return Begun(found.seed, None, result)
         found.lease_until = now + LEASE
         found.save()
         return Begun(found.seed, found.lease_until, None)
@@ -100,6 +117,19 @@ def store(receipt: Receipt, result: dict[str, Any], *, now: datetime) -> None:
         defaults={"result": result, "lease_until": None},
         create_defaults={"result": result, "body_digest": receipt.body_digest, "created_at": now},
     )
+
+
+def given(receipt: Receipt | None, result: dict[str, Any]) -> str:
+    """Return `%(receipts)s` for an answer; nothing is kept where no key was given."""
+    if receipt is None:
+        return "[]"
+    kept = {
+        "endpoint": receipt.endpoint,
+        "key": receipt.key,
+        "body_digest": receipt.body_digest.hex(),
+        "result": result,
+    }
+    return json.dumps([kept])
 
 
 def release(receipt: Receipt, begun: Begun) -> None:
@@ -128,16 +158,28 @@ def _find(receipt: Receipt) -> ReceiptRow | None:
     return ReceiptRow.objects.filter(**_identity(receipt)).first()
 
 
-def _check_body(found: ReceiptRow, receipt: Receipt) -> None:
-    if bytes(found.body_digest) != receipt.body_digest:
+def _result(
+    body_digest: bytes | memoryview,
+    result: dict[str, Any] | None,
+    lease_until: datetime | None,
+    *,
+    receipt: Receipt,
+    now: datetime,
+) -> dict[str, Any] | None:
+    """Return what a row that was found says to a repetition."""
+    if bytes(body_digest) != receipt.body_digest:
         raise KeyReused
+    if result is None and lease_until is not None and lease_until > now:
+        raise KeyInFlight
+    return result
 
 
 def _hold(receipt: Receipt) -> None:
     """Take the key's advisory lock: there is no row yet that two first calls could meet at."""
-    number = advisory_number(f"{receipt.client_id}\0{receipt.endpoint}\0{receipt.key}")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [number])
-        (held,) = cursor.fetchone()
+    (held,) = row("SELECT pg_try_advisory_xact_lock(%(number)s)", {"number": _number(receipt)})
     if not held:
         raise KeyInFlight
+
+
+def _number(receipt: Receipt) -> int:
+    return advisory_number(f"{receipt.client_id}\0{receipt.endpoint}\0{receipt.key}")
