@@ -6,7 +6,6 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from django.db.models import F
 from pytest_django.fixtures import Settings
 
 from billing import engine, expiry, funding, refusals, stage
@@ -82,7 +81,7 @@ def test_without_the_permissions_lock_two_starts_open_too_many_sessions(
     assert StreamingSession.objects.count() == 2
     assert SpendingPermission.objects.get().open_transactions == 1
     SpendingPermission.objects.update(
-        open_transactions=2, meter_rate_zat_per_hour=None, meter_started_at=None, next_event_at=F("settled_at")
+        open_transactions=2, meter_rate_zat_per_hour=None, meter_started_at=None, next_event_at=after(hours=1)
     )
 
 
