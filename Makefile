@@ -47,8 +47,8 @@ lint: install ## Check style, types, imports, migrations, and that no registry o
 	@$(NO_DATABASE) $(PYTHON) manage.py makemigrations --check --dry-run
 	@! git grep --untracked -nIE $(FORBIDDEN) || { echo "A package registry or a path of one machine is named above."; exit 1; }
 
-bench: install ## Measure the billing interval on PostgreSQL; the last line is JSON
-	@$(PYTHON) -m bench.interval
+bench: install ## Measure the billing engine (half an hour; see bench/RESULTS.md)
+	@$(PYTHON) -m bench
 
 lock: install ## Resolve the dependencies of pyproject.toml anew
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv

@@ -5,32 +5,36 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from billing import grants, metering, records, refusals, stage
-from billing.errors import InsufficientFunding, RateExceedsPermission
+from billing import admission, records, stage
 from billing.grants import Grants
-from billing.models import Transaction
 from billing.records import SessionRecord
+from billing.rules import longest_ms
 from billing.stage import Stage
 from core import db, idempotency
-from core.amounts import div_ceil, zec, zec_text
+from core.amounts import zec_text
+from core.clock import cut
 from core.idempotency import Receipt
 from sessions_app import queries as session_queries
 from sessions_app import sessions
-from sessions_app.errors import SessionEnded, SessionLimitReached, VendorNotFound
+from sessions_app.errors import SessionEnded, SessionPaused, VendorNotFound
 from sessions_app.models import StreamingSession, Vendor
-from sessions_app.rules import EndReason
-from zcash import queries
+from sessions_app.rules import EndReason, SessionStatus
+from zcash.errors import LimitExceeded
 from zcash.models import SpendingPermission
 
 
 @dataclass(frozen=True)
 class StartRequest:
-    """Who wants to stream where; `client_ref` tells a retry from a second session."""
+    """Who wants to stream where; `client_ref` tells a retry from a second session.
+
+    `max_amount_zat` is the most that the session may cost, None: as much as is there.
+    """
 
     wallet_address: str
     vendor_slug: str
     client_ref: str = ""
     heartbeat_seconds: int | None = None
+    max_amount_zat: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class Started:
     depletes_at: str | None
     granted_until: str
     created: bool
+    max_amount_zat: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,13 +65,15 @@ def start(request: StartRequest, *, client_id: int, now: datetime, receipt: Rece
     Raises:
         PermissionRequired, PermissionPending, PermissionSuspended, PermissionExhausted, PermissionExpired,
         RateExceedsPermission, InsufficientFunding: nothing pays for it.
+        SessionPaused: the open one of the same `client_ref` is paused: it is to be resumed.
+        LimitExceeded: the spending cap does not pay for the shortest session.
         VendorNotFound, SessionLimitReached, KeyInFlight, KeyReused, Busy.
     """
     return db.again(lambda: _start_once(request, client_id=client_id, now=now, receipt=receipt))
 
 
 def end(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
-    """End a session now and return its record; an ended one returns the same record again.
+    """End a session, paused or not, now and return its record; an ended one returns the same record again.
 
     Raises:
         SessionNotFound: not this client's.
@@ -79,6 +86,7 @@ def heartbeat(session_code: str, *, client_id: int, now: datetime) -> Alive:
 
     Raises:
         SessionNotFound: not this client's.
+        SessionPaused: it is to be resumed.
         SessionEnded: it has ended, perhaps at the end of its lease: a late heartbeat revives nothing.
     """
     return db.again(lambda: _heartbeat_once(session_code, client_id=client_id, now=now))
@@ -95,16 +103,20 @@ def _start_once(request: StartRequest, *, client_id: int, now: datetime, receipt
 
 
 def _start(request: StartRequest, *, client_id: int, now: datetime) -> Started:
-    found = _funding(request, client_id=client_id, now=now)
+    found = admission.fund(
+        request.wallet_address, client_id=client_id, now=now, vendor_slug=request.vendor_slug
+    )
     vendor = _vendor(request, found)
     for session in found.sessions:
         if (session.vendor_id, session.client_ref) == (vendor.pk, request.client_ref):
-            return _answer(session, found.grants(), created=False)
-    if len(found.sessions) >= settings.MAX_SESSIONS_PER_WALLET:
-        raise SessionLimitReached(f"the wallet has {len(found.sessions)} open sessions; end one first")
-    rate = _price(vendor, found.permission)
+            if session.status == SessionStatus.ACTIVE:
+                return _answer(session, found.grants(), created=False)
+            _refuse_paused(sessions.lock_idle(session.pk, now=now))
+    admission.require_slot(found)
+    rate = admission.price(vendor, found.permission)
+    _require_cap(request.max_amount_zat, rate=rate)
     settled = found.settle(now=now)
-    _require_funding(found, rate=rate)
+    admission.require_funding(found, rate=rate)
     session = _new_session(request, vendor, found.permission, rate=rate, at=settled.at)
     return _answer(session, found.start(session, settled), created=True)
 
@@ -119,6 +131,8 @@ def _new_session(
         vendor=vendor,
         client_ref=request.client_ref,
         rate_zat_per_hour=rate,
+        price_version=vendor.price_version,
+        max_amount_zat=request.max_amount_zat,
         heartbeat_seconds=heartbeat_seconds,
         lease_until=at + timedelta(seconds=heartbeat_seconds) if heartbeat_seconds else None,
         capped_at=at + timedelta(hours=settings.MAX_SESSION_HOURS),
@@ -133,53 +147,13 @@ def _vendor(request: StartRequest, found: Stage) -> Vendor:
     raise VendorNotFound
 
 
-def _funding(request: StartRequest, *, client_id: int, now: datetime) -> Stage:
-    """Lock the permission that pays for this wallet now, and read what runs on it.
-
-    Raises:
-        VendorNotFound: who asked for an unknown vendor learns that first.
-        PaymentRequired: of the kind that says why nothing pays.
-    """
-    wallet = request.wallet_address
-    permission = queries.lock_active(client_id=client_id, wallet_address=wallet)
-    if permission is not None:
-        found = stage.load(permission, vendor_slug=request.vendor_slug)
-        if not found.event_is_due(now=now):
-            return found
-        permission = metering.settle(permission, now=now)
-    if permission is None:
-        session_queries.vendor_of_client(client_id=client_id, slug=request.vendor_slug)
-        raise refusals.why_unfunded(client_id=client_id, wallet_address=wallet, now=now)
-    return stage.load(permission, vendor_slug=request.vendor_slug)
-
-
-def _price(vendor: Vendor, permission: SpendingPermission) -> int:
-    """Return the session's rate: the vendor's price if it has one, else what the permission allows."""
-    price = vendor.price_zat_per_hour or permission.rate_zat_per_hour
-    if price > permission.rate_zat_per_hour:
-        raise RateExceedsPermission(
-            f"{vendor.slug} costs {zec_text(price)} ZEC per hour, the permission allows"
-            f" {zec_text(permission.rate_zat_per_hour)}: ask the viewer for a permission with a higher rate",
-            vendor_rate_per_hour=zec(price),
-            permission_rate_per_hour=zec(permission.rate_zat_per_hour),
-        )
-    return price
-
-
-def _require_funding(found: Stage, *, rate: int) -> None:
-    """Refuse a start that the wallet's money cannot carry for the shortest time."""
-    permission = found.permission
-    at = metering.settled_at(permission)
-    funded_ms = grants.funded_ms(permission, found.running, rate=rate, at=at, queue=found.queue)
-    if funded_ms < settings.MIN_START_SECONDS * 1000:
-        shortest_zat = div_ceil(rate * settings.MIN_START_SECONDS, 3600)
-        raise InsufficientFunding(
-            f"what remains pays for {funded_ms / 1000:.1f} s at this price; a start needs"
-            f" {settings.MIN_START_SECONDS} s: pay more into the permission or make a new one",
-            permission_id=str(permission.public_id),
-            payment_address=permission.payment_address,
-            remaining_amount=zec(permission.remaining_zat),
-            missing_amount=zec(max(1, shortest_zat - permission.remaining_zat)),
+def _require_cap(max_amount_zat: int | None, *, rate: int) -> None:
+    """Refuse a spending cap that does not pay for the shortest time."""
+    shortest_ms = max(1, settings.MIN_START_SECONDS * 1000)
+    if max_amount_zat is not None and longest_ms(rate, amount_zat=max_amount_zat) < shortest_ms:
+        raise LimitExceeded(
+            f"does not pay for {settings.MIN_START_SECONDS} s at {zec_text(rate)} ZEC per hour",
+            field="max_amount",
         )
 
 
@@ -191,15 +165,19 @@ def _answer(session: StreamingSession, granted: Grants, *, created: bool) -> Sta
         depletes_at=granted.depletes_at.isoformat() if granted.depletes_at else None,
         granted_until=granted.until[session.pk].isoformat(),
         created=created,
+        max_amount_zat=session.max_amount_zat,
     )
 
 
 def _end_once(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
     with db.operation():
-        running = _lock_running(session_code, client_id=client_id, now=now)
+        running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            ended = session_queries.of_client(client_id=client_id, code=session_code)
-            return records.of_session(session_queries.lock(ended.pk))
+            session = _lock_idle(session_code, client_id=client_id, now=now)
+            if session.paused_at and session.status == SessionStatus.PAUSED:
+                at = max(cut(now), session.paused_at)
+                sessions.end_session(session, at=at, reason=EndReason.ENDED_BY_CLIENT, booked_at=now)
+            return records.of_session(session)
         found, transaction = running
         found.end(transaction, found.settle(now=now), reason=EndReason.ENDED_BY_CLIENT)
         return records.of_transactions(transaction.session, found.past)
@@ -207,10 +185,11 @@ def _end_once(session_code: str, *, client_id: int, now: datetime) -> SessionRec
 
 def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Alive:
     with db.operation():
-        running = _lock_running(session_code, client_id=client_id, now=now)
+        running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            ended = session_queries.of_client(client_id=client_id, code=session_code)
-            raise SessionEnded(f"the session has ended: {session_queries.lock(ended.pk).end_reason}")
+            session = _lock_idle(session_code, client_id=client_id, now=now)
+            _refuse_paused(session)
+            raise SessionEnded(f"the session has ended: {session.end_reason}")
         found, transaction = running
         session = transaction.session
         if session.heartbeat_seconds:
@@ -220,25 +199,14 @@ def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Aliv
         return Alive(session, found.grants().until[session.pk], session.lease_until)
 
 
-def _lock_running(session_code: str, *, client_id: int, now: datetime) -> tuple[Stage, Transaction] | None:
-    """Lock what a session runs on and read what else does; None if it does not run at `now` (any more).
+def _lock_idle(session_code: str, *, client_id: int, now: datetime) -> StreamingSession:
+    found = session_queries.of_client(client_id=client_id, code=session_code)
+    return sessions.lock_idle(found.pk, now=now)
 
-    Raises:
-        LostRace: it moved to another permission while the lock was waited for.
-    """
-    permission = stage.lock_payer(session_code, client_id=client_id)
-    if permission is None:
-        return None
-    found = stage.load(permission, session_code=session_code)
-    if found.event_is_due(now=now):
-        permission = metering.settle(permission, now=now)
-        if permission is None:
-            return None
-        found = stage.load(permission, session_code=session_code)
-    elif found.of_session(session_code) is None:
-        raise db.LostRace
-    transaction = found.of_session(session_code)
-    return transaction and (found, transaction)
+
+def _refuse_paused(session: StreamingSession) -> None:
+    if session.status == SessionStatus.PAUSED:
+        raise SessionPaused(f"session {session.code} is paused: resume it (POST /api/v1/sessions/resume)")
 
 
 def _least(*seconds: int | None) -> int | None:

@@ -1,6 +1,8 @@
-"""The end of permissions: expiry exactly at `expires_at`, and the lapse of what was never paid."""
+"""The end of permissions and of pauses: expiry exactly at `expires_at`, the lapse of what was never paid,
+and the end of sessions that were not resumed in time."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -8,8 +10,10 @@ from django.db import DatabaseError, OperationalError
 from django.db.models import Sum
 
 from billing import metering
-from core.db import again, operation, require_transaction
+from core.db import LostRace, again, operation, require_transaction
 from core.errors import Busy, DomainError
+from sessions_app import sessions
+from sessions_app.endings import end_pauses
 from zcash import audit, endings, permissions, queries
 from zcash.models import Deposit, SpendingPermission
 from zcash.rules import ARRIVED, EXPIRING, PermissionStatus
@@ -17,11 +21,11 @@ from zcash.rules import ARRIVED, EXPIRING, PermissionStatus
 log = structlog.get_logger(__name__)
 
 # In this order: what waits may be the heir of what was active.
-_ENDS = (endings.expire_active, endings.end_waiting)
+_ENDS = (endings.expire_active, endings.end_waiting, end_pauses)
 
 
 def run(*, now: datetime, chunk_size: int = 1000) -> int:
-    """End every permission whose time is over; return how many were looked at.
+    """End every permission and every pause whose time is over; return how many were looked at.
 
     By the set, a chunk at a time; what that leaves, because it is metered or fails, one by one. A busy one is
     left to the next sweep: it ends at its own instant, however late it is noticed.
@@ -56,6 +60,12 @@ def _by_the_set(end: Callable[..., int], *, now: datetime, chunk_size: int) -> i
         ended += found
         more = found > 0
     return ended
+
+
+def end_pause(session_id: int, *, now: datetime) -> None:
+    """End a session that was seen paused, where its pause is over by now; one that goes on is left."""
+    with suppress(LostRace), operation():
+        sessions.lock_idle(session_id, now=now)
 
 
 def bring_current(permission_id: int, *, now: datetime) -> SpendingPermission:

@@ -1,13 +1,13 @@
 """How long sessions may stream on what is known now: the funding chain looked at ahead of time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from billing import metering
 from billing.models import Transaction
-from billing.projection import Source, funded_until_ms
-from billing.rules import Meter, depletes_ms
+from billing.projection import Runner, Source, funded_until_ms, runner
+from billing.rules import depletes_ms
 from core.amounts import MS_PER_HOUR
 from core.clock import from_ms, to_ms
 from zcash.models import SpendingPermission
@@ -41,14 +41,14 @@ def of(
     if not running:
         return Grants(None, {})
     settled_ms = to_ms(metering.settled_at(permission))
-    renewed = [replace(metering.meter(each), until_ms=to_ms(each.session.capped_at)) for each in running]
+    renewed = [_runner(each, own_bound=each.session.capped_at) for each in running]
     ends = funded_until_ms(renewed, chain=_chain(permission, queue), settled_ms=settled_ms)
     depletion_ms = depletes_ms(renewed, remaining_zat=permission.remaining_zat, settled_ms=settled_ms)
     if depletion_ms is not None and depletion_ms > to_ms(permission.expires_at):
         depletion_ms = None
     return Grants(
         depletes_at=None if depletion_ms is None else from_ms(depletion_ms),
-        until={each.session_id: min(each.billable_until, from_ms(ends[each.pk])) for each in running},
+        until={each.session_id: min(each.session.billable_until, from_ms(ends[each.pk])) for each in running},
     )
 
 
@@ -62,10 +62,20 @@ def funded_ms(
 ) -> int:
     """Return for how many milliseconds the chain would pay for one more session at a rate, up to a day."""
     at_ms = to_ms(at)
-    newcomer = Meter(_NEXT_ID, rate, at_ms, at_ms + _DAY_MS)
-    chain = _chain(permission, queue)
-    ends = funded_until_ms([*metering.meters(running), newcomer], chain=chain, settled_ms=at_ms)
+    newcomer = runner(_NEXT_ID, rate, started_ms=at_ms, own_bound_ms=at_ms + _DAY_MS, max_amount_zat=None)
+    others = [_runner(each, own_bound=each.session.billable_until) for each in running]
+    ends = funded_until_ms([*others, newcomer], chain=_chain(permission, queue), settled_ms=at_ms)
     return ends[_NEXT_ID] - at_ms
+
+
+def _runner(transaction: Transaction, *, own_bound: datetime) -> Runner:
+    return runner(
+        transaction.pk,
+        transaction.rate_zat_per_hour,
+        started_ms=to_ms(transaction.started_at),
+        own_bound_ms=to_ms(own_bound),
+        max_amount_zat=transaction.max_amount_zat,
+    )
 
 
 def _chain(permission: SpendingPermission, queue: Sequence[SpendingPermission] | None) -> list[Source]:

@@ -32,7 +32,7 @@ class LivePermission:
 
 @dataclass(frozen=True)
 class LiveSession:
-    """A session as it is at an instant; the grants are None once it has ended."""
+    """A session as it is at an instant; the grants are None while it does not run."""
 
     record: SessionRecord
     depletes_at: datetime | None
@@ -87,6 +87,8 @@ def of_session(session_code: str, *, client_id: int, now: datetime) -> LiveSessi
         SessionNotFound: it does not exist, or is another client's.
     """
     found = session_queries.of_client(client_id=client_id, code=session_code)
+    if found.pause_is_over(now=now):
+        expiry.end_pause(found.pk, now=now)
     for transaction in _open_transactions(found):
         read(transaction.permission_id, now=now)
     with db.snapshot():

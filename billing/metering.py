@@ -9,7 +9,7 @@ from datetime import datetime
 
 from billing.models import Transaction
 from billing.projection import next_event_ms
-from billing.rules import Meter, TransactionStatus, accrued_zat, depletion_amounts
+from billing.rules import Meter, TransactionStatus, accrued_zat, bound_ms, depletion_amounts
 from core.clock import cut, from_ms, to_ms
 from core.db import operation, require_transaction
 from core.errors import Conflict
@@ -96,27 +96,40 @@ def meter(transaction: Transaction) -> Meter:
     )
 
 
-def open_transaction(
-    session: StreamingSession, permission: SpendingPermission, *, at: datetime
-) -> Transaction:
-    """Let a session run on a permission from an instant; the caller notes it on the permission."""
-    require_transaction()
-    opened = new_transaction(session, permission, at=at)
-    opened.save(force_insert=True)
-    return opened
-
-
 def new_transaction(
-    session: StreamingSession, permission: SpendingPermission, *, at: datetime
+    session: StreamingSession, permission: SpendingPermission, *, at: datetime, max_amount_zat: int | None
 ) -> Transaction:
-    """Return what a session that runs on a permission from an instant needs; it is not written."""
-    return Transaction(
+    """Return what a session that runs on a permission from an instant needs; it is not written.
+
+    `max_amount_zat` is what is left of the session's spending cap, None without one.
+    """
+    opened = Transaction(
         session=session,
         permission=permission,
         rate_zat_per_hour=session.rate_zat_per_hour,
         started_at=at,
-        billable_until=session.billable_until,
+        max_amount_zat=max_amount_zat,
     )
+    opened.billable_until = billable_until(opened)
+    return opened
+
+
+def billable_until(transaction: Transaction) -> datetime:
+    """Return until when a transaction may be billed, from what its session says now."""
+    ends_ms = bound_ms(
+        to_ms(transaction.started_at),
+        rate_zat_per_hour=transaction.rate_zat_per_hour,
+        own_bound_ms=to_ms(transaction.session.billable_until),
+        max_amount_zat=transaction.max_amount_zat,
+    )
+    return from_ms(ends_ms)
+
+
+def bound_reason(transaction: Transaction) -> EndReason:
+    """Return why a session ends at its transaction's bound; the session's own reason comes before the cap."""
+    session = transaction.session
+    capped = transaction.billable_until < session.billable_until
+    return EndReason.SPENDING_CAP if capped else session.bound_reason
 
 
 def note_meters(permission: SpendingPermission, running: Sequence[Transaction], *, at: datetime) -> None:
@@ -242,19 +255,19 @@ def _pass_event(
     for transaction in leaving:
         close_transaction(transaction, at=at, amount_zat=amounts[transaction.pk])
     for transaction in bounded:
-        reason = transaction.session.bound_reason
+        reason = bound_reason(transaction)
         sessions.end_session(transaction.session, at=at, reason=reason, booked_at=now)
     if leaving:
         note_meters(permission, [each for each in running if each not in leaving], at=at)
     if not ends:
         return permission
-    rolling = [each.session for each in running if each.billable_until > at]
+    rolling = [each for each in running if each.billable_until > at]
     return _leave_active(permission, rolling, at=at, depletes=depletes, now=now, wait=wait)
 
 
 def _leave_active(
     permission: SpendingPermission,
-    rolling: Sequence[StreamingSession],
+    rolling: Sequence[Transaction],
     *,
     at: datetime,
     depletes: bool,
@@ -270,17 +283,24 @@ def _leave_active(
     heir = hand_over(permission, at=at, now=now, wait=wait)
     reason = EndReason.EXHAUSTED if depletes else EndReason.PERMISSION_EXPIRED
     rolled = [each for each in rolling if _covers(heir, each)]
-    for session in rolling:
-        if session not in rolled:
-            sessions.end_session(session, at=at, reason=reason, booked_at=now)
+    for left in rolling:
+        if left not in rolled:
+            sessions.end_session(left.session, at=at, reason=reason, booked_at=now)
     if heir is not None and rolled:
-        note_meters(heir, [open_transaction(session, heir, at=at) for session in rolled], at=at)
+        note_meters(heir, [_roll_over(left, heir, at=at) for left in rolled], at=at)
     return heir
 
 
-def _covers(permission: SpendingPermission | None, session: StreamingSession) -> bool:
+def _roll_over(left: Transaction, heir: SpendingPermission, *, at: datetime) -> Transaction:
+    """Let the session of a just closed transaction go on, with what that one left of its cap."""
+    opened = new_transaction(left.session, heir, at=at, max_amount_zat=left.left_zat)
+    opened.save(force_insert=True)
+    return opened
+
+
+def _covers(permission: SpendingPermission | None, transaction: Transaction) -> bool:
     """Whether the permission's owner agreed to pay this session's price."""
-    return permission is not None and session.rate_zat_per_hour <= permission.rate_zat_per_hour
+    return permission is not None and transaction.rate_zat_per_hour <= permission.rate_zat_per_hour
 
 
 def _amounts_at(

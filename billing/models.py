@@ -23,6 +23,7 @@ class Transaction(models.Model):
     """One stretch of a session on one funding source: open while it runs, then final.
 
     Its amount while open is `billing.rules.amount` of its own columns; nothing is written until it ends.
+    `max_amount_zat` is what earlier transactions left of its session's spending cap, null without one.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True)
@@ -31,6 +32,7 @@ class Transaction(models.Model):
     rate_zat_per_hour = models.BigIntegerField()
     started_at = models.DateTimeField()
     billable_until = models.DateTimeField()
+    max_amount_zat = models.BigIntegerField(null=True)
     status = models.TextField(
         choices=[(s.value, s.value) for s in TransactionStatus], default=TransactionStatus.OPEN
     )
@@ -58,6 +60,17 @@ class Transaction(models.Model):
                 condition=Q(rate_zat_per_hour__gt=0, rate_zat_per_hour__lte=MAX_ZAT),
                 name="billing_transaction_rate",
             ),
+            models.CheckConstraint(
+                condition=Q(max_amount_zat__isnull=True)
+                | Q(max_amount_zat__gte=0, max_amount_zat__lte=MAX_ZAT),
+                name="billing_transaction_spending_cap",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_amount_zat__isnull=True)
+                | Q(amount_zat__isnull=True)
+                | Q(amount_zat__lte=F("max_amount_zat")),
+                name="billing_transaction_within_cap",
+            ),
             # Within 100 days the running total of the dearest rate fits BIGINT (billing.sql.amount).
             models.CheckConstraint(
                 condition=Q(
@@ -83,6 +96,11 @@ class Transaction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.public_id} ({self.status})"
+
+    @property
+    def left_zat(self) -> int | None:
+        """What a final one leaves of its session's spending cap, None without one."""
+        return None if self.max_amount_zat is None else self.max_amount_zat - (self.amount_zat or 0)
 
 
 class WalletSend(models.Model):

@@ -6,7 +6,7 @@ Times are milliseconds since the epoch. The engine (`billing.metering`) does the
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from billing.rules import Meter, accrued_zat, depletes_ms
+from billing.rules import Meter, accrued_zat, bound_ms, depletes_ms, depletion_amounts
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,39 @@ class Source:
     remaining_zat: int
     rate_zat_per_hour: int
     expires_ms: int
+
+
+@dataclass(frozen=True)
+class Runner(Meter):
+    """The meter of a session, with what it takes along: its own bound and what its transaction may cost."""
+
+    own_bound_ms: int
+    max_amount_zat: int | None
+
+    def rolled(self, *, at_ms: int, amount_zat: int) -> "Runner":
+        """Return it on the next permission, where the transaction before came to an amount."""
+        if self.max_amount_zat is None:
+            return replace(self, started_ms=at_ms)
+        return runner(
+            self.id,
+            self.rate_zat_per_hour,
+            started_ms=at_ms,
+            own_bound_ms=self.own_bound_ms,
+            max_amount_zat=self.max_amount_zat - amount_zat,
+        )
+
+
+def runner(
+    key: int, rate_zat_per_hour: int, *, started_ms: int, own_bound_ms: int, max_amount_zat: int | None
+) -> Runner:
+    """Return the meter of a session that runs to its own bound or until it costs too much."""
+    until_ms = bound_ms(
+        started_ms,
+        rate_zat_per_hour=rate_zat_per_hour,
+        own_bound_ms=own_bound_ms,
+        max_amount_zat=max_amount_zat,
+    )
+    return Runner(key, rate_zat_per_hour, started_ms, until_ms, own_bound_ms, max_amount_zat)
 
 
 def next_event_ms(
@@ -28,10 +61,10 @@ def next_event_ms(
     return min([expires_ms, *bounds, *depletion]), depletion_ms
 
 
-def funded_until_ms(meters: Sequence[Meter], *, chain: Sequence[Source], settled_ms: int) -> dict[int, int]:
+def funded_until_ms(runners: Sequence[Runner], *, chain: Sequence[Source], settled_ms: int) -> dict[int, int]:
     """Return for each open transaction, by id, until when the whole chain pays for its session."""
     ends: dict[int, int] = {}
-    running, at_ms, waiting = list(meters), settled_ms, list(chain)
+    running, at_ms, waiting = list(runners), settled_ms, list(chain)
     while running and waiting:
         source = waiting[0]
         event_ms, depletion_ms = next_event_ms(
@@ -42,19 +75,38 @@ def funded_until_ms(meters: Sequence[Meter], *, chain: Sequence[Source], settled
         )
         used_zat = accrued_zat(running, settled_ms=at_ms, at_ms=event_ms)
         ends.update({meter.id: event_ms for meter in running if meter.until_ms == event_ms})
-        running = [meter for meter in running if meter.until_ms > event_ms]
+        lasting = [meter for meter in running if meter.until_ms > event_ms]
         if event_ms in (depletion_ms, source.expires_ms):
+            depletes = event_ms == depletion_ms
+            amounts = _amounts(running, source, settled_ms=at_ms, at_ms=event_ms, depletes=depletes)
             waiting = [later for later in waiting[1:] if later.expires_ms > event_ms]
-            running = _rolled(running, waiting[0] if waiting else None, at_ms=event_ms, ends=ends)
+            heir = waiting[0] if waiting else None
+            lasting = _rolled(lasting, heir, at_ms=event_ms, amounts=amounts, ends=ends)
         else:
             waiting[0] = replace(source, remaining_zat=source.remaining_zat - used_zat)
-        at_ms = event_ms
+        running, at_ms = lasting, event_ms
     return ends
 
 
+def _amounts(
+    running: Sequence[Runner], source: Source, *, settled_ms: int, at_ms: int, depletes: bool
+) -> dict[int, int]:
+    """Return what the transactions come to, by id, where their permission ends at an instant."""
+    if not depletes:
+        return {meter.id: meter.amount(at_ms) for meter in running}
+    return depletion_amounts(
+        running, remaining_zat=source.remaining_zat, settled_ms=settled_ms, depleted_ms=at_ms
+    )
+
+
 def _rolled(
-    running: Sequence[Meter], heir: Source | None, *, at_ms: int, ends: dict[int, int]
-) -> list[Meter]:
+    running: Sequence[Runner],
+    heir: Source | None,
+    *,
+    at_ms: int,
+    amounts: dict[int, int],
+    ends: dict[int, int],
+) -> list[Runner]:
     covered = [m for m in running if heir and m.rate_zat_per_hour <= heir.rate_zat_per_hour]
     ends.update({meter.id: at_ms for meter in running if meter not in covered})
-    return [replace(meter, started_ms=at_ms) for meter in covered]
+    return [meter.rolled(at_ms=at_ms, amount_zat=amounts[meter.id]) for meter in covered]

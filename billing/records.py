@@ -63,13 +63,15 @@ def of_transactions(
     session: StreamingSession, transactions: Iterable[Transaction], *, now: datetime | None = None
 ) -> SessionRecord:
     """Return the record of a session from its transactions, in order, with their permissions."""
-    return SessionRecord(session, tuple(_record(each, now=now) for each in transactions))
+    return SessionRecord(session, tuple(of_transaction(each, now=now) for each in transactions))
 
 
-def _record(transaction: Transaction, *, now: datetime | None) -> TransactionRecord:
-    until = transaction.ended_at or min(
-        max(now or transaction.started_at, transaction.started_at), transaction.billable_until
-    )
+def of_transaction(transaction: Transaction, *, now: datetime | None = None) -> TransactionRecord:
+    """Return the record of a transaction with its permission; an open one is measured at `now`.
+
+    Never before what the permission is settled up to: that has been deducted.
+    """
+    until = transaction.ended_at or _measured_at(transaction, now=now)
     amount_zat = transaction.amount_zat
     if amount_zat is None:
         amount_zat = metering.meter(transaction).amount(to_ms(until))
@@ -83,3 +85,8 @@ def _record(transaction: Transaction, *, now: datetime | None) -> TransactionRec
         duration_ms=to_ms(until) - to_ms(transaction.started_at),
         amount_zat=amount_zat,
     )
+
+
+def _measured_at(transaction: Transaction, *, now: datetime | None) -> datetime:
+    instants = (transaction.started_at, transaction.permission.settled_at, now)
+    return min(max(each for each in instants if each is not None), transaction.billable_until)

@@ -98,6 +98,24 @@ class Meter:
         return div_floor(self.rate_zat_per_hour * elapsed_ms, MS_PER_HOUR)
 
 
+def longest_ms(rate_zat_per_hour: int, *, amount_zat: int) -> int:
+    """Return the last whole millisecond at which a running total is still at most an amount.
+
+    Cutting a stretch in two never makes it shorter: floor(a) + floor(b) <= floor(a + b). So what a capped
+    session takes along to its next transaction always pays for as long as the last one would have run.
+    """
+    return div_floor((amount_zat + 1) * MS_PER_HOUR - 1, rate_zat_per_hour)
+
+
+def bound_ms(
+    started_ms: int, *, rate_zat_per_hour: int, own_bound_ms: int, max_amount_zat: int | None
+) -> int:
+    """Return until when a transaction may be billed: its session's own bound, and what it may cost."""
+    if max_amount_zat is None:
+        return own_bound_ms
+    return min(own_bound_ms, started_ms + longest_ms(rate_zat_per_hour, amount_zat=max_amount_zat))
+
+
 def accrued_zat(meters: Sequence[Meter], *, settled_ms: int, at_ms: int) -> int:
     """Return what the transactions used between two instants: differences of running totals."""
     return sum(meter.amount(at_ms) - meter.amount(settled_ms) for meter in meters)

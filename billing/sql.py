@@ -49,6 +49,15 @@ def depletes_at(rate: str, *, since: str, zat: str) -> str:
     return f"(({since}) + {ms}::bigint * interval '1 millisecond')"
 
 
+def affordable_until(rate: str, *, since: str, zat: str) -> str:
+    """Return SQL for the last whole millisecond at which a meter's running total is at most an amount.
+
+    Like `rules.longest_ms`; where the amount is NULL, a later instant than any transaction's last.
+    """
+    ms = f"least(div((({zat})::numeric + 1) * {MS_PER_HOUR} - 1, {rate}), 9000000000)"
+    return f"(({since}) + {ms}::bigint * interval '1 millisecond')"
+
+
 # Of a permission `p` and its one open transaction `x`.
 _SETTLED_ZAT = amount("x.rate_zat_per_hour", elapsed_ms("x.started_at", "p.settled_at"))
 _DEPLETES_AT = depletes_at(
@@ -94,15 +103,21 @@ WHERE x.id = ANY(%(closed)s)
 
 ENDING_SESSIONS = f"""
 SELECT s.id AS session_id, x.ended_at AS at,
-       CASE WHEN x.ended_at >= x.billable_until THEN {BOUND_REASON}
+       CASE WHEN x.ended_at >= x.billable_until AND x.billable_until < {BILLABLE_UNTIL} THEN 'spending_cap'
+            WHEN x.ended_at >= x.billable_until THEN {BOUND_REASON}
             WHEN p.remaining_zat = 0 THEN 'exhausted' ELSE 'permission_expired' END AS reason
 FROM {_SUCCEEDED} AND heir.id IS NULL
 """
 
+# What a session takes along: its own bounds, and what its last transaction left of its spending cap.
+_LEFT_ZAT = "x.max_amount_zat - x.amount_zat"
+_AFFORDABLE = affordable_until("s.rate_zat_per_hour", since="x.ended_at", zat=_LEFT_ZAT)
+
 ROLL_OVER = f"""
 INSERT INTO billing_transaction (public_id, session_id, permission_id, rate_zat_per_hour, started_at,
-                                 billable_until, status)
-SELECT gen_random_uuid(), s.id, heir.id, s.rate_zat_per_hour, x.ended_at, {BILLABLE_UNTIL}, 'open'
+                                 billable_until, max_amount_zat, status)
+SELECT gen_random_uuid(), s.id, heir.id, s.rate_zat_per_hour, x.ended_at,
+       least({BILLABLE_UNTIL}, {_AFFORDABLE}), {_LEFT_ZAT}, 'open'
 FROM {_SUCCEEDED} AND heir.id IS NOT NULL
 RETURNING id
 """

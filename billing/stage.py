@@ -19,6 +19,7 @@ from billing.rules import TransactionStatus, accrued_zat
 from core import db, jsonrows, outbox
 from core.clock import from_ms, to_ms
 from core.errors import Conflict
+from core.outbox import Happened
 from sessions_app import sessions
 from sessions_app.models import StreamingSession, Vendor
 from sessions_app.rules import EndReason, SessionStatus
@@ -79,32 +80,79 @@ class Stage:
 
     def start(self, session: StreamingSession, settled: Settled) -> Grants:
         """Let a new session run; return the grants with it."""
-        before = self.grants().until
         session.pk = _NEXT_ID
-        opened = metering.new_transaction(session, self.permission, at=settled.at)
+        return self._run(
+            stage_sql.START,
+            session,
+            settled,
+            event=sessions.told("session.started", session),
+            max_amount_zat=session.max_amount_zat,
+            parameters={"session": jsonrows.dump(session)},
+        )
+
+    def resume(self, session: StreamingSession, settled: Settled) -> Grants:
+        """Let a paused, locked session go on, with what it has left of its cap; return the grants with it."""
+        sessions.go_on(session, at=settled.at)
+        return self._run(
+            stage_sql.RESUME,
+            session,
+            settled,
+            event=sessions.resumed(session, at=settled.at),
+            max_amount_zat=self.past[-1].left_zat,
+            parameters={
+                "session_id": session.pk,
+                "capped_at": session.capped_at,
+                "lease_until": session.lease_until,
+                "paused_ms": session.paused_ms,
+            },
+        )
+
+    def _run(
+        self,
+        statement: str,
+        session: StreamingSession,
+        settled: Settled,
+        *,
+        event: Happened,
+        max_amount_zat: int | None,
+        parameters: Mapping[str, Any],
+    ) -> Grants:
+        before = self.grants().until
+        opened = metering.new_transaction(
+            session, self.permission, at=settled.at, max_amount_zat=max_amount_zat
+        )
         opened.pk = _NEXT_ID
         self.running.append(opened)
         after = self.grants()
         earlier = [each.session for each in self.running if _is_earlier(each.session_id, before, after.until)]
-        events = [
-            sessions.told("session.started", session),
-            *(sessions.grant_changed(each, granted_until=after.until[each.pk]) for each in earlier),
-        ]
+        changes = [sessions.grant_changed(each, granted_until=after.until[each.pk]) for each in earlier]
         self._write(
-            stage_sql.START,
+            statement,
             settled,
-            session=jsonrows.dump(session),
             transaction=jsonrows.dump(opened),
-            events=outbox.given(events),
+            events=outbox.given([event, *changes]),
+            **parameters,
         )
         return after
 
+    def pause(self, transaction: Transaction, settled: Settled, *, resume_by: datetime) -> None:
+        """Pause a running session."""
+        self._close(transaction, settled)
+        session = transaction.session
+        session.status, session.paused_at, session.resume_by = SessionStatus.PAUSED, settled.at, resume_by
+        self._write(
+            stage_sql.PAUSE,
+            settled,
+            session_id=session.pk,
+            resume_by=resume_by,
+            transaction_id=transaction.pk,
+            amount_zat=transaction.amount_zat,
+            events=outbox.given([sessions.paused(session)]),
+        )
+
     def end(self, transaction: Transaction, settled: Settled, *, reason: EndReason) -> None:
         """End a running session."""
-        self.running.remove(transaction)
-        self.past.append(transaction)
-        transaction.status, transaction.ended_at = TransactionStatus.CONFIRMED, settled.at
-        transaction.amount_zat = metering.meter(transaction).amount(to_ms(settled.at))
+        self._close(transaction, settled)
         session = transaction.session
         session.status, session.ended_at, session.end_reason = SessionStatus.ENDED, settled.at, reason
         self._write(
@@ -121,7 +169,7 @@ class Stage:
         """Move the end of a running session's heartbeat lease."""
         session = transaction.session
         session.lease_until = lease_until
-        transaction.billable_until = session.billable_until
+        transaction.billable_until = metering.billable_until(transaction)
         self._write(
             stage_sql.RENEW,
             settled,
@@ -131,6 +179,12 @@ class Stage:
             billable_until=transaction.billable_until,
         )
 
+    def _close(self, transaction: Transaction, settled: Settled) -> None:
+        self.running.remove(transaction)
+        self.past.append(transaction)
+        transaction.status, transaction.ended_at = TransactionStatus.CONFIRMED, settled.at
+        transaction.amount_zat = metering.meter(transaction).amount(to_ms(settled.at))
+
     def _write(self, statement: str, settled: Settled, **parameters: Any) -> None:
         noted = {
             "permission_id": self.permission.pk,
@@ -139,8 +193,8 @@ class Stage:
             **settled._asdict(),
             **self._meter(),
         }
-        session_id, transaction_id = db.row(statement, {**noted, **parameters})
-        if session_id is None or transaction_id is None:
+        (written,) = db.prepared(statement, {**noted, **parameters})
+        if None in written:
             raise Conflict("the session has ended already")
 
     def _meter(self) -> dict[str, Any]:
@@ -166,7 +220,29 @@ def lock_payer(session_code: str, *, client_id: int) -> SpendingPermission | Non
     """Lock the permission that a client's session runs on; None where it does not run, or is nobody's."""
     db.require_transaction()
     parameters = {"client_id": client_id, "code": session_code}
-    return next(iter(SpendingPermission.objects.raw(stage_sql.LOCK_PAYER, parameters)), None)
+    found = db.prepared(stage_sql.LOCK_PAYER, parameters)
+    return jsonrows.instance(SpendingPermission, found[0]) if found else None
+
+
+def lock_running(session_code: str, *, client_id: int, now: datetime) -> tuple[Stage, Transaction] | None:
+    """Lock what a session runs on and read what else does; None if it does not run at `now` (any more).
+
+    Raises:
+        LostRace: it moved to another permission while the lock was waited for.
+    """
+    permission = lock_payer(session_code, client_id=client_id)
+    if permission is None:
+        return None
+    found = load(permission, session_code=session_code)
+    if found.event_is_due(now=now):
+        permission = metering.settle(permission, now=now)
+        if permission is None:
+            return None
+        found = load(permission, session_code=session_code)
+    elif found.of_session(session_code) is None:
+        raise db.LostRace
+    transaction = found.of_session(session_code)
+    return None if transaction is None else (found, transaction)
 
 
 def load(
@@ -180,12 +256,12 @@ def load(
         "code": session_code,
         "slug": vendor_slug,
     }
-    found = db.row(stage_sql.LOAD, parameters)
-    vendors = jsonrows.load(Vendor, found[2])
-    open_sessions = jsonrows.load(StreamingSession, found[0])
-    payers = {each.pk: each for each in [*jsonrows.load(SpendingPermission, found[3]), permission]}
+    ((of_sessions, of_transactions, of_vendors, of_payers),) = db.prepared(stage_sql.LOAD, parameters)
+    vendors = jsonrows.load(Vendor, of_vendors)
+    open_sessions = jsonrows.load(StreamingSession, of_sessions)
+    payers = {each.pk: each for each in [*jsonrows.load(SpendingPermission, of_payers), permission]}
     _join(open_sessions, {each.pk: each for each in vendors}, "vendor")
-    transactions = jsonrows.load(Transaction, found[1])
+    transactions = jsonrows.load(Transaction, of_transactions)
     _join(transactions, {each.pk: each for each in open_sessions}, "session")
     _join(transactions, payers, "permission")
     return Stage(

@@ -3,10 +3,11 @@
 from billing.models import Transaction
 from core import jsonrows, outbox
 from sessions_app import sql as sessions_sql
+from zcash.models import SpendingPermission
 from zcash.sql import NOTED
 
 # The open sessions of a wallet, what runs on its active permission, all transactions of one session, the
-# vendors of all these and the one that is asked for, and the permissions that are queued or have paid.
+# vendors of all these and the one that is asked for, and the other permissions that are queued or have paid.
 LOAD = """
 WITH s AS MATERIALIZED (
     SELECT * FROM sessions_session
@@ -20,18 +21,21 @@ WITH s AS MATERIALIZED (
     UNION
     SELECT * FROM sessions_vendor WHERE client_id = %(client_id)s AND slug = %(slug)s
 ), p AS (
-    SELECT * FROM zcash_permission WHERE id IN (SELECT permission_id FROM x)
+    SELECT * FROM zcash_permission
+    WHERE id IN (SELECT permission_id FROM x) AND id <> %(permission_id)s
     UNION
     SELECT * FROM zcash_permission
     WHERE client_id = %(client_id)s AND wallet_address = %(wallet_address)s AND status = 'queued'
 )
-SELECT (SELECT jsonb_agg(to_jsonb(s) ORDER BY id) FROM s), (SELECT jsonb_agg(to_jsonb(x) ORDER BY id) FROM x),
-       (SELECT jsonb_agg(to_jsonb(v)) FROM v), (SELECT jsonb_agg(to_jsonb(p) ORDER BY queued_at, id) FROM p)
+SELECT (SELECT jsonb_agg(to_jsonb(s) ORDER BY id) FROM s),
+       (SELECT jsonb_agg(to_jsonb(x) ORDER BY id) FROM x),
+       (SELECT jsonb_agg(to_jsonb(v)) FROM v),
+       (SELECT jsonb_agg(to_jsonb(p) ORDER BY queued_at, id) FROM p)
 """
 
 # The permission that a client's session runs on.
-LOCK_PAYER = """
-SELECT p.* FROM zcash_permission p
+LOCK_PAYER = f"""
+SELECT {jsonrows.columns(SpendingPermission, "p")} FROM zcash_permission p
 JOIN billing_transaction x ON x.permission_id = p.id AND x.status = 'open'
 JOIN sessions_session s ON s.id = x.session_id
 WHERE s.client_id = %(client_id)s AND s.code = %(code)s
@@ -39,27 +43,31 @@ FOR NO KEY UPDATE OF p
 """
 
 _TRANSACTION_COLUMNS = jsonrows.insert_columns(Transaction)
-START = f"""
-WITH {NOTED}, {sessions_sql.OPENED}, {outbox.GIVEN}, opened AS (
+_RUNS = f"""
+opened AS (
     INSERT INTO billing_transaction ({_TRANSACTION_COLUMNS})
     SELECT {_TRANSACTION_COLUMNS} FROM session, LATERAL jsonb_populate_record(
         NULL::billing_transaction, %(transaction)s::jsonb || jsonb_build_object('session_id', session.id))
     RETURNING id
 )
-SELECT (SELECT id FROM session), (SELECT id FROM opened)
+SELECT (SELECT id FROM session) AS session, (SELECT id FROM opened) AS transaction
 """
-END = f"""
-WITH {NOTED}, {sessions_sql.ENDED}, {outbox.GIVEN}, closed AS (
+START = f"WITH {NOTED}, {sessions_sql.OPENED}, {outbox.GIVEN}, {_RUNS}"
+RESUME = f"WITH {NOTED}, {sessions_sql.RESUMED}, {outbox.GIVEN}, {_RUNS}"
+_CLOSED = """
+closed AS (
     UPDATE billing_transaction
     SET status = 'confirmed', ended_at = %(at)s, amount_zat = %(amount_zat)s
     WHERE id = %(transaction_id)s AND status = 'open' RETURNING id
 )
-SELECT (SELECT id FROM session), (SELECT id FROM closed)
+SELECT (SELECT id FROM session) AS session, (SELECT id FROM closed) AS transaction
 """
+END = f"WITH {NOTED}, {sessions_sql.ENDED}, {outbox.GIVEN}, {_CLOSED}"
+PAUSE = f"WITH {NOTED}, {sessions_sql.PAUSED}, {outbox.GIVEN}, {_CLOSED}"
 RENEW = f"""
 WITH {NOTED}, {sessions_sql.LEASED}, moved AS (
     UPDATE billing_transaction SET billable_until = %(billable_until)s
     WHERE id = %(transaction_id)s AND status = 'open' RETURNING id
 )
-SELECT (SELECT id FROM session), (SELECT id FROM moved)
+SELECT (SELECT id FROM session) AS session, (SELECT id FROM moved) AS transaction
 """

@@ -113,8 +113,8 @@ def row(statement: str, parameters: Mapping[str, Any] | None = None) -> tuple[An
     return found
 
 
-def prepared(statement: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-    """Return all rows, by column, of a statement that the server plans once for each connection.
+def prepared(statement: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+    """Return all rows of a statement that the server plans once for each connection.
 
     It is for the hot statements of calls: to plan one of them takes longer than to run it.
     """
@@ -122,8 +122,7 @@ def prepared(statement: str, parameters: Mapping[str, Any] | None = None) -> lis
     bound: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]  # a psycopg cursor
     with connection.make_cursor(bound) as cursor:
         cursor.execute(statement, parameters)
-        names = [column.name for column in cursor.description]
-        return [dict(zip(names, found, strict=True)) for found in cursor.fetchall()]
+        return list(cursor.fetchall())
 
 
 def execute(statement: str, parameters: Mapping[str, Any] | None = None) -> int:

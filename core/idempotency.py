@@ -80,13 +80,13 @@ def claim(receipt: Receipt, *, now: datetime) -> dict[str, Any] | None:
         KeyReused: the key was used with another body.
     """
     require_transaction()
-    (found,) = prepared(_CLAIM, {"number": _number(receipt), **_identity(receipt)})
-    if not found["held"]:
+    parameters = {"number": _number(receipt), **_identity(receipt)}
+    ((held, body_digest, result, lease_until),) = prepared(_CLAIM, parameters)
+    if not held:
         raise KeyInFlight
-    if found["body_digest"] is None:
+    if body_digest is None:
         return None
-    result = found["result"] and json.loads(found["result"])
-    return _result(found["body_digest"], result, found["lease_until"], receipt=receipt, now=now)
+    return _result(body_digest, result and json.loads(result), lease_until, receipt=receipt, now=now)
 
 
 def begin(receipt: Receipt, *, now: datetime) -> Begun:

@@ -1,13 +1,13 @@
 """Rows as JSON: several tables read, or written, by one statement of a call."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import Model
+from django.db.models import DateTimeField, Model, UUIDField
 
 M = TypeVar("M", bound=Model)
 
@@ -30,20 +30,33 @@ def dump(instance: Model) -> str:
     return json.dumps(values, default=_text)
 
 
-def instance(model: type[M], row: Mapping[str, Any]) -> M:
-    """Return an instance of a whole row of a model's table, by column."""
-    fields = model._meta.concrete_fields
-    names = [field.attname for field in fields]
-    return model.from_db("default", names, [row[str(field.column)] for field in fields])
+def instance(model: type[M], row: Sequence[Any]) -> M:
+    """Return an instance of what a statement says of `columns`."""
+    return model.from_db("default", _names(model), row)
 
 
 def load(model: type[M], rows: str | None) -> list[M]:
     """Return instances of rows of a model's table from what `jsonb_agg` says of them: null of none."""
-    fields = model._meta.concrete_fields
-    names = [field.attname for field in fields]
+    names, readers = _names(model), _readers(model)
     return [
-        model.from_db("default", names, [field.to_python(row[str(field.column)]) for field in fields])
+        model.from_db(
+            "default", names, [read(row[column]) if read else row[column] for column, read in readers]
+        )
         for row in json.loads(rows or "[]")
+    ]
+
+
+@cache
+def _names(model: type[Model]) -> list[str]:
+    return [field.attname for field in model._meta.concrete_fields]
+
+
+@cache
+def _readers(model: type[Model]) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    """What makes a value of each column out of JSON, None where JSON has it as it is."""
+    return [
+        (str(field.column), field.to_python if isinstance(field, DateTimeField | UUIDField) else None)
+        for field in model._meta.concrete_fields
     ]
 
 

@@ -16,6 +16,8 @@ from zcash.node.dialect import Dialect
 
 # Longer than this the running total of the dearest rate would not fit BIGINT (billing.sql.amount).
 _MAX_SESSION_HOURS = 100 * 24
+# A year: what is paused for longer has been forgotten.
+_MAX_PAUSE_HOURS = 366 * 24
 _AT_LEAST_ONE = (
     "BILLING_INTERVAL_SECONDS",
     "BILLING_CHUNK_SIZE",
@@ -25,6 +27,7 @@ _AT_LEAST_ONE = (
     "MAX_PERMISSION_DURATION_DAYS",
     "PERMISSION_PAYMENT_WINDOW_HOURS",
     "MAX_SESSION_HOURS",
+    "MAX_PAUSE_HOURS",
     "MAX_SESSIONS_PER_WALLET",
     "ZCASH_MIN_CONFIRMATIONS",
     "MAX_REVERSALS_PER_PASS",
@@ -46,6 +49,8 @@ def _numbers() -> Iterator[CheckMessage]:
             yield Error(f"{name} must be at least 1.", id="paygo.E001")
     if settings.MAX_SESSION_HOURS > _MAX_SESSION_HOURS:
         yield Error(f"MAX_SESSION_HOURS must be at most {_MAX_SESSION_HOURS}.", id="paygo.E002")
+    if settings.MAX_PAUSE_HOURS > _MAX_PAUSE_HOURS:
+        yield Error(f"MAX_PAUSE_HOURS must be at most {_MAX_PAUSE_HOURS}.", id="paygo.E015")
     if settings.DEFAULT_PERMISSION_DURATION_DAYS > settings.MAX_PERMISSION_DURATION_DAYS:
         yield Error(
             "DEFAULT_PERMISSION_DURATION_DAYS is above MAX_PERMISSION_DURATION_DAYS.", id="paygo.E003"

@@ -72,11 +72,11 @@ MIDDLEWARE = [
     "paygo.api.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "paygo.middleware.SessionsOfPages",
     "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "paygo.middleware.FormsOfPages",
+    "paygo.middleware.LoginsOfPages",
+    "paygo.middleware.MessagesOfPages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

@@ -33,6 +33,19 @@ BOUND_REASON = "CASE WHEN s.lease_until < s.capped_at THEN 'heartbeat_lost' ELSE
 BILLABLE_UNTIL = "least(s.capped_at, s.lease_until)"
 
 
+# Paused sessions whose last instant to be resumed is over; whoever is busy with one ends it himself.
+_PAUSES_OVER = """
+SELECT id AS session_id, resume_by AS at, 'pause_expired' AS reason FROM sessions_session
+WHERE status = 'paused' AND resume_by <= %(now)s ORDER BY resume_by LIMIT %(limit)s
+FOR NO KEY UPDATE SKIP LOCKED
+"""
+
+
+def end_pauses(*, limit: int, now: datetime) -> int:
+    """End paused sessions that were not resumed in time; return how many; a step. A busy one is left."""
+    return end(_PAUSES_OVER, {"now": now, "limit": limit}, booked_at=now)
+
+
 def end(source: str, parameters: Mapping[str, Any], *, booked_at: datetime) -> int:
     """End open sessions at their instants, as a SELECT (session_id, at, reason) says; return how many."""
     db.require_transaction()

@@ -10,6 +10,13 @@ class VendorNotFound(NotFound):
     title = "No such vendor"
 
 
+class VendorExists(Conflict):
+    """The client has a vendor of this id already."""
+
+    code = "vendor_exists"
+    title = "There is such a vendor already"
+
+
 class SessionNotFound(NotFound):
     """No such session for this client."""
 
@@ -22,6 +29,13 @@ class SessionEnded(Conflict):
 
     code = "session_ended"
     title = "The session has ended"
+
+
+class SessionPaused(Conflict):
+    """The session is paused: it goes on when it is resumed."""
+
+    code = "session_paused"
+    title = "The session is paused"
 
 
 class SessionLimitReached(Conflict):

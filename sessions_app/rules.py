@@ -21,6 +21,8 @@ class EndReason(StrEnum):
     PERMISSION_SUSPENDED = "permission_suspended"
     HEARTBEAT_LOST = "heartbeat_lost"
     MAX_DURATION = "max_duration"
+    SPENDING_CAP = "spending_cap"
+    PAUSE_EXPIRED = "pause_expired"
 
 
 SESSION_TRANSITIONS: dict[SessionStatus, frozenset[SessionStatus]] = {

@@ -2,13 +2,15 @@
 
 import secrets
 import string
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core import outbox
 from core.amounts import zec_text
-from core.db import require_transaction
+from core.clock import MS
+from core.db import LostRace, require_transaction
 from core.errors import Conflict
 from core.outbox import Happened
+from sessions_app import queries
 from sessions_app.models import StreamingSession, Vendor
 from sessions_app.rules import SESSION_TRANSITIONS, EndReason, SessionStatus
 
@@ -29,6 +31,8 @@ def new_session(
     vendor: Vendor,
     client_ref: str,
     rate_zat_per_hour: int,
+    price_version: int | None,
+    max_amount_zat: int | None,
     heartbeat_seconds: int | None,
     lease_until: datetime | None,
     capped_at: datetime,
@@ -42,11 +46,42 @@ def new_session(
         vendor=vendor,
         client_ref=client_ref,
         rate_zat_per_hour=rate_zat_per_hour,
+        price_version=price_version,
+        max_amount_zat=max_amount_zat,
         started_at=at,
         capped_at=capped_at,
         heartbeat_seconds=heartbeat_seconds,
         lease_until=lease_until,
     )
+
+
+def go_on(session: StreamingSession, *, at: datetime) -> None:
+    """Let a paused session be active from an instant; `sql.RESUMED` writes it.
+
+    Its longest life is carried net: the pause does not count. Its heartbeat lease begins anew.
+    """
+    assert session.paused_at is not None, "only a paused session goes on"
+    session.capped_at += at - session.paused_at
+    session.paused_ms += (at - session.paused_at) // MS
+    if session.heartbeat_seconds:
+        session.lease_until = at + timedelta(seconds=session.heartbeat_seconds)
+    session.status, session.paused_at, session.resume_by = SessionStatus.ACTIVE, None, None
+
+
+def lock_idle(session_id: int, *, now: datetime) -> StreamingSession:
+    """Lock a session that was seen not to run and return it, paused or ended; a step.
+
+    A pause that is over by now has ended the session at that pause's last instant.
+
+    Raises:
+        LostRace: somebody has resumed it meanwhile.
+    """
+    session = queries.lock(session_id)
+    if session.status == SessionStatus.ACTIVE:
+        raise LostRace
+    if session.resume_by and session.pause_is_over(now=now):
+        end_session(session, at=session.resume_by, reason=EndReason.PAUSE_EXPIRED, booked_at=now)
+    return session
 
 
 def end_session(session: StreamingSession, *, at: datetime, reason: EndReason, booked_at: datetime) -> None:
@@ -79,6 +114,29 @@ def told(kind: str, session: StreamingSession) -> Happened:
         "end_reason": session.end_reason,
     }
     return Happened(kind, session.public_id, payload)
+
+
+def paused(session: StreamingSession) -> Happened:
+    """Return the event that a session has been paused."""
+    assert session.paused_at is not None, "it is paused"
+    assert session.resume_by is not None, "a paused session says until when"
+    payload = {
+        "session_id": str(session.public_id),
+        "session_code": session.code,
+        "paused_at": session.paused_at.isoformat(),
+        "resume_by": session.resume_by.isoformat(),
+    }
+    return Happened("session.paused", session.public_id, payload)
+
+
+def resumed(session: StreamingSession, *, at: datetime) -> Happened:
+    """Return the event that a paused session has gone on from an instant."""
+    payload = {
+        "session_id": str(session.public_id),
+        "session_code": session.code,
+        "resumed_at": at.isoformat(),
+    }
+    return Happened("session.resumed", session.public_id, payload)
 
 
 def grant_changed(session: StreamingSession, *, granted_until: datetime) -> Happened:

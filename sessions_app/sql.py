@@ -21,6 +21,23 @@ session AS (
 )
 """
 
+PAUSED = """
+session AS (
+    UPDATE sessions_session SET status = 'paused', paused_at = %(at)s, resume_by = %(resume_by)s
+    WHERE id = %(session_id)s AND status = 'active' RETURNING id
+)
+"""
+
+# A paused session's bounds are those that it had left.
+RESUMED = """
+session AS (
+    UPDATE sessions_session
+    SET status = 'active', paused_at = NULL, resume_by = NULL, paused_ms = %(paused_ms)s,
+        capped_at = %(capped_at)s, lease_until = %(lease_until)s
+    WHERE id = %(session_id)s AND status = 'paused' RETURNING id
+)
+"""
+
 LEASED = """
 session AS (
     UPDATE sessions_session SET lease_until = %(lease_until)s

@@ -1,29 +1,198 @@
-"""Vendors: somebody whose streams are paid for."""
+"""Vendors and their price lists: the one writer of both tables.
 
+A price is never changed: `set_price` adds the next version, and a session keeps the one it started with.
+`create`, `set_price` and `set_active` are operations, the others steps.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 
+from core import idempotency
+from core.db import constraint, operation, require_transaction
 from core.errors import Invalid
-from core.models import User
-from sessions_app.models import Vendor
+from core.idempotency import Receipt
+from sessions_app import queries
+from sessions_app.errors import VendorExists
+from sessions_app.models import Vendor, VendorPrice
+
+_SLUG_KEY = "sessions_vendor_slug_per_client"
+_FIRST = 1
+
+
+@dataclass(frozen=True)
+class VendorRecord:
+    """A vendor as callers know it; its price is in zatoshis per hour, None: what a permission allows."""
+
+    vendor_id: str
+    name: str
+    price_zat_per_hour: int | None
+    price_version: int | None
+    heartbeat_seconds: int | None
+    is_active: bool
+    created_at: str
+
+
+@dataclass(frozen=True)
+class PriceRecord:
+    """One version of a vendor's price, in zatoshis per hour, None: what a permission allows."""
+
+    vendor_id: str
+    version: int
+    price_zat_per_hour: int | None
+    created_at: str
 
 
 def create(
-    client: User, *, slug: str, name: str, now: datetime, price_zat_per_hour: int | None = None
-) -> Vendor:
+    slug: str,
+    *,
+    client_id: int,
+    name: str,
+    actor: str,
+    now: datetime,
+    price_zat_per_hour: int | None = None,
+    heartbeat_seconds: int | None = None,
+    receipt: Receipt | None = None,
+) -> VendorRecord:
     """Make a vendor of a client; without a price its sessions cost what the viewer's permission allows.
 
     Raises:
-        Invalid: the slug or the name cannot be accepted, or the client has a vendor of this slug.
+        Invalid: a field cannot be accepted.
+        VendorExists: the client has a vendor of this slug.
+        KeyInFlight, KeyReused: see core.idempotency.
     """
     vendor = Vendor(
-        client=client, slug=slug, name=name, price_zat_per_hour=price_zat_per_hour, created_at=now
+        client_id=client_id,
+        slug=slug,
+        name=name,
+        price_zat_per_hour=price_zat_per_hour,
+        heartbeat_seconds=heartbeat_seconds,
+        created_at=now,
     )
+    with operation():
+        if receipt and (earlier := idempotency.claim(receipt, now=now)):
+            return VendorRecord(**earlier)
+        insert(vendor, actor=actor)
+        made = record(vendor)
+        if receipt:
+            idempotency.store(receipt, asdict(made), now=now)
+    return made
+
+
+def set_price(
+    slug: str,
+    *,
+    client_id: int,
+    price_zat_per_hour: int | None,
+    actor: str,
+    now: datetime,
+    receipt: Receipt | None = None,
+) -> PriceRecord:
+    """Add the next version of a vendor's price, for sessions that start from now on.
+
+    Raises:
+        VendorNotFound: it does not exist, or is another client's.
+        KeyInFlight, KeyReused: see core.idempotency.
+    """
+    with operation():
+        if receipt and (earlier := idempotency.claim(receipt, now=now)):
+            return PriceRecord(**earlier)
+        vendor = queries.find_vendor(client_id=client_id, slug=slug)
+        added = price_record(publish(vendor.pk, price_zat_per_hour=price_zat_per_hour, actor=actor, now=now))
+        if receipt:
+            idempotency.store(receipt, asdict(added), now=now)
+    return added
+
+
+def set_active(slug: str, *, client_id: int, is_active: bool) -> VendorRecord:
+    """Let a vendor take sessions, or no new ones; those that are open go on.
+
+    Raises:
+        VendorNotFound: it does not exist, or is another client's.
+    """
+    with operation():
+        vendor = queries.find_vendor(client_id=client_id, slug=slug)
+        vendor.is_active = is_active
+        change(vendor, fields=["is_active"])
+    return record(vendor)
+
+
+def insert(vendor: Vendor, *, actor: str) -> None:
+    """Write a new vendor with the first version of its price; a step.
+
+    Raises:
+        Invalid: a field cannot be accepted.
+        VendorExists: the client has a vendor of this slug.
+    """
+    require_transaction()
+    _check(vendor)
+    vendor.price_version = _FIRST
     try:
-        vendor.full_clean()
+        vendor.save(force_insert=True)
+    except IntegrityError as error:
+        if constraint(error) == _SLUG_KEY:
+            raise VendorExists(f"there is a vendor {vendor.slug} already") from error
+        raise
+    VendorPrice.objects.create(
+        vendor=vendor,
+        version=_FIRST,
+        price_zat_per_hour=vendor.price_zat_per_hour,
+        created_at=vendor.created_at,
+        actor=actor,
+    )
+
+
+def publish(vendor_id: int, *, price_zat_per_hour: int | None, actor: str, now: datetime) -> VendorPrice:
+    """Lock a vendor and add the next version of its price, which becomes its current one; a step."""
+    require_transaction()
+    vendor = Vendor.objects.select_for_update(no_key=True).get(pk=vendor_id)
+    added = VendorPrice.objects.create(
+        vendor=vendor,
+        version=(vendor.price_version or 0) + 1,
+        price_zat_per_hour=price_zat_per_hour,
+        created_at=now,
+        actor=actor,
+    )
+    vendor.price_zat_per_hour, vendor.price_version = price_zat_per_hour, added.version
+    vendor.save(update_fields=["price_zat_per_hour", "price_version"])
+    return added
+
+
+def change(vendor: Vendor, *, fields: Iterable[str]) -> None:
+    """Write some of a vendor's fields that have no versions; a step."""
+    require_transaction()
+    vendor.save(update_fields=set(fields) - {"price_zat_per_hour", "price_version"})
+
+
+def record(vendor: Vendor) -> VendorRecord:
+    """Return a vendor as callers know it."""
+    return VendorRecord(
+        vendor_id=vendor.slug,
+        name=vendor.name,
+        price_zat_per_hour=vendor.price_zat_per_hour,
+        price_version=vendor.price_version,
+        heartbeat_seconds=vendor.heartbeat_seconds,
+        is_active=vendor.is_active,
+        created_at=vendor.created_at.isoformat(),
+    )
+
+
+def price_record(price: VendorPrice) -> PriceRecord:
+    """Return a version of a price, with its vendor, as callers know it."""
+    return PriceRecord(
+        vendor_id=price.vendor.slug,
+        version=price.version,
+        price_zat_per_hour=price.price_zat_per_hour,
+        created_at=price.created_at.isoformat(),
+    )
+
+
+def _check(vendor: Vendor) -> None:
+    try:
+        vendor.full_clean(exclude={"client"}, validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         field, texts = next(iter(error.message_dict.items()))
         raise Invalid(" ".join(texts), field=field) from error
-    vendor.save()
-    return vendor

@@ -12,6 +12,7 @@ from billing import engine, funding
 from billing.engine import StartRequest
 from core import db
 from core.models import User
+from sessions_app import vendors
 from sessions_app.models import Vendor
 from zcash import audit
 from zcash.models import Deposit, SpendingPermission
@@ -41,14 +42,16 @@ def make_vendor(
     client: User, *, slug: str = "vendor123", price: int | None = None, heartbeat: int | None = None
 ) -> Vendor:
     """Return one of a client's vendors; the price is in zatoshis per hour."""
-    return Vendor.objects.create(
-        client=client,
-        slug=slug,
+    vendors.create(
+        slug,
+        client_id=client.pk,
         name=slug,
         price_zat_per_hour=price,
         heartbeat_seconds=heartbeat,
-        created_at=NOW,
+        actor="tests",
+        now=NOW,
     )
+    return Vendor.objects.get(client=client, slug=slug)
 
 
 def make_permission(
@@ -60,6 +63,7 @@ def make_permission(
     now: datetime = NOW,
     expires_at: datetime | None = None,
     pay_before: datetime | None = None,
+    max_sessions: int | None = None,
 ) -> SpendingPermission:
     """Return an unpaid permission without asking a wallet; amounts in zatoshis."""
     number = next(_numbers)
@@ -69,6 +73,7 @@ def make_permission(
         requested_zat=requested,
         rate_zat_per_hour=rate,
         duration_days=30,
+        max_sessions=max_sessions,
         payment_address=f"address-{number}",
         diversifier_index=number,
         created_at=now,
@@ -128,10 +133,11 @@ def stream(
     vendor: str = "vendor123",
     ref: str = "",
     heartbeat: int | None = None,
+    cap: int | None = None,
     now: datetime = NOW,
 ) -> str:
-    """Start a session and return its code."""
-    request = StartRequest(wallet, vendor, ref, heartbeat)
+    """Start a session and return its code; the spending cap is in zatoshis."""
+    request = StartRequest(wallet, vendor, ref, heartbeat, cap)
     return engine.start(request, client_id=client.pk, now=now).session_code
 
 
@@ -157,8 +163,10 @@ WITH paid AS (
     SELECT id, 'crowd-' || id, 'sapling', 0, %(zat)s, 'confirmed', 1, 'block', 10, %(now)s, %(now)s FROM paid
 ), logged AS (
     INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,
-                                        amount_after_zat, action, actor)
-    SELECT id, %(now)s, %(now)s, 0, %(zat)s, 'credited', 'tests' FROM paid
+                                        amount_after_zat, action, actor, details)
+    SELECT id, %(now)s, %(now)s, 0, %(zat)s, 'credited', 'tests',
+           jsonb_build_object('txid', 'crowd-' || id, 'pool', 'sapling', 'output_index', 0)
+    FROM paid
 ), streaming AS (
     INSERT INTO sessions_session (public_id, code, client_id, wallet_address, vendor_id, client_ref,
                                   rate_zat_per_hour, status, started_at, capped_at)

@@ -8,7 +8,8 @@ The order of things at one instant:
 
 1. every open transaction is charged what the last millisecond added to its amount, in the order of ids, none
    beyond what is left; a permission with nothing left is exhausted;
-2. sessions whose bound is this instant end with the bound's own reason and never roll over;
+2. sessions whose bound is this instant end with the bound's own reason and never roll over; so do those that
+   would cost more than their spending cap one millisecond later, and pauses that are over;
 3. permissions whose `expires_at` is this instant expire, pending ones lapse;
 4. where the active permission has left that state, the first queued one becomes active, and the sessions that
    are still open go on from it in new transactions, or end where its rate does not cover theirs;
@@ -23,7 +24,7 @@ from typing import Literal
 MS_PER_HOUR = 3_600_000
 
 Status = Literal["pending", "queued", "active", "exhausted", "expired", "revoked", "lapsed"]
-CallName = Literal["credit", "start", "end", "revoke"]
+CallName = Literal["credit", "start", "end", "revoke", "pause", "resume"]
 
 
 @dataclass(kw_only=True)
@@ -42,15 +43,31 @@ class OraclePermission:
 
 @dataclass(kw_only=True)
 class OracleSession:
-    """A streaming session; `bound` is the instant (ms) at which it ends by itself, with `bound_reason`."""
+    """A streaming session; `bound` is the instant (ms) at which it ends by itself, with `bound_reason`.
+
+    `cap_zat` is the most that it may cost; `lease_ms` how long a heartbeat lease lasts that begins anew with
+    each resumption, and `lives_until` its bound without leases.
+    """
 
     id: int
     rate_zat_per_hour: int
     bound: int
     bound_reason: str
     started_at: int
+    cap_zat: int | None = None
+    lease_ms: int | None = None
+    lives_until: int = 0
+    paused_at: int | None = None
+    resume_by: int | None = None
     ended_at: int | None = None
     end_reason: str | None = None
+
+    @property
+    def status(self) -> str:
+        """What it is in the product's words."""
+        if self.ended_at is not None:
+            return "ended"
+        return "active" if self.paused_at is None else "paused"
 
 
 @dataclass(kw_only=True)
@@ -141,7 +158,8 @@ class Oracle:
     def call(self, at: int, name: CallName, **arguments: int | str) -> None:
         """Script a call for an instant (ms); calls of one instant are applied in the order of being added.
 
-        credit(permission_id, amount_zat), start(session_id, rate, bound, bound_reason), end(session_id),
+        credit(permission_id, amount_zat), start(session_id, rate, bound, bound_reason; if wanted, cap_zat,
+        lease_ms, lives_until), end(session_id), pause(session_id, resume_by), resume(session_id),
         revoke(permission_id).
         """
         if at < 0:
@@ -182,6 +200,8 @@ class _Walk:
             "start": self.start,
             "end": self.end,
             "revoke": self.revoke,
+            "pause": self.pause,
+            "resume": self.resume,
         }
 
     def step(self, *, now: int) -> None:
@@ -203,6 +223,7 @@ class _Walk:
         )
 
     def pass_events(self, *, now: int) -> None:
+        self.end_pauses(now=now)
         payer = self.active()
         if payer is None:
             self.expire(now=now)
@@ -233,6 +254,21 @@ class _Walk:
             session = self.sessions[transaction.session_id]
             if session.bound == now:
                 self.end_session(transaction, now=now, end_reason=session.bound_reason)
+            elif session.cap_zat is not None and self.cost(transaction, at=now + 1) > session.cap_zat:
+                self.end_session(transaction, now=now, end_reason="spending_cap")
+
+    def cost(self, transaction: OracleTransaction, *, at: int) -> int:
+        """What a session comes to if the transaction that is open now runs on to an instant."""
+        earlier = [
+            t for t in self.transactions if t.session_id == transaction.session_id and t.id < transaction.id
+        ]
+        return sum(t.amount_zat for t in earlier) + self.amount(transaction, at=at)
+
+    def end_pauses(self, *, now: int) -> None:
+        for session in self.sessions.values():
+            if session.status == "paused" and session.resume_by == now:
+                session.ended_at = now
+                session.end_reason = "pause_expired"
 
     def expire(self, *, now: int) -> None:
         for permission in self.permissions.values():
@@ -270,7 +306,9 @@ class _Walk:
                 permission.queued_at = now
         return "ok"
 
-    def start(self, *, now: int, session_id: int, rate: int, bound: int, bound_reason: str) -> str:
+    def start(
+        self, *, now: int, session_id: int, rate: int, bound: int, bound_reason: str, **limits: int
+    ) -> str:
         if session_id in self.sessions:
             raise ValueError(f"session {session_id} exists already")
         payer = self.active()
@@ -279,7 +317,12 @@ class _Walk:
         if rate > payer.rate_zat_per_hour:
             return "rate_exceeds_permission"
         session = OracleSession(
-            id=session_id, rate_zat_per_hour=rate, bound=bound, bound_reason=bound_reason, started_at=now
+            id=session_id,
+            rate_zat_per_hour=rate,
+            bound=bound,
+            bound_reason=bound_reason,
+            started_at=now,
+            **limits,
         )
         self.sessions[session_id] = session
         self.open_transaction(session, payer, now=now)
@@ -290,7 +333,44 @@ class _Walk:
             if transaction.session_id == session_id:
                 self.end_session(transaction, now=now, end_reason="ended_by_client")
                 return "ok"
+        session = self.sessions.get(session_id)
+        if session is not None and session.status == "paused":
+            session.ended_at, session.end_reason = now, "ended_by_client"
+            return "ok"
         return "not_open"
+
+    def pause(self, *, now: int, session_id: int, resume_by: int) -> str:
+        for transaction in self.open_transactions():
+            if transaction.session_id == session_id:
+                transaction.ended_at = now
+                session = self.sessions[session_id]
+                session.paused_at, session.resume_by = now, resume_by
+                return "ok"
+        return "not_open"
+
+    def resume(self, *, now: int, session_id: int) -> str:
+        session = self.sessions.get(session_id)
+        if session is None or session.status != "paused" or session.paused_at is None:
+            return "not_paused"
+        payer = self.active()
+        if payer is None:
+            return "permission_required"
+        if session.rate_zat_per_hour > payer.rate_zat_per_hour:
+            return "rate_exceeds_permission"
+        self.move_bound(session, pause_ms=now - session.paused_at, now=now)
+        session.paused_at = session.resume_by = None
+        self.open_transaction(session, payer, now=now)
+        return "ok"
+
+    def move_bound(self, session: OracleSession, *, pause_ms: int, now: int) -> None:
+        if session.lease_ms is None:
+            session.bound += pause_ms
+            return
+        session.lives_until += pause_ms
+        lease_until = now + session.lease_ms
+        leased = lease_until < session.lives_until
+        session.bound = lease_until if leased else session.lives_until
+        session.bound_reason = "heartbeat_lost" if leased else "max_duration"
 
     def revoke(self, *, now: int, permission_id: int) -> str:
         permission = self.permissions[permission_id]

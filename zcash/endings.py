@@ -45,7 +45,8 @@ gone AS (
 ), turned AS (
     UPDATE zcash_permission p
     SET status = CASE WHEN q.alive = 1 THEN 'active' ELSE 'expired' END,
-        activated_at = CASE WHEN q.alive = 1 THEN q.at END, settled_at = CASE WHEN q.alive = 1 THEN q.at END,
+        activated_at = CASE WHEN q.alive = 1 THEN q.at ELSE p.activated_at END,
+        settled_at = CASE WHEN q.alive = 1 THEN q.at ELSE p.settled_at END,
         closed_at = CASE WHEN q.alive = 0 THEN q.expires_at END,
         refund_due = q.alive = 0 AND p.remaining_zat > 0
     FROM queue q WHERE p.id = q.id AND (q.alive = 0 OR (q.alive = 1 AND q.expires_at > q.at))

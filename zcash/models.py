@@ -10,7 +10,14 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.amounts import MAX_ZAT
-from zcash.rules import EXPIRING, WATCHED, DepositStatus, PermissionStatus, SuspensionReason
+from zcash.rules import (
+    EXPIRING,
+    MOST_SESSIONS,
+    WATCHED,
+    DepositStatus,
+    PermissionStatus,
+    SuspensionReason,
+)
 
 _ACTIVE = Q(status=PermissionStatus.ACTIVE)
 # SHA-256 in hexadecimal digits.
@@ -55,6 +62,8 @@ class SpendingPermission(models.Model):
     requested_zat = models.BigIntegerField()
     rate_zat_per_hour = models.BigIntegerField()
     duration_days = models.IntegerField()
+    # How many sessions may be started on it at once, null: as many as a wallet may have.
+    max_sessions = models.IntegerField(null=True)
 
     credited_zat = models.BigIntegerField(default=0)
     reversed_zat = models.BigIntegerField(default=0)
@@ -110,6 +119,11 @@ class SpendingPermission(models.Model):
                 name="zcash_permission_rate",
             ),
             models.CheckConstraint(condition=Q(duration_days__gt=0), name="zcash_permission_duration"),
+            models.CheckConstraint(
+                condition=Q(max_sessions__isnull=True)
+                | Q(max_sessions__gte=1, max_sessions__lte=MOST_SESSIONS),
+                name="zcash_permission_max_sessions",
+            ),
             models.CheckConstraint(
                 condition=Q(
                     remaining_zat__gte=0,

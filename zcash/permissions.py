@@ -26,6 +26,7 @@ from zcash.node.port import IndexUnusable, NodeUnavailable, WalletAddress, Walle
 from zcash.rules import (
     CLOSED,
     ENTERED,
+    MOST_SESSIONS,
     PERMISSION_TRANSITIONS,
     AuditAction,
     PermissionStatus,
@@ -47,17 +48,21 @@ _ADDRESS_CONSTRAINTS = {"zcash_permission_payment_address_key", "zcash_permissio
 
 @dataclass(frozen=True)
 class Request:
-    """What a viewer asks for: zatoshis, at most how many of them an hour, for how many days."""
+    """What a viewer asks for: zatoshis, at most how many of them an hour, for how many days.
+
+    `max_sessions` is how many sessions may run on it at once, None: as many as a wallet may have.
+    """
 
     wallet_address: str
     requested_zat: int
     rate_zat_per_hour: int
     duration_days: int
     refund_address: str | None = None
+    max_sessions: int | None = None
 
 
 def check_limits(request: Request) -> None:
-    """Refuse amounts and durations outside of the operator's limits.
+    """Refuse amounts, durations and numbers of sessions outside of the operator's limits.
 
     Raises:
         LimitExceeded: which field, and what the limit is.
@@ -71,6 +76,9 @@ def check_limits(request: Request) -> None:
         raise LimitExceeded(
             f"must be between 1 and {settings.MAX_PERMISSION_DURATION_DAYS}", field="duration_days"
         )
+    most_sessions = min(settings.MAX_SESSIONS_PER_WALLET, MOST_SESSIONS)
+    if request.max_sessions is not None and not 1 <= request.max_sessions <= most_sessions:
+        raise LimitExceeded(f"must be between 1 and {most_sessions}", field="max_sessions")
 
 
 def create(
@@ -211,6 +219,7 @@ def _insert(
             requested_zat=request.requested_zat,
             rate_zat_per_hour=request.rate_zat_per_hour,
             duration_days=request.duration_days,
+            max_sessions=request.max_sessions,
             payment_address=address.address,
             diversifier_index=address.diversifier_index,
             birthday_height=birthday_height,

@@ -53,6 +53,9 @@ class AuditAction(StrEnum):
     LAPSED = "lapsed"
 
 
+# No permission may ask for more sessions at once.
+MOST_SESSIONS = 1000
+
 _P = PermissionStatus
 PERMISSION_TRANSITIONS: dict[PermissionStatus, frozenset[PermissionStatus]] = {
     _P.PENDING: frozenset({_P.ACTIVE, _P.QUEUED, _P.LAPSED, _P.REVOKED}),

@@ -60,6 +60,16 @@ class WholeField(StrictField):
         return data
 
 
+class WholeTextField(WholeField):
+    """A whole number within bounds, as a query has it: plain digits."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Return the number."""
+        if not re.fullmatch(r"[0-9]{1,9}", _text(data)):
+            raise ValidationError("must be a whole number", code="invalid")
+        return super().to_internal_value(int(data))
+
+
 class AddressField(StrictField):
     """A Zcash address of the service's network; its value is the canonical form."""
 
@@ -101,6 +111,14 @@ class VendorIdField(PatternField):
     openapi = MappingProxyType({"type": "string", "pattern": f"^{pattern}$"})
 
 
+class VendorNameField(PatternField):
+    """A vendor's name as people read it."""
+
+    pattern = r"(?!\s)[^\x00-\x1f\x7f]{1,200}(?<!\s)"
+    description = "1 to 200 characters on one line, without a space at either end"
+    openapi = MappingProxyType({"type": "string", "minLength": 1, "maxLength": 200})
+
+
 class SessionCodeField(PatternField):
     """A session code as `POST /api/v1/sessions` gave it."""
 
@@ -118,13 +136,20 @@ class ClientRefField(PatternField):
 
 
 class ChoiceField(StrictField):
-    """One of some texts, in an answer."""
+    """One of some texts."""
 
     def __init__(self, choices: Iterable[str], **options: Any) -> None:
         super().__init__(**options)
+        self.choices = tuple(choices)
         nothing = [None] if self.allow_null else []
         # Not `enum`: the schema generator moves those to components under names of its own making.
-        self.openapi = {"type": "string", "oneOf": [{"const": each} for each in [*choices, *nothing]]}
+        self.openapi = {"type": "string", "oneOf": [{"const": each} for each in [*self.choices, *nothing]]}
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text as it is."""
+        if data not in self.choices:
+            raise ValidationError(f"must be one of {', '.join(self.choices)}", code="invalid")
+        return str(data)
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -14,7 +14,15 @@ from core.models import User
 from paygo.api.models import ApiKey
 
 PREFIX = "pg_"
-SCOPES = ("permissions:read", "permissions:write", "sessions:read", "sessions:write", "refunds:write")
+SCOPES = (
+    "permissions:read",
+    "permissions:write",
+    "sessions:read",
+    "sessions:write",
+    "vendors:read",
+    "vendors:write",
+    "refunds:write",
+)
 # Who may say where money goes back to can send it anywhere: granted only when asked for.
 DEFAULT_SCOPES = tuple(scope for scope in SCOPES if scope != "refunds:write")
 _USED_EVERY = timedelta(minutes=1)

@@ -22,7 +22,7 @@ from paygo.api.fields import (
 )
 from paygo.api.render import difference_of_hours, hours_number, instant, zec_number
 from zcash.models import SpendingPermission
-from zcash.rules import PermissionStatus, SuspensionReason
+from zcash.rules import MOST_SESSIONS, PermissionStatus, SuspensionReason
 from zcash.zip321 import payment_uri
 
 _STATUSES = [each.value for each in PermissionStatus]
@@ -40,6 +40,12 @@ class PermissionRequest(StrictSerializer):
     refund_address = ViewersAddressField(
         required=False, help_text="Where unused money goes back to; the viewer's address without one."
     )
+    max_sessions = WholeField(
+        low=1,
+        high=min(settings.MAX_SESSIONS_PER_WALLET, MOST_SESSIONS),
+        required=False,
+        help_text="How many sessions may run on it at once; as many as a wallet may have without one.",
+    )
 
 
 class RefundAddressRequest(StrictSerializer):
@@ -54,6 +60,9 @@ class CreatedPermission(serializers.Serializer[Any]):
     permission_id = serializers.UUIDField()
     status = ChoiceField([PermissionStatus.PENDING.value])
     max_streaming_hours = serializers.FloatField()
+    max_sessions = serializers.IntegerField(
+        allow_null=True, help_text="How many sessions may run at once; null: as many as a wallet may have"
+    )
     expires_at = serializers.DateTimeField()
     payment_address = serializers.CharField()
     amount_to_pay = serializers.FloatField(help_text="ZEC")
@@ -111,6 +120,9 @@ class PermissionState(serializers.Serializer[Any]):
     used_hours = serializers.FloatField()
     expires_at = serializers.DateTimeField()
     rate_per_hour = serializers.FloatField(help_text="ZEC")
+    max_sessions = serializers.IntegerField(
+        allow_null=True, help_text="How many sessions may run at once; null: as many as a wallet may have"
+    )
     open_sessions = serializers.IntegerField()
     suspended_for = ChoiceField(
         [each.value for each in SuspensionReason], allow_null=True, help_text="Why it is on hold"
@@ -136,6 +148,9 @@ class WalletPermission(serializers.Serializer[Any]):
     used_streaming_hours = serializers.FloatField()
     expires_at = serializers.DateTimeField()
     rate_per_hour = serializers.FloatField(help_text="ZEC")
+    max_sessions = serializers.IntegerField(
+        allow_null=True, help_text="How many sessions may run at once; null: as many as a wallet may have"
+    )
 
 
 def render_created(permission: SpendingPermission) -> dict[str, Any]:
@@ -144,6 +159,7 @@ def render_created(permission: SpendingPermission) -> dict[str, Any]:
         "permission_id": str(permission.public_id),
         "status": PermissionStatus.PENDING.value,
         "max_streaming_hours": _hours(permission, permission.requested_zat),
+        "max_sessions": permission.max_sessions,
         "expires_at": instant(permission.expires_at),
         "payment_address": permission.payment_address,
         "amount_to_pay": zec_number(permission.requested_zat),
@@ -176,6 +192,7 @@ def render_state(live: LivePermission, payment: Payment, refund: RefundView | No
         "used_hours": _used_hours(live),
         "expires_at": instant(permission.expires_at),
         "rate_per_hour": zec_number(permission.rate_zat_per_hour),
+        "max_sessions": permission.max_sessions,
         "open_sessions": live.open_sessions,
         "suspended_for": permission.suspended_for,
         "refund_address": permission.refunds_to,
@@ -230,6 +247,7 @@ def render_of_wallet(live: LivePermission) -> dict[str, Any]:
         "used_streaming_hours": _used_hours(live),
         "expires_at": instant(permission.expires_at),
         "rate_per_hour": zec_number(permission.rate_zat_per_hour),
+        "max_sessions": permission.max_sessions,
     }
 
 

@@ -22,6 +22,7 @@ _HEADER: Final = "header"
 
 PERMISSION_IN_PATH = OpenApiParameter("permission_id", OpenApiTypes.UUID, _PATH)
 ADDRESS_IN_PATH = OpenApiParameter("address", OpenApiTypes.STR, _PATH, description="A Zcash address")
+VENDOR_IN_PATH = OpenApiParameter("vendor_id", OpenApiTypes.STR, _PATH)
 SESSION_IN_PATH = OpenApiParameter("session_code", OpenApiTypes.STR, _PATH)
 RATE_IN_QUERY = OpenApiParameter(
     "rate_per_hour", OpenApiTypes.NUMBER, _QUERY, description="ZEC; by default the active permission's"
@@ -86,7 +87,7 @@ def documented(
     problems: Sequence[int] | Mapping[int, type[ProblemDocument]] = (),
     images: Sequence[str] = (),
     request: type[serializers.Serializer[Any]] | None = None,
-    parameters: Sequence[OpenApiParameter] = (),
+    parameters: Sequence[OpenApiParameter | type[serializers.Serializer[Any]]] = (),
     idempotency_key: bool = False,
     public: bool = False,
 ) -> Callable[[View], View]:

@@ -1,6 +1,5 @@
 """Bodies of the calls about sessions: what they take, and what they answer."""
 
-from datetime import datetime
 from typing import Any
 
 from rest_framework import serializers
@@ -9,6 +8,7 @@ from billing.engine import Alive, Started
 from billing.live import LiveSession
 from billing.records import SessionRecord, TransactionRecord
 from billing.rules import TransactionStatus
+from billing.session_list import SessionPage
 from core.amounts import div_floor
 from paygo.api.fields import (
     AddressField,
@@ -18,12 +18,16 @@ from paygo.api.fields import (
     StrictSerializer,
     VendorIdField,
     WholeField,
+    WholeTextField,
+    ZecField,
 )
-from paygo.api.render import instant, zec_number
+from paygo.api.render import instant, instant_or_none, seconds, zec_number, zec_or_none
+from sessions_app.models import StreamingSession
 from sessions_app.rules import EndReason, SessionStatus
 
 _TRANSACTION_STATUSES = [each.value for each in TransactionStatus]
 _END_REASONS = [each.value for each in EndReason]
+_STATUSES = [each.value for each in SessionStatus]
 
 
 class SessionRequest(StrictSerializer):
@@ -36,6 +40,9 @@ class SessionRequest(StrictSerializer):
     )
     heartbeat_seconds = WholeField(
         low=5, high=3600, required=False, help_text="End the session after so many seconds of silence."
+    )
+    max_amount = ZecField(
+        required=False, help_text="ZEC: the session ends, `spending_cap`, before it costs more than that."
     )
 
 
@@ -68,6 +75,7 @@ class StartedSession(serializers.Serializer[Any]):
     session_code = serializers.CharField()
     session_id = serializers.UUIDField()
     rate_per_hour = serializers.FloatField(help_text="ZEC, frozen for the session's life")
+    max_amount = serializers.FloatField(allow_null=True, help_text="ZEC, the session's spending cap, if any")
     depletes_at = serializers.DateTimeField(
         allow_null=True, help_text="When the active permission is used up; null: something else comes first"
     )
@@ -101,25 +109,63 @@ class EndedSession(serializers.Serializer[Any]):
     transactions = TransactionOfSession(many=True)
 
 
-class SessionState(serializers.Serializer[Any]):
-    """A session as it is at this moment."""
+class SessionsQuery(StrictSerializer):
+    """Which of a client's sessions, newest first."""
+
+    user_wallet_address = AddressField(required=False, help_text="Those of this viewer.")
+    status = ChoiceField(_STATUSES, required=False, help_text="Those that are this.")
+    limit = WholeTextField(low=1, high=100, default=50, help_text="Sessions on a page.")
+    after = SessionCodeField(required=False, help_text="Those that started before this one.")
+
+
+class ListedSessionState(serializers.Serializer[Any]):
+    """A session with what it has cost so far."""
 
     session_code = serializers.CharField()
     session_id = serializers.UUIDField()
     user_wallet_address = serializers.CharField()
     vendor_id = serializers.CharField()
     client_ref = serializers.CharField(allow_blank=True)
-    status = ChoiceField([each.value for each in SessionStatus])
+    status = ChoiceField(_STATUSES)
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
     end_reason = ChoiceField(_END_REASONS, allow_null=True)
     rate_per_hour = serializers.FloatField(help_text="ZEC")
+    price_version = serializers.IntegerField(
+        allow_null=True, help_text="Which of the vendor's prices it started with; null: before there were any"
+    )
+    max_amount = serializers.FloatField(allow_null=True, help_text="ZEC, the session's spending cap, if any")
+    paused_at = serializers.DateTimeField(allow_null=True, help_text="null unless it is paused")
+    resume_by = serializers.DateTimeField(
+        allow_null=True, help_text="It ends then, `pause_expired`, unless it is resumed; null unless paused"
+    )
     amount = serializers.FloatField(help_text="ZEC so far")
-    duration_seconds = serializers.FloatField()
-    depletes_at = serializers.DateTimeField(allow_null=True)
-    granted_until = serializers.DateTimeField(allow_null=True, help_text="null once it has ended")
-    next_heartbeat_by = serializers.DateTimeField(allow_null=True)
+    duration_seconds = serializers.FloatField(help_text="Billable time so far")
+    next_heartbeat_by = serializers.DateTimeField(
+        allow_null=True,
+        help_text="It ends then without another heartbeat; null: it needs none, or does not run",
+    )
+
+
+class SessionState(ListedSessionState):
+    """A session as it is at this moment."""
+
+    depletes_at = serializers.DateTimeField(
+        allow_null=True, help_text="When the active permission is used up; null: something else comes first"
+    )
+    granted_until = serializers.DateTimeField(
+        allow_null=True, help_text="The vendor may stream until then; null while it does not run"
+    )
     transactions = TransactionOfSession(many=True)
+
+
+class SessionPageState(serializers.Serializer[Any]):
+    """Some of a client's sessions."""
+
+    sessions = ListedSessionState(many=True)
+    next_after = serializers.CharField(
+        allow_null=True, help_text="`after` of the next page; null: this is the last one"
+    )
 
 
 def render_started(started: Started) -> dict[str, Any]:
@@ -128,6 +174,7 @@ def render_started(started: Started) -> dict[str, Any]:
         "session_code": started.session_code,
         "session_id": started.session_id,
         "rate_per_hour": zec_number(started.rate_zat_per_hour),
+        "max_amount": zec_or_none(started.max_amount_zat),
         "depletes_at": started.depletes_at and _as_utc(started.depletes_at),
         "granted_until": _as_utc(started.granted_until),
     }
@@ -141,7 +188,7 @@ def render_ended(record: SessionRecord) -> dict[str, Any]:
         "session_id": str(record.session.public_id),
         "amount": zec_number(record.amount_zat),
         "duration_minutes": div_floor(record.duration_ms, 60_000),
-        "duration_seconds": _seconds(record.duration_ms),
+        "duration_seconds": seconds(record.duration_ms),
         "status": record.status,
         "end_reason": record.end_reason,
         "transactions": [_transaction(each) for each in record.transactions],
@@ -154,13 +201,33 @@ def render_alive(alive: Alive) -> dict[str, Any]:
         "session_code": alive.session.code,
         "session_id": str(alive.session.public_id),
         "granted_until": instant(alive.granted_until),
-        "next_heartbeat_by": _instant_or_none(alive.next_heartbeat_by),
+        "next_heartbeat_by": instant_or_none(alive.next_heartbeat_by),
     }
 
 
 def render_session(live: LiveSession) -> dict[str, Any]:
     """Return a session as it is at this moment."""
-    record, session = live.record, live.record.session
+    record = live.record
+    return {
+        **_session(record.session, amount_zat=record.amount_zat, duration_ms=record.duration_ms),
+        "depletes_at": instant_or_none(live.depletes_at),
+        "granted_until": instant_or_none(live.granted_until),
+        "transactions": [_transaction(each) for each in record.transactions],
+    }
+
+
+def render_sessions(page: SessionPage) -> dict[str, Any]:
+    """Return a page of sessions."""
+    listed = [
+        _session(each.session, amount_zat=each.amount_zat, duration_ms=each.duration_ms)
+        for each in page.sessions
+    ]
+    return {"sessions": listed, "next_after": page.next_after}
+
+
+def _session(session: StreamingSession, *, amount_zat: int, duration_ms: int) -> dict[str, Any]:
+    is_paused = session.status == SessionStatus.PAUSED
+    runs = session.status == SessionStatus.ACTIVE
     return {
         "session_code": session.code,
         "session_id": str(session.public_id),
@@ -169,15 +236,16 @@ def render_session(live: LiveSession) -> dict[str, Any]:
         "client_ref": session.client_ref,
         "status": session.status,
         "started_at": instant(session.started_at),
-        "ended_at": _instant_or_none(session.ended_at),
-        "end_reason": record.end_reason,
+        "ended_at": instant_or_none(session.ended_at),
+        "end_reason": session.end_reason,
         "rate_per_hour": zec_number(session.rate_zat_per_hour),
-        "amount": zec_number(record.amount_zat),
-        "duration_seconds": _seconds(record.duration_ms),
-        "depletes_at": _instant_or_none(live.depletes_at),
-        "granted_until": _instant_or_none(live.granted_until),
-        "next_heartbeat_by": _instant_or_none(session.lease_until if live.granted_until else None),
-        "transactions": [_transaction(each) for each in record.transactions],
+        "price_version": session.price_version,
+        "max_amount": zec_or_none(session.max_amount_zat),
+        "paused_at": instant_or_none(session.paused_at if is_paused else None),
+        "resume_by": instant_or_none(session.resume_by if is_paused else None),
+        "amount": zec_number(amount_zat),
+        "duration_seconds": seconds(duration_ms),
+        "next_heartbeat_by": instant_or_none(session.lease_until if runs else None),
     }
 
 
@@ -189,17 +257,9 @@ def _transaction(record: TransactionRecord) -> dict[str, Any]:
         "amount": zec_number(record.amount_zat),
         "rate_per_hour": zec_number(record.rate_zat_per_hour),
         "started_at": instant(record.started_at),
-        "ended_at": _instant_or_none(record.ended_at),
-        "duration_seconds": _seconds(record.duration_ms),
+        "ended_at": instant_or_none(record.ended_at),
+        "duration_seconds": seconds(record.duration_ms),
     }
-
-
-def _instant_or_none(moment: datetime | None) -> str | None:
-    return None if moment is None else instant(moment)
-
-
-def _seconds(duration_ms: int) -> float:
-    return duration_ms / 1000
 
 
 def _as_utc(text: str) -> str:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import engine, live
+from billing import engine, live, session_list
 from core import clock
 from paygo.api.fields import SessionCodeField, path_value
 from paygo.api.schema import SESSION_IN_PATH, documented
@@ -14,15 +14,19 @@ from paygo.api.session_bodies import (
     EndedSession,
     EndRequest,
     HeartbeatRequest,
+    SessionPageState,
     SessionRequest,
+    SessionsQuery,
     SessionState,
     StartedSession,
     render_alive,
     render_ended,
     render_session,
+    render_sessions,
     render_started,
 )
-from paygo.api.views import ApiView, body, client_id, receipt
+from paygo.api.views import ApiView, body, client_id, query, receipt
+from sessions_app.rules import SessionStatus
 
 READ, WRITE = "sessions:read", "sessions:write"
 
@@ -30,7 +34,27 @@ READ, WRITE = "sessions:read", "sessions:write"
 class Sessions(ApiView):
     """All sessions of a client."""
 
-    scopes = MappingProxyType({"POST": WRITE})
+    scopes = MappingProxyType({"GET": READ, "POST": WRITE})
+
+    @documented(
+        "List sessions", answers={200: SessionPageState}, problems=(400, 503), parameters=[SessionsQuery]
+    )
+    def get(self, request: Request) -> Response:
+        """Answer the client's sessions, newest first, a page at a time, each as it is at this moment.
+
+        A page of one status can be short: time alone has ended some of its sessions meanwhile.
+        """
+        asked = query(request, SessionsQuery)
+        status = asked.get("status")
+        found = session_list.page(
+            client_id=client_id(request),
+            wallet_address=asked.get("user_wallet_address"),
+            status=SessionStatus(status) if status else None,
+            after=asked.get("after"),
+            limit=asked["limit"],
+            now=clock.now(),
+        )
+        return Response(render_sessions(found))
 
     @documented(
         "Start a session",
@@ -40,7 +64,10 @@ class Sessions(ApiView):
         idempotency_key=True,
     )
     def post(self, request: Request) -> Response:
-        """Start the meter; 200 with the open session where the same start was made before."""
+        """Start the meter; 200 with the open session where the same start was made before.
+
+        409 `session_paused` where that session is paused.
+        """
         values = body(request, SessionRequest)
         started = engine.start(
             engine.StartRequest(
@@ -48,6 +75,7 @@ class Sessions(ApiView):
                 vendor_slug=values["vendor_id"],
                 client_ref=values.get("client_ref", ""),
                 heartbeat_seconds=values.get("heartbeat_seconds"),
+                max_amount_zat=values.get("max_amount"),
             ),
             client_id=client_id(request),
             now=clock.now(),
@@ -106,7 +134,7 @@ class Heartbeat(ApiView):
         problems=(400, 404, 409, 503),
     )
     def post(self, request: Request) -> Response:
-        """Renew the session's lease; 409 `session_ended` once it has ended."""
+        """Renew the session's lease; 409 `session_ended` once it has ended, `session_paused` in a pause."""
         values = body(request, HeartbeatRequest)
         alive = engine.heartbeat(values["session_code"], client_id=client_id(request), now=clock.now())
         return Response(render_alive(alive))

@@ -14,7 +14,9 @@ from paygo.api.permissions import (
 )
 from paygo.api.qr import PaymentQr
 from paygo.api.schema import Docs, Schema
+from paygo.api.session_pauses import Pause, Resumption
 from paygo.api.sessions import Heartbeat, Session, SessionEnd, Sessions
+from paygo.api.vendors import Activation, Deactivation, Prices, Vendor, Vendors
 
 urlpatterns = [
     path("v1/zcash/permissions", Permissions.as_view()),
@@ -28,7 +30,14 @@ urlpatterns = [
     path("v1/sessions", Sessions.as_view()),
     path("v1/sessions/end", SessionEnd.as_view()),
     path("v1/sessions/heartbeat", Heartbeat.as_view()),
+    path("v1/sessions/pause", Pause.as_view()),
+    path("v1/sessions/resume", Resumption.as_view()),
     path("v1/sessions/<str:session_code>", Session.as_view()),
+    path("v1/vendors", Vendors.as_view()),
+    path("v1/vendors/<str:vendor_id>", Vendor.as_view()),
+    path("v1/vendors/<str:vendor_id>/activate", Activation.as_view()),
+    path("v1/vendors/<str:vendor_id>/deactivate", Deactivation.as_view()),
+    path("v1/vendors/<str:vendor_id>/prices", Prices.as_view()),
     path("v1/health", Health.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from django.http import HttpRequest
+from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -61,6 +62,20 @@ def body(request: Request, kind: type[StrictSerializer]) -> dict[str, Any]:
     if request.META.get("HTTP_TRANSFER_ENCODING"):
         raise LengthRequired
     serializer = kind(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    values: dict[str, Any] = serializer.validated_data
+    return values
+
+
+def query(request: Request, kind: type[StrictSerializer]) -> dict[str, Any]:
+    """Return the values of the query's parameters; optional ones that are not given are missing.
+
+    Raises:
+        ValidationError: naming every parameter that is wrong.
+    """
+    if repeated := sorted(name for name, given in request.query_params.lists() if len(given) > 1):
+        raise ValidationError({repeated[0][:64]: ["is given more than once"]}, code="invalid")
+    serializer = kind(data=request.query_params.dict())
     serializer.is_valid(raise_exception=True)
     values: dict[str, Any] = serializer.validated_data
     return values

@@ -1,4 +1,4 @@
-"""Windows on vendors, which operators keep, and sessions, which the engine writes."""
+"""Windows on vendors, which operators keep, their prices, and sessions, which the engine writes."""
 
 from typing import Any
 
@@ -8,28 +8,53 @@ from unfold.admin import ModelAdmin
 
 from core import clock
 from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
-from sessions_app.models import StreamingSession, Vendor
+from sessions_app import vendors
+from sessions_app.models import StreamingSession, Vendor, VendorPrice
 
 
 @admin.register(Vendor)
 class VendorAdmin(ModelAdmin):
-    list_display = ("slug", "name", "client", "price", "is_active")
+    list_display = ("slug", "name", "client", "price", "price_version", "is_active")
     list_filter = ("is_active",)
     list_select_related = ("client",)
     search_fields = ("slug", "name")
     raw_id_fields = ("client",)
-    readonly_fields = ("created_at",)
+    readonly_fields = ("created_at", "price_version")
 
     price = zec_column("price_zat_per_hour", "price (ZEC/h)")
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Vendor | None = None) -> tuple[str, ...]:
+        """Callers know a vendor by its client and its id: these stay."""
+        fixed = super().get_readonly_fields(request, obj)
+        return (*fixed, "client", "slug") if obj else tuple(fixed)
+
     def save_model(self, request: HttpRequest, obj: Vendor, form: Any, change: bool) -> None:
+        now, actor = clock.now(), f"operator:{request.user}"
         if not change:
-            obj.created_at = clock.now()
-        super().save_model(request, obj, form, change)
+            obj.created_at = now
+            vendors.insert(obj, actor=actor)
+            return
+        vendors.change(obj, fields=form.changed_data)
+        if "price_zat_per_hour" in form.changed_data:
+            vendors.publish(obj.pk, price_zat_per_hour=obj.price_zat_per_hour, actor=actor, now=now)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A vendor that was ever paid stays: it is switched off by `is_active`."""
         return False
+
+
+@admin.register(VendorPrice)
+class VendorPriceAdmin(ReadOnlyAdmin):
+    list_display = ("vendor", "client", "version", "price", "created_at", "actor")
+    list_select_related = ("vendor__client",)
+    search_fields = ("=vendor__slug",)
+    ordering = ("-id",)
+
+    price = zec_column("price_zat_per_hour", "price (ZEC/h)")
+
+    @admin.display(description="client", ordering="vendor__client")
+    def client(self, row: VendorPrice) -> str:
+        return str(row.vendor.client)
 
 
 @admin.register(StreamingSession)
@@ -41,6 +66,7 @@ class StreamingSessionAdmin(ReadOnlyAdmin):
         "vendor",
         "status",
         "rate",
+        "price_version",
         "started_at",
         "end_reason",
     )

@@ -30,6 +30,7 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
         "requested",
         "remaining",
         "open_transactions",
+        "max_sessions",
         "settled_at",
         "expires_at",
     )

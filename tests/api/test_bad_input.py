@@ -73,6 +73,7 @@ CASES = [
             "requested_amount": NO_AMOUNT,
             "rate_per_hour": NO_AMOUNT,
             "duration_days": [*NO_WHOLE, "367"],
+            "max_sessions": [*NO_WHOLE, "5"],
         },
         SESSIONS: {
             "user_wallet_address": NO_ADDRESS,

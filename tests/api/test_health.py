@@ -77,9 +77,9 @@ def test_answers_503_when_the_database_is_unusable(nobody: Api, monkeypatch: pyt
     def fail(_: str) -> None:
         raise OperationalError("password=secret")
 
-    monkeypatch.setattr(db, "row", fail)
-
-    answer = nobody.get(HEALTH)
+    with monkeypatch.context() as patch:
+        patch.setattr(db, "row", fail)
+        answer = nobody.get(HEALTH)
 
     assert (answer.status, answer.body["failing"]) == (503, ["database"])
     assert answer.headers["Retry-After"]

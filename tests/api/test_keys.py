@@ -36,6 +36,7 @@ GUARDED = [
     ("sessions:write", "POST", SESSIONS),
     ("sessions:write", "POST", END),
     ("sessions:read", "GET", f"{SESSIONS}/ABC123XYZ789"),
+    ("sessions:read", "GET", SESSIONS),
 ]
 
 

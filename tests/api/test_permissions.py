@@ -69,6 +69,17 @@ def test_gives_every_permission_an_address_of_its_own(vera: Api) -> None:
     assert first["payment_address"] != second["payment_address"]
 
 
+@pytest.mark.parametrize(("changes", "shown"), [({}, None), ({"max_sessions": 1}, 1)])
+def test_shows_how_many_sessions_may_run_at_once(
+    vera: Api, node: RpcClient, changes: dict[str, int], shown: int | None
+) -> None:
+    created = create_active(vera, node, **changes)
+
+    answers = [created, vera.get(path(created)).body, vera.get(f"{PERMISSIONS}/wallet/{ALICE}").body]
+
+    assert [each["max_sessions"] for each in answers] == [shown] * 3
+
+
 @pytest.mark.parametrize(
     ("written", "zat"),
     [("10", 10**9), ("10.00000000", 10**9), ("0.00000001", 1), ("1e1", 10**9), ('"2.5"', 25 * 10**7)],

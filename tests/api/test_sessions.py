@@ -126,7 +126,7 @@ def test_refuses_an_exhausted_and_an_expired_permission(vera: Api, node: RpcClie
 
 def test_refuses_a_vendor_dearer_than_the_permission(vera: Api, node: RpcClient) -> None:
     create_active(vera, node)
-    Vendor.objects.update(price_zat_per_hour=300_000_000)
+    vera.post("/api/v1/vendors/vendor123/prices", {"rate_per_hour": 3})
 
     answer = vera.post(SESSIONS, session_body())
 
@@ -157,6 +157,19 @@ def test_allows_four_sessions_at_once(vera: Api, node: RpcClient) -> None:
     answer = vera.post(SESSIONS, session_body(client_ref="fifth"))
 
     assert (answer.status, answer.code) == (409, "session_limit_reached")
+
+
+def test_says_which_limit_of_sessions_at_once_is_reached(vera: Api, node: RpcClient) -> None:
+    create_active(vera, node, max_sessions=2)
+    first = start(vera, client_ref="a")["session_code"]
+    start(vera, client_ref="b")
+
+    answer = vera.post(SESSIONS, session_body(client_ref="c"))
+
+    assert (answer.status, answer.code) == (409, "session_limit_reached")
+    assert (answer.body["limit"], answer.body["max_sessions"]) == ("permission", 2)
+    vera.post(END, {"session_code": first})
+    assert vera.post(SESSIONS, session_body(client_ref="c")).status == 201
 
 
 def test_ends_with_a_receipt_and_answers_the_same_again(vera: Api, node: RpcClient) -> None:
@@ -266,9 +279,7 @@ def test_names_a_session_code_that_is_none(vera: Api, code: str) -> None:
     assert answer.fields == {"session_code": "invalid"}
 
 
-@pytest.mark.parametrize(
-    ("method", "at"), [("GET", SESSIONS), ("PUT", SESSIONS), ("GET", END), ("POST", shown(CODE))]
-)
+@pytest.mark.parametrize(("method", "at"), [("PUT", SESSIONS), ("GET", END), ("POST", shown(CODE))])
 def test_refuses_a_method_that_the_path_does_not_have(vera: Api, method: str, at: str) -> None:
     answer = vera.call(method, at)
 

@@ -13,7 +13,8 @@ from billing.models import Transaction
 from core import clock
 from core.models import Event, ReceiptRow, User
 from paygo.api import keys
-from sessions_app.models import StreamingSession, Vendor
+from sessions_app import vendors
+from sessions_app.models import StreamingSession
 from zcash.addresses import (
     P2PKH,
     SAPLING,
@@ -119,7 +120,7 @@ def browser() -> Client:
 def make_api(name: str = "vera-tv", *, scopes: tuple[str, ...] = keys.SCOPES) -> Api:
     """Return a new client with a vendor and a key of its own."""
     user = User.objects.create_user(username=name)
-    Vendor.objects.create(client=user, slug="vendor123", name="Vera", created_at=clock.now())
+    vendors.create("vendor123", client_id=user.pk, name="Vera", actor="tests", now=clock.now())
     return Api(user, keys.create(user, name="test", now=clock.now(), scopes=scopes))
 
 

@@ -12,7 +12,7 @@ from core import clock
 from core.models import User
 from paygo.api import keys
 from paygo.api.models import ApiKey
-from sessions_app.models import Vendor
+from sessions_app.models import Vendor, VendorPrice
 from tests.factories import ALICE, NOW, after, make_active_permission, make_client, make_vendor
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +89,37 @@ def test_makes_a_vendor(operator: Client):
 
     vendor = Vendor.objects.get()
     assert abs((clock.now() - vendor.created_at).total_seconds()) < 60
+    assert list(VendorPrice.objects.values_list("vendor", "version", "actor")) == [
+        (vendor.pk, 1, "operator:operator")
+    ]
+
+
+def test_a_new_price_of_a_vendor_is_a_new_version(operator: Client):
+    vendor = make_vendor(make_client(), price=1)
+    url = reverse("admin:sessions_app_vendor_change", args=[vendor.pk])
+    mallory = make_client("mallory")
+
+    operator.post(url, {"name": "Vera", "price_zat_per_hour": 2, "slug": "stolen", "client": mallory.pk})
+    operator.post(url, {"name": "Vera TV", "price_zat_per_hour": 2, "is_active": "on"})
+
+    vendor.refresh_from_db()
+    assert (vendor.name, vendor.slug, vendor.is_active) == ("Vera TV", "vendor123", True)
+    assert (vendor.price_zat_per_hour, vendor.price_version) == (2, 2)
+    assert vendor.client.username == "vera-tv"
+    prices = VendorPrice.objects.order_by("version").values_list("price_zat_per_hour", "actor")
+    assert list(prices) == [(1, "tests"), (2, "operator:operator")]
+
+
+@pytest.mark.parametrize("price", ["0", "-1", "2100000000000001", "cheap"])
+def test_takes_no_price_out_of_bounds(operator: Client, price: str):
+    vendor = make_vendor(make_client(), price=1)
+
+    operator.post(
+        reverse("admin:sessions_app_vendor_change", args=[vendor.pk]),
+        {"name": "Vera", "price_zat_per_hour": price},
+    )
+
+    assert VendorPrice.objects.get().price_zat_per_hour == 1
 
 
 def test_lets_nobody_in_without_a_staff_account():

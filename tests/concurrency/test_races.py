@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import Settings
 
-from billing import engine, expiry, funding, interval, live, reversals, stage
+from billing import engine, expiry, funding, interval, live, pauses, reversals, stage
 from billing.engine import StartRequest
 from billing.models import IntervalRun
 from core.errors import Busy, DomainError
@@ -16,6 +17,7 @@ from sessions_app.models import StreamingSession, Vendor
 from tests import books
 from tests.concurrency.threads import elsewhere, together
 from tests.factories import (
+    NOW,
     ZEC,
     after,
     make_active_permission,
@@ -67,7 +69,9 @@ class Round:
         self.codes = [
             stream(client, wallet=self.wallet, ref="0"),
             stream(client, wallet=self.wallet, ref="1", heartbeat=3600),
+            stream(client, wallet=self.wallet, ref="2", cap=40_000_000),
         ]
+        pauses.pause(self.codes[2], client_id=client.pk, now=NOW)
         for permission in (self.active, self.queued, self.pending):
             see_deposit(permission, amount=1 * ZEC)
         credited = Deposit.objects.filter(permission__in=[self.active, self.queued], status="confirmed")
@@ -81,6 +85,9 @@ class Round:
             lambda: self._start("0", self._now()),
             lambda: engine.end(self.codes[0], client_id=self.client.pk, now=self._now()),
             lambda: engine.end(self.codes[1], client_id=self.client.pk, now=self._now()),
+            lambda: engine.end(self.codes[2], client_id=self.client.pk, now=self._now()),
+            lambda: self._resume(self.codes[2]),
+            lambda: self._pause(self.codes[0]),
             lambda: interval.run_interval(now=self._now(), engine="one", chunk_size=2),
             lambda: interval.run_interval(now=self._now(), engine="two", chunk_size=50),
             lambda: expiry.run(now=self._now()),
@@ -91,7 +98,7 @@ class Round:
             lambda: reversals.reverse(self.lost, now=self._now()),
             lambda: reversals.reverse_lost(now=self._now()),
         ]
-        return self.chance.sample(made, 7)
+        return self.chance.sample(made, 8)
 
     def _now(self) -> datetime:
         # Around the depletion (half an hour: two sessions), the lease's end and the last days.
@@ -100,6 +107,12 @@ class Round:
 
     def _start(self, ref: str, now: datetime) -> Any:
         return engine.start(StartRequest(self.wallet, "vendor123", ref), client_id=self.client.pk, now=now)
+
+    def _pause(self, code: str) -> Any:
+        return pauses.pause(code, client_id=self.client.pk, now=self._now())
+
+    def _resume(self, code: str) -> Any:
+        return pauses.resume(code, client_id=self.client.pk, now=self._now())
 
     def _revoke(self, permission: SpendingPermission) -> Any:
         return funding.revoke(
@@ -116,7 +129,9 @@ def unexpected(outcome: Any) -> bool:
     )
 
 
-def test_the_books_balance_after_any_race(vera: User) -> None:
+def test_the_books_balance_after_any_race(vera: User, settings: Settings) -> None:
+    # A pause ends when two sessions have used up the money.
+    settings.MAX_PAUSE_HOURS = 0.5
     for number in range(ROUNDS):
         race = Round(vera, number=number)
 
@@ -125,7 +140,8 @@ def test_the_books_balance_after_any_race(vera: User) -> None:
         assert [each for each in outcomes if unexpected(each)] == [], f"round {number}"
         assert books.violations() == [], f"round {number}"
         interval.run_interval(now=after(hours=99), engine="last", chunk_size=100)
-        assert not StreamingSession.objects.filter(status="active").exists()
+        expiry.run(now=after(hours=99))
+        assert set(StreamingSession.objects.values_list("status", flat=True)) == {"ended"}
 
 
 def test_engines_at_once_settle_everyone_once(vera: User) -> None:

@@ -96,6 +96,16 @@ def test_many_starts_at_once_open_exactly_as_many_as_allowed(vera: User, setting
     assert SpendingPermission.objects.get().open_transactions == 3
 
 
+def test_many_starts_at_once_open_no_more_than_the_permission_allows(vera: User) -> None:
+    make_active_permission(vera, max_sessions=2)
+
+    found = together(*[lambda ref=ref: start(vera, ref=ref) for ref in "abcde"])
+
+    assert sum(isinstance(each, Started) for each in found) == 2
+    assert sum(isinstance(each, SessionLimitReached) for each in found) == 3
+    assert SpendingPermission.objects.get().open_transactions == 2
+
+
 def test_money_for_one_start_starts_one(vera: User, settings: Settings) -> None:
     settings.MIN_START_SECONDS = 60
     # It pays for 100 seconds of one session, for 50 of two.

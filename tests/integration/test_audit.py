@@ -131,6 +131,7 @@ def test_says_when_it_happened_and_when_it_was_booked(permission: SpendingPermis
     assert set(rows.values_list("effective_at", "created_at")) == {(after(hours=1), after(hours=9))}
 
 
+@pytest.mark.unbalanced
 def test_takes_rows_of_any_time(permission: SpendingPermission) -> None:
     for moment in (NOW.replace(year=2009), NOW.replace(year=2400)):
         PermissionAudit.objects.create(

@@ -52,6 +52,7 @@ def test_every_row_stays_the_same_and_finds_its_leaf(permission: SpendingPermiss
     ]
 
 
+@pytest.mark.unbalanced
 def test_numbers_go_on_and_nothing_can_be_changed(permission: SpendingPermission) -> None:
     (last,) = db.row("SELECT max(id) FROM zcash_permission_audit")
 

@@ -20,7 +20,8 @@ from zcash.history.leaves import ARCHIVE, OTHER, SETTLED
 from zcash.history.seals import Finding, State
 from zcash.models import AuditSeal, PermissionAudit, SpendingPermission
 
-pytestmark = pytest.mark.django_db
+# Rows are written by hand, of any time and in any order.
+pytestmark = [pytest.mark.django_db, pytest.mark.unbalanced]
 
 YEAR = timedelta(days=400)
 DAY = "zcash_permission_audit_settled_20310315"

@@ -2,21 +2,24 @@
 
 import json
 import random
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django.fixtures import Settings
 
-from billing import expiry, interval, metering
+from billing import expiry, interval, live, metering, pauses
 from billing.models import Transaction
 from core import db
-from core.amounts import zec_text
+from core.amounts import MAX_ZAT, zec_text
+from core.errors import DomainError
 from core.models import Event, User
 from sessions_app.models import StreamingSession
 from tests.concurrency.threads import elsewhere, lock_held
-from tests.factories import NOW, ZEC, after, make_active_permission, make_client, make_vendor, stream
+from tests.factories import NOW, ZEC, after, make_active_permission, make_client, make_vendor, pay, stream
 from zcash.models import PermissionAudit, SpendingPermission
 
 pytestmark = pytest.mark.django_db
@@ -25,12 +28,18 @@ WORLDS = 40
 
 
 class Plan(NamedTuple):
-    """One wallet's permissions (amount, rate, seconds to live) in order, its session, and how late it is."""
+    """One wallet's permissions (amount, rate, seconds to live) in order, its session, and how late it is.
+
+    The session is paused after a second and resumed after so many; another one is paused for good.
+    """
 
     permissions: list[tuple[int, int, int]]
     price_zat_per_hour: int
     heartbeat_seconds: int | None
     seconds: int
+    max_amount_zat: int | None
+    paused_seconds: int | None
+    leaves_a_pause: bool
 
 
 def draw_plan(seed: int) -> Plan:
@@ -47,11 +56,19 @@ def draw_plan(seed: int) -> Plan:
     ]
     amount_zat, rate, _ = permissions[0]
     permissions[0] = (max(amount_zat, price * 20 // 3_600 + 1), rate, 10**6 if seed % 3 else 3_600)
+    heartbeat_seconds = chance.choice([None, None, 5, 600, 3_600])
+    seconds = chance.choice([4, 5, 39, 40, 599, 600, 3_600, 7_200, 50_000, 50_000])
+    # Twelve seconds pay for a start; what a whole number of seconds costs often ends with something else.
+    capped = chance.choice([None, 12, 40, 600, 5_000, 20_000])
+    cap_zat = min(MAX_ZAT, max(1, -(-price * (capped or 0) // 3_600) + chance.choice([-1, 0, 0, 1])))
     return Plan(
         permissions,
         price,
-        heartbeat_seconds=chance.choice([None, None, 5, 600, 3_600]),
-        seconds=chance.choice([4, 5, 39, 40, 599, 600, 3_600, 7_200, 50_000, 50_000]),
+        heartbeat_seconds=heartbeat_seconds,
+        seconds=seconds,
+        max_amount_zat=cap_zat if capped else None,
+        paused_seconds=chance.choice([None, None, 2, 100]),
+        leaves_a_pause=chance.random() < 0.5,
     )
 
 
@@ -61,7 +78,13 @@ def build(plan: Plan, *, client: User) -> None:
         make_active_permission(
             client, requested=amount_zat, rate=rate, expires_at=NOW + timedelta(seconds=seconds)
         )
-    stream(client, heartbeat=plan.heartbeat_seconds)
+    if plan.leaves_a_pause:
+        pauses.pause(stream(client, ref="left"), client_id=client.pk, now=NOW)
+    code = stream(client, heartbeat=plan.heartbeat_seconds, cap=plan.max_amount_zat)
+    if plan.paused_seconds and plan.paused_seconds < plan.seconds:
+        pauses.pause(code, client_id=client.pk, now=after(seconds=1))
+        with suppress(DomainError):
+            pauses.resume(code, client_id=client.pk, now=after(seconds=plan.paused_seconds))
 
 
 def settle_one_by_one(client: User, *, now: datetime) -> None:
@@ -70,6 +93,8 @@ def settle_one_by_one(client: User, *, now: datetime) -> None:
         metering.settle_one(permission_id, now=now)
     for permission_id in theirs.filter(expires_at__lte=now).values_list("pk", flat=True):
         expiry.bring_current(permission_id, now=now)
+    for session in StreamingSession.objects.filter(client=client, status="paused"):
+        live.of_session(session.code, client_id=client.pk, now=now)
 
 
 def story(client: User) -> dict[str, Any]:
@@ -98,13 +123,18 @@ def story(client: User) -> dict[str, Any]:
     ]
     return {
         "permissions": list(permissions.values_list(*columns.split())),
-        "sessions": list(sessions.values_list("status", "ended_at", "end_reason")),
+        "sessions": list(
+            sessions.values_list(
+                "status", "ended_at", "end_reason", "capped_at", "lease_until", "paused_at", "paused_ms"
+            )
+        ),
         "transactions": [
             (
                 keys[run.permission_id],
                 run.rate_zat_per_hour,
                 run.started_at,
                 run.billable_until,
+                run.max_amount_zat,
                 run.status,
                 run.ended_at,
                 run.amount_zat,
@@ -144,6 +174,11 @@ def by_the_set_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interval, "_settle_one_by_one", refuse)
 
 
+@pytest.fixture(autouse=True)
+def _pauses_of_an_hour(settings: Settings) -> None:
+    settings.MAX_PAUSE_HOURS = 1
+
+
 @pytest.mark.usefixtures("by_the_set_alone")
 @pytest.mark.parametrize("seed", range(WORLDS))
 def test_tells_the_same_story_as_one_by_one(seed: int) -> None:
@@ -168,12 +203,31 @@ def test_the_worlds_have_every_end() -> None:
         plan = draw_plan(seed)
         client = make_client(f"client {seed}")
         build(plan, client=client)
-        interval.run_interval(now=NOW + timedelta(seconds=plan.seconds), engine="test", chunk_size=10)
+        now = NOW + timedelta(seconds=plan.seconds)
+        interval.run_interval(now=now, engine="test", chunk_size=10)
+        expiry.run(now=now)
 
     reasons = set(StreamingSession.objects.values_list("end_reason", flat=True))
     runs = [session.transactions.count() for session in StreamingSession.objects.all()]
-    assert reasons == {None, "exhausted", "permission_expired", "heartbeat_lost", "max_duration"}
+    ends = {"exhausted", "permission_expired", "heartbeat_lost", "max_duration"}
+    assert reasons == {None, *ends, "spending_cap", "pause_expired"}
     assert max(runs) >= 3
+    rolled_over = StreamingSession.objects.filter(end_reason="spending_cap", paused_ms=0)
+    assert max(session.transactions.count() for session in rolled_over) >= 2
+
+
+@pytest.mark.usefixtures("by_the_set_alone")
+def test_who_expires_in_the_queue_after_a_turn_keeps_what_it_was_settled_up_to(vera: User) -> None:
+    first = make_active_permission(vera, requested=1 * ZEC, rate=1 * ZEC, expires_at=after(hours=2))
+    make_active_permission(vera, requested=2 * ZEC, rate=1 * ZEC)
+    stream(vera)
+    interval.run_interval(now=after(hours=1), engine="test", chunk_size=10)
+    pay(first, 1 * ZEC, now=after(hours=1.5))
+
+    interval.run_interval(now=after(hours=4), engine="test", chunk_size=10)
+
+    first.refresh_from_db()
+    assert (first.status, first.activated_at, first.settled_at) == ("expired", NOW, after(hours=1))
 
 
 def test_costs_the_same_statements_whatever_happens_to_how_many(vera: User) -> None:

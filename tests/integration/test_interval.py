@@ -132,7 +132,7 @@ def test_the_dearest_rate_for_the_longest_time_does_not_overflow(vera: User, ven
     make_crowd(vera, vendor=vendor, size=1, amount=rate)
     for model in (SpendingPermission, StreamingSession, Transaction):
         model.objects.update(rate_zat_per_hour=rate)
-    SpendingPermission.objects.update(meter_rate_zat_per_hour=rate)
+    SpendingPermission.objects.update(meter_rate_zat_per_hour=rate, next_event_at=after(hours=1))
 
     done = interval.run_interval(now=after(ms=3_599_999), engine="test", chunk_size=10)
 
@@ -338,7 +338,8 @@ def test_a_chunk_is_one_statement_whatever_its_size(vera: User, vendor: Vendor) 
 
     with CaptureQueriesContext(connection) as small:
         run(hours=2, chunk_size=1000)
-    make_crowd(make_client("other"), vendor=vendor, size=300)
+    other = make_client("other")
+    make_crowd(other, vendor=make_vendor(other), size=300)
     with CaptureQueriesContext(connection) as large:
         run(hours=3, chunk_size=1000)
 

@@ -4,7 +4,7 @@ The product runs on PostgreSQL; what it must come to is computed by an independe
 millisecond by millisecond (tests.oracle).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from billing import engine, expiry, funding, interval, live
+from billing import engine, expiry, funding, interval, live, pauses
 from billing.engine import StartRequest
 from billing.models import Transaction
 from core.errors import DomainError
@@ -23,13 +23,14 @@ from core.models import User
 from sessions_app.models import StreamingSession
 from tests import books
 from tests.factories import ALICE, NOW, after, make_client, make_permission, make_vendor, pay
-from tests.oracle import Oracle, Outcome
+from tests.oracle import CallName, Oracle, Outcome
 from zcash.models import SpendingPermission
 
 pytestmark = pytest.mark.django_db
 
 HORIZON_MS = 6_000
-CAP_MS = 4_500
+LIFE_MS = 4_500
+PAUSE_MS = 1_500
 # Zatoshis per hour: from one every 36 ms to 55 a millisecond.
 RATES = st.integers(100_000, 200_000_000)
 INSTANTS = st.integers(1, HORIZON_MS)
@@ -53,6 +54,7 @@ class Call:
     number: int = 0
     value: int = 0
     lease_s: int | None = None
+    cap_zat: int | None = None
 
 
 def _permissions() -> st.SearchStrategy[list[Paid]]:
@@ -72,6 +74,10 @@ def _calls() -> st.SearchStrategy[list[Call]]:
         name=st.just("start"),
         value=RATES,
         lease_s=st.one_of(st.none(), st.integers(1, 4)),
+        cap_zat=st.one_of(st.none(), st.integers(56, 2_000), st.integers(56, 150_000)),
+    )
+    pauses_of = st.builds(
+        Call, at_ms=INSTANTS, name=st.sampled_from(["pause", "resume"]), number=st.integers(0, 3)
     )
     ends = st.builds(Call, at_ms=INSTANTS, name=st.just("end"), number=st.integers(0, 5))
     payments = st.builds(
@@ -87,6 +93,7 @@ def _calls() -> st.SearchStrategy[list[Call]]:
         st.lists(pays, min_size=1, max_size=4),
         st.lists(starts, min_size=1, max_size=4),
         st.lists(st.one_of(ends, payments, revokes), max_size=5),
+        st.lists(pauses_of, max_size=6),
     )
     return script.map(lambda parts: sorted([c for part in parts for c in part], key=lambda c: c.at_ms))
 
@@ -185,7 +192,8 @@ class Product:
             )
 
     def start(self, call: Call) -> None:
-        request = StartRequest(ALICE, self._vendor(call.value), f"s{len(self.codes)}", call.lease_s)
+        ref = f"s{len(self.codes)}"
+        request = StartRequest(ALICE, self._vendor(call.value), ref, call.lease_s, call.cap_zat)
         self.codes.append("")
         with suppress(DomainError):
             started = engine.start(request, client_id=self.client.pk, now=after(ms=call.at_ms))
@@ -194,6 +202,17 @@ class Product:
     def end(self, call: Call) -> None:
         if call.number < len(self.codes) and self.codes[call.number]:
             engine.end(self.codes[call.number], client_id=self.client.pk, now=after(ms=call.at_ms))
+
+    def pause(self, call: Call) -> None:
+        self._try(pauses.pause, call)
+
+    def resume(self, call: Call) -> None:
+        self._try(pauses.resume, call)
+
+    def _try(self, verb: Callable[..., object], call: Call) -> None:
+        if call.number < len(self.codes) and self.codes[call.number]:
+            with suppress(DomainError):
+                verb(self.codes[call.number], client_id=self.client.pk, now=after(ms=call.at_ms))
 
     def _vendor(self, price: int) -> str:
         slug = f"v{price}"
@@ -216,7 +235,8 @@ class Product:
         session = StreamingSession.objects.get(code=code)
         found = Transaction.objects.filter(session=session).order_by("id")
         runs = [(number[t.permission_id], _ms(t.started_at), _ms(t.ended_at), t.amount_zat) for t in found]
-        return _ms(session.ended_at), session.end_reason, [run for run in runs if run[2] is not None]
+        final = [run for run in runs if run[2] is not None]
+        return session.status, _ms(session.ended_at), session.end_reason, final
 
 
 def _walk(permissions: list[Paid], calls: list[Call]) -> Outcome:
@@ -233,6 +253,9 @@ def _walk(permissions: list[Paid], calls: list[Call]) -> Outcome:
     for call in calls:
         scripted.add(call)
     return oracle.run(HORIZON_MS)
+
+
+_PAUSES: dict[str, CallName] = {"pause": "pause", "resume": "resume"}
 
 
 class Script:
@@ -254,18 +277,26 @@ class Script:
         elif call.name == "end":
             if call.number < self.starts:
                 self.oracle.call(call.at_ms, "end", session_id=call.number)
-        else:
+        elif call.name == "start":
             self._start(call)
+        elif call.number < self.starts:
+            more = {"resume_by": call.at_ms + PAUSE_MS} if call.name == "pause" else {}
+            self.oracle.call(call.at_ms, _PAUSES[call.name], session_id=call.number, **more)
 
     def _start(self, call: Call) -> None:
-        cap, lease = call.at_ms + CAP_MS, call.at_ms + 1000 * (call.lease_s or 10**6)
+        lives_until, lease_ms = call.at_ms + LIFE_MS, 1000 * (call.lease_s or 10**6)
+        lease_until = call.at_ms + lease_ms
+        limits = {"lease_ms": lease_ms, "lives_until": lives_until}
+        if call.cap_zat is not None:
+            limits["cap_zat"] = call.cap_zat
         self.oracle.call(
             call.at_ms,
             "start",
             session_id=self.starts,
             rate=call.value,
-            bound=min(cap, lease),
-            bound_reason="heartbeat_lost" if lease < cap else "max_duration",
+            bound=min(lives_until, lease_until),
+            bound_reason="heartbeat_lost" if lease_until < lives_until else "max_duration",
+            **limits,
         )
         self.starts += 1
 
@@ -290,7 +321,7 @@ def _told(outcome: Outcome, number: int) -> Any:
         for t in outcome.of_session(number)
         if t.ended_at is not None
     ]
-    return session.ended_at, session.end_reason, runs
+    return session.status, session.ended_at, session.end_reason, runs
 
 
 def _clock(tick: Tick) -> datetime:
@@ -304,7 +335,8 @@ def _ms(moment: Any) -> int | None:
 @pytest.fixture(autouse=True)
 def _small_world(settings: Any) -> None:
     settings.MIN_START_SECONDS = 0
-    settings.MAX_SESSION_HOURS = CAP_MS / 3_600_000
+    settings.MAX_SESSION_HOURS = LIFE_MS / 3_600_000
+    settings.MAX_PAUSE_HOURS = PAUSE_MS / 3_600_000
 
 
 @contextmanager

@@ -19,6 +19,7 @@ def test_accepts_the_defaults():
         ("BILLING_INTERVAL_SECONDS", 0, "paygo.E001"),
         ("ZCASH_MIN_CONFIRMATIONS", 0, "paygo.E001"),
         ("MAX_SESSION_HOURS", 2401, "paygo.E002"),
+        ("MAX_PAUSE_HOURS", 8785, "paygo.E015"),
         ("DEFAULT_PERMISSION_DURATION_DAYS", 9999, "paygo.E003"),
         ("MIN_PERMISSION_AMOUNT", "a lot", "paygo.E004"),
         ("MIN_PERMISSION_AMOUNT", "21000000", "no error"),

@@ -33,10 +33,11 @@ class Command(BaseCommand):
             return
         try:
             vendors.create(
-                owner,
-                slug=vendor_id,
+                vendor_id,
+                client_id=owner.pk,
                 name=name or vendor_id,
                 price_zat_per_hour=_price_zat(price),
+                actor="operator:createvendor",
                 now=clock.now(),
             )
         except Invalid as error:

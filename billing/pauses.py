@@ -1,0 +1,120 @@
+"""Pausing and resuming: a pause ends a session's transaction, a resumption opens its next one.
+
+A paused session holds no permission, no money and no slot: what happens to permissions leaves it alone. It is
+its row's lock that decides between a resumption, an end and the end of the pause by itself.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+
+from billing import admission, expiry, records, stage
+from billing.grants import Grants
+from billing.records import SessionRecord
+from core import db
+from sessions_app import queries as session_queries
+from sessions_app import sessions
+from sessions_app.errors import SessionEnded
+from sessions_app.models import StreamingSession
+from sessions_app.rules import SessionStatus
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A session that runs again, or still: when its permission is used up, until when it may stream."""
+
+    session: StreamingSession
+    depletes_at: datetime | None
+    granted_until: datetime
+
+
+def pause(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
+    """Stop a session's meter and return its record so far; a paused one returns the same record again.
+
+    Raises:
+        SessionNotFound: not this client's.
+        SessionEnded: it has ended, perhaps at the end of an earlier pause.
+    """
+    return db.again(lambda: _pause_once(session_code, client_id=client_id, now=now))
+
+
+def resume(session_code: str, *, client_id: int, now: datetime) -> Resumed:
+    """Let a paused session run again at its frozen price, on what pays for its wallet now.
+
+    A running one is only looked at. What is left of the session's own spending cap is not asked to last for
+    any time.
+
+    Raises:
+        SessionNotFound: not this client's.
+        SessionEnded: it has ended, perhaps because the pause was too long.
+        PermissionRequired, PermissionPending, PermissionSuspended, PermissionExhausted, PermissionExpired,
+        RateExceedsPermission, InsufficientFunding: nothing pays for it.
+        SessionLimitReached, Busy.
+    """
+    found = session_queries.of_client(client_id=client_id, code=session_code)
+    if found.pause_is_over(now=now):
+        expiry.end_pause(found.pk, now=now)
+    return db.again(lambda: _resume_once(session_code, client_id=client_id, now=now))
+
+
+def _pause_once(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
+    with db.operation():
+        running = stage.lock_running(session_code, client_id=client_id, now=now)
+        if running is None:
+            found = session_queries.of_client(client_id=client_id, code=session_code)
+            session = sessions.lock_idle(found.pk, now=now)
+            _refuse_ended(session)
+            return records.of_session(session)
+        on_stage, transaction = running
+        settled = on_stage.settle(now=now)
+        resume_by = settled.at + timedelta(hours=settings.MAX_PAUSE_HOURS)
+        on_stage.pause(transaction, settled, resume_by=resume_by)
+        return records.of_transactions(transaction.session, on_stage.past)
+
+
+def _resume_once(session_code: str, *, client_id: int, now: datetime) -> Resumed:
+    with db.operation():
+        found = session_queries.of_client(client_id=client_id, code=session_code)
+        _refuse_ended(found)
+        if found.status == SessionStatus.ACTIVE:
+            return _look(session_code, client_id=client_id, now=now)
+        return _go_on(found, now=now)
+
+
+def _look(session_code: str, *, client_id: int, now: datetime) -> Resumed:
+    """Answer for a session that was seen active."""
+    running = stage.lock_running(session_code, client_id=client_id, now=now)
+    if running is None:
+        found = session_queries.of_client(client_id=client_id, code=session_code)
+        _refuse_ended(found)
+        raise db.LostRace
+    on_stage, transaction = running
+    return _answer(transaction.session, on_stage.grants())
+
+
+def _go_on(found: StreamingSession, *, now: datetime) -> Resumed:
+    """Let a session that was seen paused run again: the permission's lock comes before the session's.
+
+    It goes on no earlier than it was paused, whatever the clock says: that instant is one up to which its
+    wallet is settled.
+    """
+    on_stage = admission.fund(
+        found.wallet_address, client_id=found.client_id, now=now, session_code=found.code
+    )
+    session = sessions.lock_idle(found.pk, now=now)
+    _refuse_ended(session)
+    admission.require_slot(on_stage)
+    admission.require_rate(session.rate_zat_per_hour, session.vendor, on_stage.permission)
+    settled = on_stage.settle(now=now)
+    admission.require_funding(on_stage, rate=session.rate_zat_per_hour)
+    return _answer(session, on_stage.resume(session, settled))
+
+
+def _refuse_ended(session: StreamingSession) -> None:
+    if session.status == SessionStatus.ENDED:
+        raise SessionEnded(f"the session has ended: {session.end_reason}")
+
+
+def _answer(session: StreamingSession, granted: Grants) -> Resumed:
+    return Resumed(session, granted.depletes_at, granted.until[session.pk])

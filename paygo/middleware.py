@@ -1,0 +1,49 @@
+"""Django's middlewares that only pages need: a call of the API has its key, and neither session nor form.
+
+They are a tenth of what Django does for a call.
+"""
+
+from typing import Any
+
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponseForbidden
+from django.middleware.csrf import CsrfViewMiddleware
+from django.utils.deprecation import MiddlewareMixin
+
+_API = "/api/v1/"
+
+
+class _OfPages(MiddlewareMixin):
+    """Leaves calls of the API alone."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Go on at once where the API is called."""
+        if request.path_info.startswith(_API):
+            return self.get_response(request)
+        return super().__call__(request)
+
+
+class SessionsOfPages(_OfPages, SessionMiddleware):
+    """Sessions."""
+
+
+class LoginsOfPages(_OfPages, AuthenticationMiddleware):
+    """Who is logged in."""
+
+
+class MessagesOfPages(_OfPages, MessageMiddleware):
+    """Messages to who is logged in."""
+
+
+class FormsOfPages(_OfPages, CsrfViewMiddleware):
+    """Forms that other sites cannot send."""
+
+    def process_view(
+        self, request: HttpRequest, callback: Any, callback_args: Any, callback_kwargs: Any
+    ) -> HttpResponseForbidden | None:
+        """Check a form's token; the API takes no cookie that another site could use."""
+        if request.path_info.startswith(_API):
+            return None
+        return super().process_view(request, callback, callback_args, callback_kwargs)

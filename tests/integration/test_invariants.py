@@ -1,0 +1,266 @@
+"""Every invariant of `billing/audit.sql` is broken by hand once, and the audit names it."""
+
+import json
+import re
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import transaction
+
+from billing import audit, engine, funding, interval, metering, refunds, sends
+from billing.matching import asked
+from billing.models import Refund
+from billing.rules import RefundStatus, SendStatus, depletes_ms
+from core import clock, db
+from core.models import User
+from sessions_app.models import StreamingSession
+from tests import books
+from tests.factories import (
+    ALICE,
+    MALLORY,
+    ZEC,
+    after,
+    make_active_permission,
+    make_client,
+    make_vendor,
+    stream,
+)
+from zcash.models import SpendingPermission
+from zcash.node.port import PrivacyPolicy
+
+pytestmark = pytest.mark.django_db
+
+# The start of an invariant's name, and what breaks it, past every trigger and constraint. Alice's permission
+# runs one session, Bob's two; Carol's is used up, and that of the wallet ALICE was revoked and refunded.
+BROKEN = {
+    "I1 what was credited is": "UPDATE zcash_permission SET remaining_zat = remaining_zat + 1 WHERE {alice}",
+    "I1 all that was received": "UPDATE zcash_permission SET remaining_zat = remaining_zat - 1 WHERE {bob}",
+    "I1 credits are": (
+        "UPDATE zcash_deposit SET amount_zat = amount_zat + 1 WHERE permission_id = ({alice_id})"
+    ),
+    "I1 what left for refunds": "UPDATE billing_refund SET status = 'cancelled'",
+    "I1 a send pays": "UPDATE billing_refund SET fee_zat = fee_zat + 1",
+    "I1 no transaction of the wallet": "UPDATE billing_walletsend SET txids = ARRAY['a', 'a']",
+    "I2 no amount": "UPDATE zcash_permission SET previous_zat = -1 WHERE {alice}",
+    "I2 the meter counts": (
+        "UPDATE zcash_permission SET settled_at = settled_at + interval '1 us' WHERE {alice}"
+    ),
+    "I3 a session's transactions": (
+        "UPDATE billing_transaction SET started_at = started_at + interval '1 ms'"
+        " WHERE permission_id = ({alice_id})"
+    ),
+    "I3 an ended session": "UPDATE sessions_session SET status = 'paused' WHERE wallet_address = 'alice'",
+    "I3 an open session": (
+        "UPDATE sessions_session SET client_ref = '', vendor_id = (SELECT min(id) FROM sessions_vendor)"
+        " WHERE wallet_address = 'bob'"
+    ),
+    "I3 the count of open": "UPDATE zcash_permission SET open_transactions = 3 WHERE {bob}",
+    "I3 the meter on a permission": "UPDATE zcash_permission SET meter_rate_zat_per_hour = 7 WHERE {alice}",
+    "I3 settlements": (
+        "UPDATE zcash_permission_audit SET effective_at = '2026-02-02' WHERE action = 'settled'"
+    ),
+    "I4 no session costs": "UPDATE sessions_session SET max_amount_zat = 1 WHERE {alice}",
+    "I4 a vendor costs": "UPDATE sessions_vendor SET price_zat_per_hour = 7 WHERE slug = 'cheap'",
+    "I4 a session costs what": (
+        "UPDATE sessions_session SET rate_zat_per_hour = 7 WHERE client_ref = 'second'"
+    ),
+    "I4 an open transaction runs": (
+        "UPDATE billing_transaction SET billable_until = billable_until - interval '1 ms'"
+        " WHERE status = 'open'"
+    ),
+    "I4 a final amount": "UPDATE billing_transaction SET amount_zat = amount_zat - 1 WHERE status <> 'open'",
+    "I4 nothing was billed": "UPDATE sessions_session SET ended_at = ended_at - interval '1 ms'",
+    "I4 nothing happens": (
+        "UPDATE zcash_permission SET next_event_at = next_event_at + interval '1 ms' WHERE {bob}"
+    ),
+    "I4 the amount before": "UPDATE zcash_permission SET previous_zat = 12345 WHERE {alice}",
+    "I5 the audit trail leads": (
+        "DELETE FROM zcash_permission_audit a WHERE id = (SELECT max(id) FROM zcash_permission_audit b"
+        " WHERE b.permission_id = ({alice_id}))"
+    ),
+    "I5 the audit trail has": (
+        "UPDATE zcash_permission_audit SET amount_before_zat = amount_before_zat + 1 WHERE action = 'settled'"
+    ),
+    "I5 every audit row": (
+        "UPDATE zcash_permission_audit SET amount_after_zat = amount_after_zat - 1 WHERE action = 'activated'"
+    ),
+    "I5 what the trail says": "DELETE FROM zcash_permission_audit WHERE action = 'settled'",
+    "I5 the trail of credits": (
+        "UPDATE zcash_permission SET credited_zat = credited_zat + 1, reversed_zat = reversed_zat + 1"
+    ),
+    "I5 the last state": "DELETE FROM zcash_permission_audit WHERE action = 'exhausted'",
+    "I6 exhausted means": "UPDATE zcash_permission SET status = 'exhausted' WHERE {bob}",
+    "I6 a permission on hold": "UPDATE zcash_permission SET status = 'suspended' WHERE {bob}",
+    "I6 one permission": (
+        "UPDATE zcash_permission SET status = 'queued', queued_at = created_at WHERE {alice}"
+    ),
+    "I6 no event": "UPDATE zcash_permission SET next_event_at = created_at - interval '1 day' WHERE {alice}",
+    "I8 an output": "UPDATE zcash_deposit SET txid = 'one'",
+    "I8 a deposit was credited": (
+        "INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,"
+        " amount_after_zat, action, actor, details) SELECT permission_id, created_at, effective_at, 0, 0,"
+        " action, actor, details FROM zcash_permission_audit WHERE action = 'credited'"
+    ),
+    "I8 a credited deposit": "UPDATE zcash_deposit SET block_hash = NULL",
+    "I9 who streams": "UPDATE sessions_session SET wallet_address = 'mallory' WHERE wallet_address = 'alice'",
+    "I9 a client is told": "UPDATE core_event SET client_id = {mallory_id} WHERE kind = 'session.started'",
+    "I10 everything": "UPDATE zcash_permission SET settled_at = created_at WHERE {alice}",
+}
+# Past every trigger, every check and every unique index.
+_UNGUARDED = """
+SET CONSTRAINTS ALL IMMEDIATE;
+SET LOCAL session_replication_role = replica;
+DO $$
+DECLARE
+    found record;
+BEGIN
+    FOR found IN
+        SELECT c.conrelid::regclass AS of, c.conname AS name FROM pg_constraint c
+        JOIN pg_class t ON t.oid = c.conrelid
+        WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('c', 'u') AND NOT t.relispartition
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I CASCADE', found.of, found.name);
+    END LOOP;
+    FOR found IN
+        SELECT indexrelid::regclass AS name FROM pg_index i
+        JOIN pg_class t ON t.oid = i.indrelid
+        WHERE i.indisunique AND NOT i.indisprimary AND t.relnamespace = 'public'::regnamespace
+    LOOP
+        EXECUTE format('DROP INDEX %s', found.name);
+    END LOOP;
+END $$
+"""
+
+
+@pytest.fixture
+def world() -> User:
+    """Somebody in each state, two hours after the start."""
+    vera = make_client()
+    make_vendor(vera)
+    make_vendor(vera, slug="cheap", price=ZEC // 3)
+    for wallet in ("alice", "bob", ALICE):
+        make_active_permission(vera, wallet=wallet, rate=1 * ZEC)
+    make_active_permission(vera, wallet="carol", requested=ZEC, rate=1 * ZEC + 7)
+    for wallet in ("alice", "bob", "carol", ALICE):
+        stream(vera, wallet=wallet)
+    stream(vera, wallet="bob", vendor="cheap", ref="second", now=after(seconds=7))
+    interval.run_interval(now=after(hours=1), engine="test", chunk_size=100)
+    engine.end(
+        StreamingSession.objects.get(wallet_address=ALICE).code, client_id=vera.pk, now=after(hours=1.3, ms=1)
+    )
+    refund_what_is_left(vera)
+    interval.run_interval(now=after(hours=2), engine="test", chunk_size=100)
+    return vera
+
+
+def refund_what_is_left(vera: User) -> None:
+    dora = SpendingPermission.objects.get(wallet_address=ALICE)
+    SpendingPermission.objects.filter(pk=dora.pk).update(payment_address=MALLORY)
+    funding.revoke(client_id=vera.pk, public_id=dora.public_id, now=after(hours=1.5), actor="tests")
+    refunds.queue_due(now=after(hours=1.5))
+    refund = Refund.objects.get()
+    with db.operation():
+        send = sends.journal(
+            [asked(refund)], policy=PrivacyPolicy.RECIPIENTS, tip_height=9, now=after(hours=1.5)
+        )
+        sends.carry(refund, to=RefundStatus.SENDING, now=after(hours=1.5), send=send)
+    sends.move(send, to=SendStatus.SENT, now=after(hours=1.6), txids=["a" * 64])
+
+
+def found_after(statements: str) -> list[str]:
+    """Return the names of what is violated after statements that are rolled back."""
+    with transaction.atomic():
+        db.execute(statements)
+        names = [each.name for each in audit.invariants() if audit.violations(each)]
+        transaction.set_rollback(True)
+    return names
+
+
+def test_names_each_invariant_that_is_broken(world: User) -> None:
+    mallory = make_client("mallory")
+    who = {
+        f"{name}_id": f"SELECT id FROM zcash_permission WHERE wallet_address = '{name}'"
+        for name in ("alice",)
+    }
+    who |= {name: f"wallet_address = '{name}'" for name in ("alice", "bob")}
+    late = after(hours=1.9).isoformat()
+    assert books.violations() == []
+    assert found_after(f"SET LOCAL paygo.audit_late = '{late}'") == []
+    db.execute(_UNGUARDED)
+
+    found = {
+        name: found_after(
+            f"SET LOCAL paygo.audit_late = '{late}';" + statement.format(mallory_id=mallory.pk, **who)
+        )
+        for name, statement in BROKEN.items()
+    }
+
+    assert [name for name in BROKEN if not any(each.startswith(name) for each in found[name])] == []
+
+
+def test_every_invariant_is_broken_above() -> None:
+    names = [each.name for each in audit.invariants()]
+
+    assert [name for name in names if not any(name.startswith(known) for known in BROKEN)] == []
+    assert len(set(names)) == len(names) == len(BROKEN)
+
+
+def test_the_next_event_of_several_meters_is_judged_to_the_millisecond(world: User) -> None:
+    bob = SpendingPermission.objects.get(wallet_address="bob")
+    assert bob.settled_at is not None
+    depletes = depletes_ms(
+        metering.meters(metering.open_transactions(bob)),
+        remaining_zat=bob.remaining_zat,
+        settled_ms=clock.to_ms(bob.settled_at),
+    )
+    assert depletes is not None
+
+    def found_at(ms: int) -> list[str]:
+        moment = clock.from_ms(ms).isoformat()
+        return found_after(f"UPDATE zcash_permission SET next_event_at = '{moment}' WHERE id = {bob.pk}")
+
+    assert found_at(depletes) == []
+    assert found_at(depletes + 1) == ["I4 nothing happens by itself before a permission's next event"]
+
+
+def test_the_command_prints_each_invariant_and_how_long_it_took(world: User) -> None:
+    out = StringIO()
+
+    call_command("audit", "--at-rest", stdout=out)
+
+    lines = out.getvalue().splitlines()
+    assert lines[-1] == f"The books are right ({len(audit.invariants())} invariants)."
+    assert all(re.match(r"holds +\d+\.\d{3} s  I\d", line) for line in lines[:-1])
+
+
+def test_the_command_fails_naming_what_is_broken(world: User) -> None:
+    db.execute("UPDATE zcash_permission SET remaining_zat = remaining_zat - 1 WHERE wallet_address = 'bob'")
+    out, bob = StringIO(), SpendingPermission.objects.get(wallet_address="bob")
+
+    with pytest.raises(CommandError, match="I1 what was credited is used, open or left; I1 all that"):
+        call_command("audit", "--at-rest", stdout=out)
+
+    assert f"id={bob.pk}, " in out.getvalue()
+    db.execute("UPDATE zcash_permission SET remaining_zat = remaining_zat + 1 WHERE wallet_address = 'bob'")
+
+
+def test_the_command_writes_json(world: User) -> None:
+    out = StringIO()
+
+    call_command("audit", "--at-rest", "--json", stdout=out)
+
+    told = json.loads(out.getvalue())
+    assert told["right"] is True
+    assert [each["name"] for each in told["invariants"]] == [each.name for each in audit.invariants()]
+    assert {len(each["violations"]) for each in told["invariants"]} == {0}
+
+
+# What is late is asked until the transaction ends.
+@pytest.mark.unbalanced
+def test_the_command_asks_whether_the_interval_runs(world: User) -> None:
+    """The world stands still since long ago: right to the zatoshi, and late."""
+    with pytest.raises(
+        CommandError, match=r"I6 no event is long past; I10 everything that runs was settled$"
+    ):
+        call_command("audit", stdout=StringIO())
