@@ -3,7 +3,7 @@
 Nothing is ever sent twice for one row. Where the wallet gave no answer, or has forgotten its operation, the
 row is `unknown` until the chain tells: a transaction that pays what the row asks for makes it `sent`; that
 none does, once no such transaction could be mined any more (ZIP-203), makes it `failed`. A reorg deeper than
-the margin would let one be mined after all: its refunds wait until no reorg that credits are checked for could.
+the margin could still let it be mined: its refunds wait until no reorg that credits are checked for could.
 """
 
 from collections.abc import Callable, Iterable, Sequence
