@@ -6,8 +6,9 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db.models import F
 
-from billing import outgoing, refunds
+from billing import outgoing, refunds, sends
 from billing.models import ForeignSend, Refund, SendGuard, WalletSend
+from billing.rules import SendStatus
 from core import clock
 from paygo import health
 from tests.refunding import (
@@ -206,6 +207,14 @@ class TestTheCommand:
         assert not ForeignSend.objects.exists()
 
 
+def give_up() -> str:
+    """Give the one send up as expired; return the transaction that is on the chain all the same."""
+    send = WalletSend.objects.get()
+    assert sends.move(send, to=SendStatus.FAILED, now=clock.now(), reason="its transaction expired unmined")
+    (txid,) = send.txids
+    return str(txid)
+
+
 class TestTheGuard:
     def test_moves_on_with_every_look(self, world: World) -> None:
         world.revoked()
@@ -230,9 +239,8 @@ class TestTheGuard:
         world.float_money()
         permission = world.revoked(ALICE_T)
         world.round(2)
-        (txid,) = WalletSend.objects.get().txids
-        WalletSend.objects.update(status="failed")
-        Refund.objects.update(status="failed", not_before=clock.now())
+        txid = give_up()
+        Refund.objects.update(not_before=clock.now())
 
         world.round(3)
 
@@ -244,8 +252,7 @@ class TestTheGuard:
         world.float_money()
         world.revoked(ALICE_T)
         world.round(2)
-        (txid,) = WalletSend.objects.get().txids
-        WalletSend.objects.update(status="failed")
+        txid = give_up()
         world.by_hand = world.sent()
         Refund.objects.update(status="confirmed")
         world.revoked(MALLORY)
