@@ -29,10 +29,11 @@ from core.clock import to_ms
 from core.errors import Busy, DomainError, Invalid
 from zcash import audit, money, permissions, queries, reorgs, wallets, watch
 from zcash.addresses import Address, Kind, Network, parse
+from zcash.errors import WrongPermissionState
 from zcash.fees import fee_zat, share_a_pool
 from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import PrivacyPolicy, WalletPort
-from zcash.rules import CLOSED, DepositStatus
+from zcash.rules import CLOSED, DepositStatus, PermissionStatus
 
 log = structlog.get_logger(__name__)
 
@@ -175,28 +176,39 @@ def waiting_too_long(*, now: datetime) -> int:
 
 
 def set_address(
-    *, client_id: int, public_id: UUID, address: str, now: datetime, actor: str
+    *,
+    client_id: int,
+    public_id: UUID,
+    address: str,
+    now: datetime,
+    actor: str,
+    only_unpaid: bool = False,
 ) -> SpendingPermission:
     """Let the refund of a client's permission go to another canonical address.
 
     Where money has been seen already it is held back for a day (`REFUND_ADDRESS_DELAY_HOURS`): who has stolen
     a key must not empty permissions before anybody notices. The same address again changes nothing.
+    `only_unpaid`: who asks may not speak for money that is there.
 
     Raises:
         PermissionNotFound: not this client's.
+        WrongPermissionState: a payment has been seen, or is not waited for, and `only_unpaid` is asked for.
         RefundUnderWay: the wallet has been asked to pay it.
         Invalid: the fee of paying to this kind of address is more than the refund.
     """
     with db.operation():
         found = queries.of_client(client_id=client_id, public_id=public_id)
         permission = queries.lock(found.pk)
+        is_paid = Deposit.objects.filter(permission=permission).exists()
+        if only_unpaid and (is_paid or permission.status != PermissionStatus.PENDING):
+            raise WrongPermissionState("a payment was seen: this page cannot change the address any more")
         refunds = _lock_unpaid(permission)
         if address == permission.refunds_to:
             return permission
         if any(each.status in UNDER_WAY_REFUND for each in refunds):
             raise RefundUnderWay
         not_before = None
-        if Deposit.objects.filter(permission=permission).exists():
+        if is_paid:
             not_before = now + timedelta(hours=settings.REFUND_ADDRESS_DELAY_HOURS)
         permissions.set_refund_address(
             permission, address=address, not_before=not_before, now=now, actor=actor

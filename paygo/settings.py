@@ -46,7 +46,10 @@ APPEND_SLASH = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-USE_I18N = False
+USE_I18N = True
+# Texts of pages are marked for translation; English is what they are written in.
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 
 INSTALLED_APPS = [
     "core",
@@ -55,6 +58,7 @@ INSTALLED_APPS = [
     "billing",
     "paygo",
     "paygo.api",
+    "paygo.pages",
     "unfold",
     "paygo.backoffice.apps.BackofficeConfig",
     "django.contrib.auth",
@@ -78,6 +82,7 @@ MIDDLEWARE = [
     "paygo.middleware.LoginsOfPages",
     "paygo.middleware.MessagesOfPages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "paygo.middleware.PoliciesOfPages",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -268,6 +273,32 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+# What a page may load and run: its own files, and nothing inline.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "font-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+# What pages of others need beyond that, by the beginning of their paths.
+CONTENT_SECURITY_RELAXED = {
+    # unfold's Alpine evaluates texts, and styles itself inline.
+    "/admin/": {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"], "img-src": ["data:"]},
+    # The browsers of the schema come with inline scripts and styles; Redoc searches in a worker.
+    "/api/": {
+        "script-src": ["'unsafe-inline'"],
+        "style-src": ["'unsafe-inline'"],
+        "img-src": ["data:"],
+        "worker-src": ["blob:"],
+    },
+}
 HTTPS = env.bool("PAYGO_HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0

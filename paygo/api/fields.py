@@ -7,19 +7,24 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from core.amounts import MAX_ZEC, AmountError, parse_zec
 from core.errors import Invalid
-from zcash.addresses import MAX_LENGTH
+from zcash.addresses import MAX_LENGTH, Network
 from zcash.errors import AddressInvalid
 from zcash.wallets import canonical_wallet, viewers_wallet
 
 _MAX_UNKNOWN_NAMED = 10
 _MAX_NAME = 64
+_MAX_URL = 2000
+# Without credentials, which look like a host to a reader.
+_URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+([/?#][!-~]*)?")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -135,6 +140,20 @@ class ClientRefField(PatternField):
     openapi = MappingProxyType({"type": "string", "maxLength": 200})
 
 
+class WebAddressField(StrictField):
+    """Where a viewer's browser may be sent: an absolute http(s) URL, and https alone on the main network."""
+
+    openapi = MappingProxyType({"type": "string", "format": "uri", "maxLength": _MAX_URL})
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the URL as it is."""
+        if not _URL.fullmatch(_text(data)) or len(data) > _MAX_URL or not _is_host(data):
+            raise ValidationError("must be an absolute http:// or https:// URL in ASCII", code="invalid")
+        if settings.ZCASH_NETWORK == Network.MAIN and not data.startswith("https://"):
+            raise ValidationError("must be an https:// URL on the main network", code="invalid")
+        return str(data)
+
+
 class ChoiceField(StrictField):
     """One of some texts."""
 
@@ -191,6 +210,14 @@ def path_value(of: StrictField, text: str, *, name: str) -> Any:
         return of.run_validation(text)
     except ValidationError as error:
         raise ValidationError({name: error.detail}) from error
+
+
+def _is_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _by_field(error: ValidationError) -> dict[str, Any]:

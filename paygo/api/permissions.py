@@ -26,6 +26,7 @@ from paygo.api.permission_bodies import (
 )
 from paygo.api.schema import ADDRESS_IN_PATH, PERMISSION_IN_PATH, documented
 from paygo.api.views import ApiView, NoFields, body, client_id, receipt
+from paygo.pages import checkouts
 from zcash import permissions
 from zcash.errors import PermissionGone
 from zcash.node import connect
@@ -63,8 +64,10 @@ class Permissions(ApiView):
             now=clock.now(),
             receipt=receipt(request, values),
         )
+        checkout = checkouts.of_permission(permission, return_url=values.get("return_url"))
         location = f"{request.path}/{permission.public_id}"
-        return Response(render_created(permission), status=201, headers={"Location": location})
+        answer = render_created(permission, checkout_url=checkouts.url(checkout))
+        return Response(answer, status=201, headers={"Location": location})
 
 
 class Permission(ApiView):

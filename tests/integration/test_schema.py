@@ -16,7 +16,7 @@ from core import db
 
 ROOT = Path(__file__).parents[2]
 # From the ground up; equal numbers may not point at each other either.
-LEVELS = {"core": 0, "zcash": 1, "sessions_app": 2, "billing": 3, "paygo": 4, "api": 4}
+LEVELS = {"core": 0, "zcash": 1, "sessions_app": 2, "billing": 3, "paygo": 4, "api": 4, "pages": 4}
 FREE = ("core", "django.contrib.")
 FOLDERS = {
     "core": "core",
@@ -24,6 +24,7 @@ FOLDERS = {
     "sessions_app": "sessions_app",
     "billing": "billing",
     "api": "paygo/api",
+    "pages": "paygo/pages",
     "paygo": "paygo",
 }
 WRITES = {

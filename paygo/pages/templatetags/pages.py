@@ -1,0 +1,69 @@
+"""How pages show amounts, instants, spans of time and payment codes."""
+
+from datetime import UTC, datetime
+
+import segno
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from core.amounts import MS_PER_HOUR, div_floor, zec_text
+
+register = template.Library()
+
+_SHORT = 36
+_MS_PER_MINUTE = 60_000
+
+
+@register.filter
+def zec(amount_zat: int) -> str:
+    """Return an amount of zatoshis in ZEC (`10`, `0.00000001`)."""
+    return zec_text(amount_zat)
+
+
+@register.filter
+def short(address: str) -> str:
+    """Return the first 20 characters of an address, enough to tell it (ZIP-316), and its last six."""
+    return address if len(address) <= _SHORT else f"{address[:20]}…{address[-6:]}"
+
+
+@register.filter
+def span(duration_ms: int) -> str:
+    """Return a span of time in two units at most, rounded down: `3 h 20 min`, `4 min 5 s`, `12 s`.
+
+    The spaces do not break.
+    """
+    hours, rest_ms = divmod(duration_ms, MS_PER_HOUR)
+    minutes, rest_ms = divmod(rest_ms, _MS_PER_MINUTE)
+    values = {"hours": hours, "minutes": minutes, "seconds": div_floor(rest_ms, 1000)}
+    if hours:
+        text = _("%(hours)d h %(minutes)d min") if minutes else _("%(hours)d h")
+    elif minutes:
+        text = _("%(minutes)d min %(seconds)d s") if values["seconds"] else _("%(minutes)d min")
+    else:
+        text = _("%(seconds)d s")
+    return (text % values).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+@register.simple_tag
+def instant(moment: datetime) -> SafeString:
+    """Return an instant in UTC; the page's script shows it in the viewer's zone."""
+    moment = moment.astimezone(UTC)
+    iso = moment.isoformat().replace("+00:00", "Z")
+    return format_html('<time datetime="{}" data-local>{} UTC</time>', iso, f"{moment:%Y-%m-%d %H:%M}")
+
+
+@register.simple_tag
+def countdown(moment: datetime) -> SafeString:
+    """Return an instant to which the page's script counts down."""
+    return format_html('<span class="count" data-countdown="{}" role="timer"></span>', moment.isoformat())
+
+
+@register.simple_tag
+def qr(uri: str, label: str) -> SafeString:
+    """Return a text as a QR code: dark on light in either scheme, as scanners need it."""
+    code = segno.make_qr(uri, error="m", mode="byte", boost_error=False)
+    drawn = code.svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None)
+    # What is drawn has numbers in it, and nothing of the text.
+    return format_html('<div role="img" aria-label="{}">{}</div>', label, mark_safe(drawn))  # noqa: S308

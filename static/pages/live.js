@@ -1,0 +1,67 @@
+// Keeps the page as the server has it: asks for its parts, swaps those that have changed.
+"use strict";
+(() => {
+  const page = document.querySelector("[data-live]");
+  if (!page) return;
+  const offline = document.getElementById("offline");
+  const TOKEN = /name="csrfmiddlewaretoken" value="[^"]*"/g;
+  const PATIENT_MS = 10000;
+  const last = new Map();
+  let timer = 0;
+  let asking = false;
+
+  const swap = (part, html) => {
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    const name = focused?.getAttribute("aria-label") ?? focused?.textContent;
+    part.innerHTML = html;
+    window.paygoClock.show(part);
+    if (!focused) return;
+    // Who is on a button stays on it.
+    const same = [...part.querySelectorAll(focused.tagName)].find(
+      (each) => (each.getAttribute("aria-label") ?? each.textContent) === name,
+    );
+    same?.focus();
+  };
+
+  const take = (answer) => {
+    window.paygoClock.set(answer.now);
+    for (const [name, html] of Object.entries(answer.parts)) {
+      const text = html.replace(TOKEN, "");
+      const part = page.querySelector(`[data-part="${name}"]`);
+      if (part && last.get(name) !== text) swap(part, html);
+      last.set(name, text);
+    }
+    for (const [name, shown] of Object.entries(answer.shown)) {
+      for (const each of page.querySelectorAll(`[data-shown="${name}"]`)) each.hidden = !shown;
+    }
+    document.dispatchEvent(new CustomEvent("paygo:state", { detail: answer }));
+  };
+
+  const ask = async () => {
+    clearTimeout(timer);
+    // A page that nobody looks at asks nothing.
+    if (asking || document.hidden) return;
+    asking = true;
+    let waitMs = PATIENT_MS;
+    try {
+      const answer = await fetch(page.dataset.live, { headers: { Accept: "application/json" } });
+      if (answer.redirected || answer.status === 403 || answer.status === 404) {
+        location.reload();
+        return;
+      }
+      if (!answer.ok) throw new Error(answer.status);
+      const state = await answer.json();
+      take(state);
+      offline.hidden = true;
+      waitMs = state.every_seconds * 1000;
+    } catch {
+      offline.hidden = false;
+    }
+    asking = false;
+    timer = setTimeout(ask, waitMs);
+  };
+
+  window.paygoLive = { ask, take };
+  document.addEventListener("visibilitychange", ask);
+  ask();
+})();
