@@ -14,7 +14,7 @@ PYTHON3 ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$
 NO_DATABASE := PAYGO_NO_ENV_FILES=1 DATABASE_URL=postgresql://127.0.0.1:1/none PYTHONWARNINGS=ignore::RuntimeWarning
 FORBIDDEN := 'pypi[.]org|p[y]thonhosted[.]org|npmjs[.](org|com)|index[-]url|/(root|home|Users)/[A-Za-z0-9._-]+/'
 
-.PHONY: help install run demo test lint bench lock clean reset
+.PHONY: help install run demo test lint bench soak lock clean reset
 .DEFAULT_GOAL := help
 
 help: ## List these targets
@@ -49,6 +49,10 @@ lint: install ## Check style, types, imports, migrations, and that no registry o
 
 bench: install ## Measure the billing engine (half an hour; see bench/RESULTS.md)
 	@$(PYTHON) -m bench
+
+soak: install ## Kill, stop, race and live for long (KILLS=2000 STOPS=200 RACES=10000 LIVES=5); a bar and a report
+	@$(PYTHON) -m tests.soak $(if $(KILLS),--kills $(KILLS)) $(if $(STOPS),--stops $(STOPS)) \
+		$(if $(RACES),--races $(RACES)) $(if $(LIVES),--lives $(LIVES)) $(if $(SEED),--seed $(SEED))
 
 lock: install ## Resolve the dependencies of pyproject.toml anew
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv

@@ -77,7 +77,7 @@ SET session_replication_role = origin
 """
 
 _UPDATED = ("zcash_permission", "billing_transaction", "sessions_session", "floor_permission")
-# So much that no world ends while it is measured.
+# So much for each session that no world ends while it is measured.
 _ZAT = 100_000_000_000
 
 
@@ -86,7 +86,9 @@ def build(sessions: int, *, permissions: int | None = None, start: datetime = ST
     from zcash.history import leaves
 
     leaves.create_ahead(now=start)
-    numbers = {"sessions": sessions, "permissions": permissions or sessions, "start": start, "zat": _ZAT}
+    permissions = permissions or sessions
+    zat = _ZAT * max(1, sessions // permissions)
+    numbers = {"sessions": sessions, "permissions": permissions, "start": start, "zat": zat}
     for statements in (_EMPTY, _CLIENT, _WORLD, _FLOOR):
         for statement in statements.split(";\n"):
             db.execute(statement, numbers)

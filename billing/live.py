@@ -3,19 +3,21 @@
 A read that finds an event in the past (a depletion, an expiry) lets it happen first.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing import expiry, grants, metering, records
+from billing import expiry, metering, records, stage
 from billing.models import Transaction
 from billing.projection import next_event_ms
 from billing.records import SessionRecord
 from billing.rules import TransactionStatus, accrued_zat
 from core import db
 from core.clock import to_ms
-from sessions_app import queries as session_queries
+from sessions_app.errors import SessionNotFound
 from sessions_app.models import StreamingSession
+from sessions_app.rules import SessionStatus
 from zcash import queries
 from zcash.models import SpendingPermission
 from zcash.rules import EXPIRING, PermissionStatus
@@ -86,23 +88,42 @@ def of_session(session_code: str, *, client_id: int, now: datetime) -> LiveSessi
     Raises:
         SessionNotFound: it does not exist, or is another client's.
     """
-    found = session_queries.of_client(client_id=client_id, code=session_code)
-    if found.pause_is_over(now=now):
-        expiry.end_pause(found.pk, now=now)
-    for transaction in _open_transactions(found):
-        read(transaction.permission_id, now=now)
-    with db.snapshot():
-        session = session_queries.of_client(client_id=client_id, code=session_code)
-        record = records.of_session(session, now=now)
-        for transaction in _open_transactions(session):
-            permission, running = _load(transaction.permission_id)
-            granted = grants.of(permission, running)
-            return LiveSession(record, granted.depletes_at, granted.until[session.pk])
-    return LiveSession(record, None, None)
+    if live := _running(session_code, client_id=client_id, now=now):
+        return live
+    found, transactions = _with_transactions(session_code, client_id=client_id)
+    if found.status != SessionStatus.ENDED:
+        _bring_current(found, transactions, now=now)
+        if live := _running(session_code, client_id=client_id, now=now):
+            return live
+        found, transactions = _with_transactions(session_code, client_id=client_id)
+    return LiveSession(records.of_transactions(found, transactions, now=now), None, None)
 
 
-def _open_transactions(session: StreamingSession) -> list[Transaction]:
-    return list(Transaction.objects.filter(session=session, status=TransactionStatus.OPEN))
+def _running(session_code: str, *, client_id: int, now: datetime) -> LiveSession | None:
+    """Return a session that runs and to which nothing happens up to `now`, by one statement."""
+    running = stage.read_running(session_code, client_id=client_id)
+    if running is None or running[0].event_is_due(now=now):
+        return None
+    found, transaction = running
+    granted = found.grants()
+    record = records.of_transactions(transaction.session, [*found.past, transaction], now=now)
+    return LiveSession(record, granted.depletes_at, granted.until[transaction.session_id])
+
+
+def _with_transactions(session_code: str, *, client_id: int) -> tuple[StreamingSession, list[Transaction]]:
+    of_session = Transaction.objects.filter(session__client=client_id, session__code=session_code)
+    transactions = list(of_session.select_related("session__vendor", "permission").order_by("id"))
+    if not transactions:
+        raise SessionNotFound
+    return transactions[0].session, transactions
+
+
+def _bring_current(session: StreamingSession, transactions: Iterable[Transaction], *, now: datetime) -> None:
+    if session.pause_is_over(now=now):
+        expiry.end_pause(session.pk, now=now)
+    for transaction in transactions:
+        if transaction.status == TransactionStatus.OPEN:
+            read(transaction.permission_id, now=now)
 
 
 def _load(permission_id: int) -> tuple[SpendingPermission, list[Transaction]]:

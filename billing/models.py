@@ -107,7 +107,8 @@ class WalletSend(models.Model):
     """One outgoing transaction of the wallet: the journal that is written before the wallet is asked.
 
     `payments` is what was asked for ({address, amount_zat, memo in hex or null}). `intent_height` was the tip
-    then; `busy_height` is the last one at which the wallet was still working on some send.
+    then; `busy_height` is the last one at which the wallet was still working on some send. One that was given
+    up as expired has `mineable_below`: at a lower tip a reorg could still let it be mined.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True)
@@ -117,6 +118,7 @@ class WalletSend(models.Model):
     payments = models.JSONField()
     intent_height = models.IntegerField()
     busy_height = models.IntegerField()
+    mineable_below = models.IntegerField(null=True)
     operation_id = models.TextField(null=True)
     txids = ArrayField(models.TextField(), default=list)
     reason = models.TextField(default="")

@@ -107,6 +107,7 @@ def queue_due(*, now: datetime) -> int:
 def requeue_failed(*, now: datetime) -> int:
     """Queue failed refunds again whose time for another try has come; return how many."""
     failed = Refund.objects.filter(status=RefundStatus.FAILED, not_before__lte=now)
+    failed = failed.exclude(_may_be_paid_yet(tip=queries.tip_height()))
     requeued = 0
     for refund_id in failed.order_by("id").values_list("pk", flat=True)[:_PAGE]:
         requeued += retry(refund_id, now=now)
@@ -296,7 +297,14 @@ def _ready(*, now: datetime) -> QuerySet[Refund]:
     queued = Refund.objects.filter(
         status=RefundStatus.QUEUED, not_before__lte=now, permission__shortfall_zat=0
     )
-    return queued.exclude(Exists(shallow)).select_related("permission").order_by("id")
+    waiting = queued.exclude(Exists(shallow)).exclude(_may_be_paid_yet(tip=tip))
+    return waiting.select_related("permission").order_by("id")
+
+
+def _may_be_paid_yet(*, tip: int) -> Exists:
+    """Whether a reorg could let a transaction be mined that was given up and paid the same permission."""
+    of_permission = WalletSend.objects.filter(refunds__permission=OuterRef("permission"))
+    return Exists(of_permission.filter(mineable_below__gt=tip))
 
 
 def _whose_payment_moved(wallet: WalletPort, *, now: datetime) -> set[int]:

@@ -2,7 +2,8 @@
 
 Nothing is ever sent twice for one row. Where the wallet gave no answer, or has forgotten its operation, the
 row is `unknown` until the chain tells: a transaction that pays what the row asks for makes it `sent`; that
-none does, once no such transaction could be mined any more (ZIP-203), makes it `failed`.
+none does, once no such transaction could be mined any more (ZIP-203), makes it `failed`. A reorg deeper than
+the margin could still let it be mined: its refunds wait until no reorg that credits are checked for could.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -40,7 +41,7 @@ from zcash.node.port import (
     SentTransaction,
     WalletPort,
 )
-from zcash.rules import LOOK_BACK
+from zcash.rules import FINAL_DEPTH, LOOK_BACK
 
 log = structlog.get_logger(__name__)
 
@@ -162,11 +163,17 @@ def paid_since(height: int, *, wallet: WalletPort, not_below: int = 0) -> Outgoi
 
 
 def move(
-    send: WalletSend, *, to: SendStatus, now: datetime, reason: str = "", txids: Sequence[str] = ()
+    send: WalletSend,
+    *,
+    to: SendStatus,
+    now: datetime,
+    reason: str = "",
+    txids: Sequence[str] = (),
+    mineable_below: int | None = None,
 ) -> bool:
     """Move a row and the refunds it pays to another state, in one transaction; False: somebody was faster."""
     before = [old for old, new in SEND_TRANSITIONS.items() if to in new]
-    changes: dict[str, Any] = {"status": to, "reason": reason[:500]}
+    changes: dict[str, Any] = {"status": to, "reason": reason[:500], "mineable_below": mineable_below}
     if txids:
         changes["txids"] = list(txids)
     if not SEND_TRANSITIONS[to]:
@@ -272,12 +279,22 @@ def _follow_unknown(send: WalletSend, wallet: WalletPort, now: datetime) -> None
             move(send, to=SendStatus.SENT, now=now, txids=[transaction.txid], reason="found on the chain")
             return
     if found.complete and _is_past_expiry(send, status):
-        move(send, to=SendStatus.FAILED, now=now, reason="no transaction paid it before its expiry height")
+        _give_up(send, now=now, reason="no transaction paid it before its expiry height")
 
 
 def _is_past_expiry(send: WalletSend, status: NodeStatus) -> bool:
-    """Whether nothing that the wallet built for this row could be mined any more."""
-    return status.height >= max(send.intent_height, send.busy_height) + EXPIRY_BLOCKS + MARGIN_BLOCKS
+    """Whether nothing that the wallet built for this row could be mined any more on this branch."""
+    return status.height >= _expiry_height(send) + MARGIN_BLOCKS
+
+
+def _expiry_height(send: WalletSend) -> int:
+    """Return the last block that can hold what the wallet may have built for a row."""
+    return max(send.intent_height, send.busy_height) + EXPIRY_BLOCKS
+
+
+def _give_up(send: WalletSend, *, now: datetime, reason: str) -> None:
+    mineable_below = _expiry_height(send) + FINAL_DEPTH
+    move(send, to=SendStatus.FAILED, now=now, reason=reason, mineable_below=mineable_below)
 
 
 def _follow_sent(send: WalletSend, wallet: WalletPort, now: datetime) -> None:
@@ -291,7 +308,7 @@ def _follow_sent(send: WalletSend, wallet: WalletPort, now: datetime) -> None:
     if all(place.confirmations >= settings.REFUND_CONFIRMATIONS for place in known):
         move(send, to=SendStatus.CONFIRMED, now=now)
     elif any(place.expired for place in known) and _is_past_expiry(send, status):
-        move(send, to=SendStatus.FAILED, now=now, reason="its transaction expired unmined")
+        _give_up(send, now=now, reason="its transaction expired unmined")
 
 
 _FOLLOW: dict[SendStatus, Callable[[WalletSend, WalletPort, datetime], None]] = {

@@ -224,6 +224,18 @@ def lock_payer(session_code: str, *, client_id: int) -> SpendingPermission | Non
     return jsonrows.instance(SpendingPermission, found[0]) if found else None
 
 
+def read_running(session_code: str, *, client_id: int) -> tuple[Stage, Transaction] | None:
+    """Return what a session runs on and what else does, without a lock; None if it does not run."""
+    parameters = {"client_id": client_id, "code": session_code, "slug": None}
+    ((*rows, payer),) = db.prepared(stage_sql.READ, parameters)
+    if not payer:
+        return None
+    (permission,) = jsonrows.load(SpendingPermission, payer)
+    found = _stage(permission, *rows)
+    transaction = found.of_session(session_code)
+    return None if transaction is None else (found, transaction)
+
+
 def lock_running(session_code: str, *, client_id: int, now: datetime) -> tuple[Stage, Transaction] | None:
     """Lock what a session runs on and read what else does; None if it does not run at `now` (any more).
 
@@ -256,7 +268,13 @@ def load(
         "code": session_code,
         "slug": vendor_slug,
     }
-    ((of_sessions, of_transactions, of_vendors, of_payers),) = db.prepared(stage_sql.LOAD, parameters)
+    (rows,) = db.prepared(stage_sql.LOAD, parameters)
+    return _stage(permission, *rows)
+
+
+def _stage(
+    permission: SpendingPermission, of_sessions: Any, of_transactions: Any, of_vendors: Any, of_payers: Any
+) -> Stage:
     vendors = jsonrows.load(Vendor, of_vendors)
     open_sessions = jsonrows.load(StreamingSession, of_sessions)
     payers = {each.pk: each for each in [*jsonrows.load(SpendingPermission, of_payers), permission]}

@@ -8,12 +8,12 @@ from zcash.sql import NOTED
 
 # The open sessions of a wallet, what runs on its active permission, all transactions of one session, the
 # vendors of all these and the one that is asked for, and the other permissions that are queued or have paid.
-LOAD = """
-WITH s AS MATERIALIZED (
+_FOUND = """
+s AS MATERIALIZED (
     SELECT * FROM sessions_session
-    WHERE client_id = %(client_id)s AND wallet_address = %(wallet_address)s AND status IN ('active', 'paused')
+    WHERE client_id = %(client_id)s AND wallet_address = {wallet_address} AND status IN ('active', 'paused')
 ), x AS MATERIALIZED (
-    SELECT * FROM billing_transaction WHERE permission_id = %(permission_id)s AND status = 'open'
+    SELECT * FROM billing_transaction WHERE permission_id = {permission_id} AND status = 'open'
     UNION
     SELECT * FROM billing_transaction WHERE session_id = (SELECT id FROM s WHERE code = %(code)s)
 ), v AS (
@@ -22,16 +22,18 @@ WITH s AS MATERIALIZED (
     SELECT * FROM sessions_vendor WHERE client_id = %(client_id)s AND slug = %(slug)s
 ), p AS (
     SELECT * FROM zcash_permission
-    WHERE id IN (SELECT permission_id FROM x) AND id <> %(permission_id)s
+    WHERE id IN (SELECT permission_id FROM x) AND id <> {permission_id}
     UNION
     SELECT * FROM zcash_permission
-    WHERE client_id = %(client_id)s AND wallet_address = %(wallet_address)s AND status = 'queued'
+    WHERE client_id = %(client_id)s AND wallet_address = {wallet_address} AND status = 'queued'
 )
 SELECT (SELECT jsonb_agg(to_jsonb(s) ORDER BY id) FROM s),
        (SELECT jsonb_agg(to_jsonb(x) ORDER BY id) FROM x),
        (SELECT jsonb_agg(to_jsonb(v)) FROM v),
        (SELECT jsonb_agg(to_jsonb(p) ORDER BY queued_at, id) FROM p)
 """
+_LOCKED = _FOUND.format(wallet_address="%(wallet_address)s", permission_id="%(permission_id)s")
+LOAD = f"WITH {_LOCKED}"
 
 # The permission that a client's session runs on.
 LOCK_PAYER = f"""
@@ -40,6 +42,20 @@ JOIN billing_transaction x ON x.permission_id = p.id AND x.status = 'open'
 JOIN sessions_session s ON s.id = x.session_id
 WHERE s.client_id = %(client_id)s AND s.code = %(code)s
 FOR NO KEY UPDATE OF p
+"""
+
+# The same without a lock, with all that `LOAD` finds: a row of nulls where the session does not run.
+_READ = _FOUND.format(
+    wallet_address="(SELECT wallet_address FROM payer)", permission_id="(SELECT id FROM payer)"
+)
+READ = f"""
+WITH payer AS MATERIALIZED (
+    SELECT p.* FROM zcash_permission p
+    JOIN billing_transaction x ON x.permission_id = p.id AND x.status = 'open'
+    JOIN sessions_session s ON s.id = x.session_id
+    WHERE s.client_id = %(client_id)s AND s.code = %(code)s
+), {_READ.rstrip()},
+       (SELECT jsonb_agg(to_jsonb(payer)) FROM payer)
 """
 
 _TRANSACTION_COLUMNS = jsonrows.insert_columns(Transaction)

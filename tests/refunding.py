@@ -182,6 +182,13 @@ class World:
             made = [each for each in node.chain.transactions.values() if each.account is not None]
             return sum(any(self._is_foreign(each) for each in one.outputs) for one in made)
 
+    def waiting(self) -> list[str]:
+        """Return the wallet's own transactions that no block holds."""
+        node = self.simnode._node
+        with node.lock:
+            own = [txid for txid, each in node.chain.transactions.items() if each.account is not None]
+            return [txid for txid in own if node.chain.place(txid) is None]
+
     def held_back_zat(self) -> int:
         """Return what the wallet's account holds, unconfirmed change included."""
         account: Any = 0

@@ -1,6 +1,5 @@
 """Engines, web servers and the database itself are killed at any moment while viewers stream over HTTP."""
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +11,8 @@ import structlog
 from paygo.devstack.postgres import PostgresCluster
 from tests.faults.fleet import Fleet, campaign, private_cluster, stop_at_once
 
-# `make soak` asks for more, and for other lives than these.
-KILLS = int(os.environ.get("PAYGO_SOAK_KILLS", "200"))
-STOPS = int(os.environ.get("PAYGO_SOAK_STOPS", "20"))
-SEED = int(os.environ.get("PAYGO_SOAK_SEED", "4"))
+# `make soak` strikes more often, and at other lives than these.
+KILLS, STOPS, SEED = 200, 20, 4
 
 pytestmark = pytest.mark.timeout(120 + KILLS + 5 * STOPS)
 

@@ -32,6 +32,7 @@ from zcash.addresses import SAPLING, Network, Receiver, encode_p2pkh, encode_sap
 from zcash.models import SpendingPermission
 from zcash.node import operations
 from zcash.node.port import Payment, PrivacyPolicy
+from zcash.rules import FINAL_DEPTH
 
 LOST_ANSWERS = ("reset_before", "reset_after", "hang", "half", "server_error", "not_json")
 SENT_ALL_THE_SAME = ("reset_after", "half")
@@ -56,6 +57,12 @@ def revoked_together(world: World, wallets: list[str], *, zec: str = "0.01") -> 
 def outlive(world: World) -> None:
     """Mine until nothing that was built now could be mined, with the margin."""
     world.mine(EXPIRY_BLOCKS + MARGIN_BLOCKS)
+
+
+def wait_for_another_try(world: World) -> None:
+    """Let no reorg be deep enough any more to mine what was given up."""
+    world.mine(FINAL_DEPTH)
+    world.hours_pass(1)
 
 
 class TestABatch:
@@ -240,7 +247,7 @@ class TestALostAnswer:
         world.round()
         assert refund_of(permission).status == "failed"
         assert world.transactions() == 0
-        world.hours_pass(1)
+        wait_for_another_try(world)
         world.round(2)
         assert refund_of(permission).status == "sent"
 
@@ -271,6 +278,31 @@ class TestALostAnswer:
         outlive(world)
         world.round(2)
 
+        assert refund_of(permission).status == "confirmed"
+        assert world.transactions() == 1
+
+    def test_is_not_sent_again_while_a_reorg_could_still_mine_it(self, world: World) -> None:
+        world.float_money()
+        permission = world.revoked()
+        world.fault("reset_after")
+        world.round()
+        (lost,) = world.waiting()
+        (mined_in,) = world.do("generate", 1)
+        world.do("invalidateblock", mined_in)
+        world.do("sim_hold", lost)
+        other_branch = world.do("generate", EXPIRY_BLOCKS + MARGIN_BLOCKS)[0]
+        world.mine()
+        world.round()
+        world.hours_pass(1)
+        world.round(2)
+        given_up = refund_of(permission).status, world.transactions()
+
+        world.do("reconsiderblock", mined_in)
+        world.do("invalidateblock", other_branch)
+        world.mine(EXPIRY_BLOCKS + FINAL_DEPTH)
+        world.round(3)
+
+        assert given_up == ("failed", 1)
         assert refund_of(permission).status == "confirmed"
         assert world.transactions() == 1
 
@@ -361,7 +393,7 @@ class TestARestart:
         unknown = refund_of(permission)
         outlive(world)
         world.round()
-        world.hours_pass(1)
+        wait_for_another_try(world)
         world.round(2)
 
         assert (unknown.status, unknown.reason) == ("unknown", "the wallet has forgotten the operation")
@@ -435,7 +467,7 @@ class TestARestart:
             assert refund_of(permission).status == "unknown"
             outlive(world)
             world.round()
-            world.hours_pass(1)
+            wait_for_another_try(world)
             world.round(2)
         assert refund_of(permission).status == "sent"
         assert world.transactions() == 1
@@ -451,7 +483,7 @@ class TestWhatTheWalletBuilt:
 
         outlive(world)
         world.round(2)
-        world.hours_pass(1)
+        wait_for_another_try(world)
         world.round(2)
         world.confirm()
 
@@ -473,7 +505,7 @@ class TestWhatTheWalletBuilt:
         world.mine()
         world.round()
         failed = refund_of(permission)
-        world.hours_pass(1)
+        wait_for_another_try(world)
         world.round(2)
 
         assert (early, failed.status) == ("sent", "failed")
@@ -504,7 +536,7 @@ class TestWhatTheWalletBuilt:
 
         outlive(world)
         world.round()
-        world.hours_pass(1)
+        wait_for_another_try(world)
         world.round(2)
 
         assert refund_of(permission).status == "sent"
