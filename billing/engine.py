@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from billing import admission, records, stage
+from billing import admission, operators, records, stage
 from billing.grants import Grants
+from billing.models import Transaction
+from billing.operator_rules import Verb
+from billing.operators import Word
 from billing.records import SessionRecord
 from billing.rules import longest_ms
 from billing.stage import Stage
@@ -72,13 +75,15 @@ def start(request: StartRequest, *, client_id: int, now: datetime, receipt: Rece
     return db.again(lambda: _start_once(request, client_id=client_id, now=now, receipt=receipt))
 
 
-def end(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
+def end(session_code: str, *, client_id: int, now: datetime, word: Word | None = None) -> SessionRecord:
     """End a session, paused or not, now and return its record; an ended one returns the same record again.
+
+    `word` is an operator's, who ends it instead of its client.
 
     Raises:
         SessionNotFound: not this client's.
     """
-    return db.again(lambda: _end_once(session_code, client_id=client_id, now=now))
+    return db.again(lambda: _end_once(session_code, client_id=client_id, now=now, word=word))
 
 
 def heartbeat(session_code: str, *, client_id: int, now: datetime) -> Alive:
@@ -169,18 +174,27 @@ def _answer(session: StreamingSession, granted: Grants, *, created: bool) -> Sta
     )
 
 
-def _end_once(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
+def _end_once(session_code: str, *, client_id: int, now: datetime, word: Word | None) -> SessionRecord:
+    reason = EndReason.ENDED_BY_OPERATOR if word else EndReason.ENDED_BY_CLIENT
     with db.operation():
         running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
             session = _lock_idle(session_code, client_id=client_id, now=now)
             if session.paused_at and session.status == SessionStatus.PAUSED:
                 at = max(cut(now), session.paused_at)
-                sessions.end_session(session, at=at, reason=EndReason.ENDED_BY_CLIENT, booked_at=now)
+                sessions.end_session(session, at=at, reason=reason, booked_at=now)
+                _note_end(session, word, now=now)
             return records.of_session(session)
         found, transaction = running
-        found.end(transaction, found.settle(now=now), reason=EndReason.ENDED_BY_CLIENT)
+        found.end(transaction, found.settle(now=now), reason=reason)
+        _note_end(transaction.session, word, now=now)
         return records.of_transactions(transaction.session, found.past)
+
+
+def _note_end(session: StreamingSession, word: Word | None, *, now: datetime) -> None:
+    if word:
+        latest = Transaction.objects.filter(session=session).select_related("permission").latest("id")
+        operators.note(word, Verb.END_SESSION, permission=latest.permission, session=session, now=now)
 
 
 def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Alive:

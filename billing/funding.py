@@ -8,7 +8,9 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, IntegrityError, OperationalError
 
-from billing import expiry, metering, reversals
+from billing import expiry, metering, operators, reversals
+from billing.operator_rules import Verb
+from billing.operators import Word
 from core import db
 from core.amounts import zec_text
 from core.errors import DomainError
@@ -125,20 +127,26 @@ def payment_of(permission: SpendingPermission) -> Payment:
     )
 
 
-def revoke(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> SpendingPermission:
+def revoke(
+    *, client_id: int, public_id: UUID, now: datetime, actor: str, word: Word | None = None
+) -> SpendingPermission:
     """Withdraw a permission for good: its sessions end at this instant and do not roll over.
 
     The next queued permission of the wallet becomes active. What is left of the revoked one is kept for its
-    owner.
+    owner. `word` is an operator's, who does it instead of the client.
 
     Raises:
         PermissionNotFound: not this client's.
         PermissionGone: it has ended already.
     """
-    return db.again(lambda: _revoke_once(client_id=client_id, public_id=public_id, now=now, actor=actor))
+    return db.again(
+        lambda: _revoke_once(client_id=client_id, public_id=public_id, now=now, actor=actor, word=word)
+    )
 
 
-def _revoke_once(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> SpendingPermission:
+def _revoke_once(
+    *, client_id: int, public_id: UUID, now: datetime, actor: str, word: Word | None
+) -> SpendingPermission:
     with db.operation():
         found = queries.of_client(client_id=client_id, public_id=public_id)
         permission, _ = expiry.lock_current(found.pk, now=now)
@@ -147,10 +155,17 @@ def _revoke_once(*, client_id: int, public_id: UUID, now: datetime, actor: str) 
         at = metering.effective_instant(permission, now=now) if was_active else now
         metering.stop_all(permission, at=at, now=now, reason=EndReason.PERMISSION_REVOKED)
         permissions.change_status(
-            permission, to=PermissionStatus.REVOKED, effective_at=at, booked_at=now, actor=actor
+            permission,
+            to=PermissionStatus.REVOKED,
+            effective_at=at,
+            booked_at=now,
+            actor=actor,
+            details=word.details if word else None,
         )
         if was_active:
             metering.hand_over(permission, at=at, now=now)
+        if word:
+            operators.note(word, Verb.REVOKE, permission=permission, now=now)
     return permission
 
 

@@ -12,10 +12,12 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing import outgoing, sends
+from billing import approvals, operators, outgoing, sends
 from billing.errors import RefundUnderWay
 from billing.matching import asked
 from billing.models import Refund, Transaction, WalletSend
+from billing.operator_rules import Verb
+from billing.operators import Word
 from billing.rules import (
     UNDER_WAY_REFUND,
     UNFINISHED_REFUND,
@@ -26,7 +28,7 @@ from billing.rules import (
 from core import db
 from core.amounts import parse_zec, zec_text
 from core.clock import to_ms
-from core.errors import Busy, DomainError, Invalid
+from core.errors import Busy, Conflict, DomainError, Invalid
 from zcash import audit, money, permissions, queries, reorgs, wallets, watch
 from zcash.addresses import Address, Kind, Network, parse
 from zcash.errors import WrongPermissionState
@@ -62,14 +64,40 @@ def queue_left_over(permission: SpendingPermission, *, now: datetime, actor: str
     if permission.remaining_zat - fee < minimum_zat():
         money.refund_looked_at(permission)
         return None
+    return _queue(permission, address=address, fee=fee, now=now, actor=actor)
+
+
+def give_back(permission_id: int, *, word: Word, now: datetime) -> Refund:
+    """Queue the refund of what an ended permission has left, on an operator's word: however little it is.
+
+    Raises:
+        WrongPermissionState: it has not ended.
+        RefundUnderWay: an earlier refund is not over.
+        Conflict: nothing is left, or less than the fee; or it would go to the service itself.
+    """
+    with db.operation():
+        permission = queries.lock(permission_id)
+        if permission.status not in CLOSED:
+            raise WrongPermissionState(f"the permission is {permission.status}: revoke it first")
+        if _has_unfinished(permission):
+            raise RefundUnderWay("an earlier refund of this permission is still under way")
+        address = permission.refunds_to
+        fee = fee_of(permission, address=address)
+        if wallets.is_own(address) or permission.remaining_zat <= fee:
+            raise Conflict("what is left does not pay for its fee, or would go to the service itself")
+        refund = _queue(permission, address=address, fee=fee, now=now, actor=word.actor, reason=word.reason)
+        operators.note(word, Verb.REFUND, permission=permission, refund=refund, now=now)
+    return refund
+
+
+def _queue(
+    permission: SpendingPermission, *, address: str, fee: int, now: datetime, actor: str, reason: str = ""
+) -> Refund:
     refund = _insert(permission, address=address, fee=fee, now=now)
-    money.set_aside(
-        permission,
-        amount_zat=refund.amount_zat,
-        now=now,
-        actor=actor,
-        details={"refund_id": str(refund.public_id), "fee_zat": fee, "address": address},
-    )
+    details = {"refund_id": str(refund.public_id), "fee_zat": fee, "address": address}
+    if reason:
+        details["reason"] = reason
+    money.set_aside(permission, amount_zat=refund.amount_zat, now=now, actor=actor, details=details)
     sends.announce(refund, now=now)
     return refund
 
@@ -114,10 +142,11 @@ def requeue_failed(*, now: datetime) -> int:
     return requeued
 
 
-def retry(refund_id: int, *, now: datetime) -> bool:
+def retry(refund_id: int, *, now: datetime, word: Word | None = None) -> bool:
     """Queue a failed refund again; False: it has not failed, or another of its permission is under way.
 
-    Where a reorg took its payment while it was under way, its money covers that loss first.
+    Where a reorg took its payment while it was under way, its money covers that loss first. On an operator's
+    word it does not wait for its next try.
     """
     try:
         with db.operation():
@@ -131,6 +160,9 @@ def retry(refund_id: int, *, now: datetime) -> bool:
                 cancel_waiting(permission, now=now)
                 money.cover_shortfall(permission, now=now)
                 return False
+            if word:
+                refund.not_before = max(now, permission.refund_not_before or now)
+                operators.note(word, Verb.RETRY, permission=permission, refund=refund, now=now)
             sends.carry(refund, to=RefundStatus.QUEUED, now=now, reason=refund.reason)
     except IntegrityError as error:
         if db.constraint(error) == "billing_refund_one_unfinished":
@@ -298,7 +330,7 @@ def _ready(*, now: datetime) -> QuerySet[Refund]:
         status=RefundStatus.QUEUED, not_before__lte=now, permission__shortfall_zat=0
     )
     waiting = queued.exclude(Exists(shallow)).exclude(_may_be_paid_yet(tip=tip))
-    return waiting.select_related("permission").order_by("id")
+    return approvals.sendable(waiting).select_related("permission").order_by("id")
 
 
 def _may_be_paid_yet(*, tip: int) -> Exists:

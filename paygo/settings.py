@@ -234,6 +234,8 @@ MAX_REVERSAL_AMOUNT_PER_PASS = env.str("MAX_REVERSAL_AMOUNT_PER_PASS", default="
 REFUND_MINIMUM = env.str("REFUND_MINIMUM", default="0.001")
 # How deep the deposits behind a refund lie before it is sent, and when the refund itself counts as final.
 REFUND_CONFIRMATIONS = env.int("REFUND_CONFIRMATIONS", default=10)
+# Refunds of more ZEC than this wait until two operators have agreed; empty: none does.
+REFUND_APPROVAL_ABOVE = env.str("REFUND_APPROVAL_ABOVE", default="")
 REFUND_ADDRESS_DELAY_HOURS = env.int("REFUND_ADDRESS_DELAY_HOURS", default=24)
 
 # -- The public API ---------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ class EndReason(StrEnum):
     MAX_DURATION = "max_duration"
     SPENDING_CAP = "spending_cap"
     PAUSE_EXPIRED = "pause_expired"
+    ENDED_BY_OPERATOR = "ended_by_operator"
 
 
 SESSION_TRANSITIONS: dict[SessionStatus, frozenset[SessionStatus]] = {

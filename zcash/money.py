@@ -12,7 +12,15 @@ from zcash.models import SpendingPermission
 from zcash.rules import CLOSED, AuditAction
 
 # The caller's lock is on the row: what it did not change is written as it stands.
-_AMOUNTS = ["credited_zat", "reversed_zat", "refunded_zat", "shortfall_zat", "remaining_zat", "refund_due"]
+_AMOUNTS = [
+    "credited_zat",
+    "reversed_zat",
+    "refunded_zat",
+    "shortfall_zat",
+    "remaining_zat",
+    "refund_due",
+    "below_minimum",
+]
 
 
 def add_money(
@@ -88,8 +96,8 @@ def cover_shortfall(permission: SpendingPermission, *, now: datetime) -> None:
 def refund_looked_at(permission: SpendingPermission) -> None:
     """Note that what a permission has left cannot be refunded now; new money asks again."""
     require_transaction()
-    permission.refund_due = False
-    permission.save(update_fields=["refund_due"])
+    permission.refund_due, permission.below_minimum = False, permission.remaining_zat > 0
+    permission.save(update_fields=["refund_due", "below_minimum"])
 
 
 def _book(
@@ -103,6 +111,8 @@ def _book(
 ) -> None:
     """Write a permission's amounts as they are now, with the audit row of what changed them."""
     require_transaction()
+    # Whoever has new money is looked at again.
+    permission.below_minimum &= permission.remaining_zat > 0 and not permission.refund_due
     permission.save(update_fields=_AMOUNTS)
     audit.record(
         permission,

@@ -1,0 +1,70 @@
+"""Large refunds: none is sent before two operators have agreed to it."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from billing import operators
+from billing.models import Refund
+from billing.operator_models import RefundApproval
+from billing.operator_rules import APPROVERS, Verb
+from billing.operators import Word
+from billing.rules import WAITING_REFUND
+from core import db
+from core.amounts import parse_zec
+from core.errors import Conflict
+from zcash import queries
+
+
+def above_zat() -> int | None:
+    """Return from above which amount a refund needs approval, in zatoshis; None: none does."""
+    return parse_zec(settings.REFUND_APPROVAL_ABOVE) if settings.REFUND_APPROVAL_ABOVE else None
+
+
+def sendable(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
+    """Leave out the refunds that still need somebody's approval."""
+    limit_zat = above_zat()
+    if limit_zat is None:
+        return refunds
+    return _counted(refunds).exclude(amount_zat__gt=limit_zat, approvals_given__lt=APPROVERS)
+
+
+def waiting(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
+    """Return the refunds that still need somebody's approval, with how many have given theirs."""
+    limit_zat = above_zat()
+    if limit_zat is None:
+        return refunds.none()
+    large = refunds.filter(status__in=WAITING_REFUND, amount_zat__gt=limit_zat)
+    return _counted(large).filter(approvals_given__lt=APPROVERS)
+
+
+def approve(refund_id: int, *, word: Word, now: datetime) -> int:
+    """Agree to a refund to the address that it has now; return how many have.
+
+    Raises:
+        Conflict: it is under way or over, or the same operator has agreed before.
+    """
+    with db.operation():
+        permission = queries.lock(Refund.objects.values_list("permission_id", flat=True).get(pk=refund_id))
+        refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
+        if refund.status not in WAITING_REFUND:
+            raise Conflict(f"the refund is {refund.status}: there is nothing to approve")
+        _, is_new = RefundApproval.objects.get_or_create(
+            refund=refund,
+            address=refund.address,
+            operator_id=word.operator_id,
+            defaults={"created_at": now},
+        )
+        if not is_new:
+            raise Conflict("you have approved this refund already: another operator has to")
+        details = {"address": refund.address, "amount_zat": refund.amount_zat}
+        operators.note(word, Verb.APPROVE, permission=permission, refund=refund, now=now, details=details)
+        return RefundApproval.objects.filter(refund=refund, address=refund.address).count()
+
+
+def _counted(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
+    given = RefundApproval.objects.filter(refund=OuterRef("pk"), address=OuterRef("address"))
+    counted = given.order_by().values("refund").annotate(given=Count("pk")).values("given")
+    return refunds.annotate(approvals_given=Coalesce(Subquery(counted), 0))
