@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import LessThan
 
 from billing import operators
 from billing.models import Refund
@@ -23,12 +24,19 @@ def above_zat() -> int | None:
     return parse_zec(settings.REFUND_APPROVAL_ABOVE) if settings.REFUND_APPROVAL_ABOVE else None
 
 
+def is_large(refund: Refund) -> bool:
+    """Whether a refund needs approval."""
+    limit_zat = above_zat()
+    return limit_zat is not None and refund.amount_zat > limit_zat
+
+
 def sendable(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
     """Leave out the refunds that still need somebody's approval."""
     limit_zat = above_zat()
     if limit_zat is None:
         return refunds
-    return _counted(refunds).exclude(amount_zat__gt=limit_zat, approvals_given__lt=APPROVERS)
+    short = Q(amount_zat__gt=limit_zat) & LessThan(_given(), APPROVERS)
+    return refunds.exclude(short)
 
 
 def waiting(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
@@ -37,7 +45,7 @@ def waiting(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
     if limit_zat is None:
         return refunds.none()
     large = refunds.filter(status__in=WAITING_REFUND, amount_zat__gt=limit_zat)
-    return _counted(large).filter(approvals_given__lt=APPROVERS)
+    return large.filter(LessThan(_given(), APPROVERS)).annotate(approvals_given=_given())
 
 
 def approve(refund_id: int, *, word: Word, now: datetime) -> int:
@@ -64,7 +72,8 @@ def approve(refund_id: int, *, word: Word, now: datetime) -> int:
         return RefundApproval.objects.filter(refund=refund, address=refund.address).count()
 
 
-def _counted(refunds: QuerySet[Refund]) -> QuerySet[Refund]:
+def _given() -> Coalesce:
+    """How many operators have agreed to a refund to the address that it has."""
     given = RefundApproval.objects.filter(refund=OuterRef("pk"), address=OuterRef("address"))
     counted = given.order_by().values("refund").annotate(given=Count("pk")).values("given")
-    return refunds.annotate(approvals_given=Coalesce(Subquery(counted), 0))
+    return Coalesce(Subquery(counted), 0)

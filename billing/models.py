@@ -205,6 +205,12 @@ class Refund(models.Model):
                 name="billing_refund_due",
                 condition=Q(status__in=[RefundStatus.QUEUED, RefundStatus.FAILED]),
             ),
+            # What an operator looks at.
+            models.Index(
+                fields=["id"],
+                name="billing_refund_stuck",
+                condition=Q(status__in=[RefundStatus.FAILED, RefundStatus.UNKNOWN]),
+            ),
         ]
 
     def __str__(self) -> str:

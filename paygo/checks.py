@@ -34,6 +34,8 @@ _AT_LEAST_ONE = (
     "REFUND_CONFIRMATIONS",
     "REFUND_ROUND_SECONDS",
     "API_MAX_BODY_BYTES",
+    "AXES_FAILURE_LIMIT",
+    "LOGIN_TRIES_PER_MINUTE",
 )
 
 
@@ -68,7 +70,10 @@ def _amounts() -> Iterator[CheckMessage]:
         return
     if low_zat > high_zat:
         yield Error("MIN_PERMISSION_AMOUNT is above MAX_PERMISSION_AMOUNT.", id="paygo.E004")
-    for name in ("REFUND_MINIMUM", "MAX_REVERSAL_AMOUNT_PER_PASS"):
+    names = ["REFUND_MINIMUM", "MAX_REVERSAL_AMOUNT_PER_PASS"]
+    # Empty: no refund needs approval.
+    names += ["REFUND_APPROVAL_ABOVE"] if settings.REFUND_APPROVAL_ABOVE else []
+    for name in names:
         try:
             parse_zec(getattr(settings, name))
         except AmountError as error:

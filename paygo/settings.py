@@ -4,6 +4,7 @@ A missing value has a default that is safe on a laptop; a wrong one stops the st
 `paygo.checks` refuses combinations that are unsafe in production.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ INSTALLED_APPS = [
     "paygo.api",
     "paygo.pages",
     "unfold",
+    "unfold.contrib.filters",
     "paygo.backoffice.apps.BackofficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -67,6 +69,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_celery_beat",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -83,6 +86,7 @@ MIDDLEWARE = [
     "paygo.middleware.MessagesOfPages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "paygo.middleware.PoliciesOfPages",
+    "paygo.backoffice.logins.LoginGate",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -264,7 +268,34 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-UNFOLD = {"SITE_TITLE": "PayGo", "SITE_HEADER": "PayGo"}
+UNFOLD = {
+    "SITE_TITLE": "PayGo",
+    "SITE_HEADER": "PayGo",
+    "SITE_SUBHEADER": "Streaming by the hour",
+    "SITE_SYMBOL": "bolt",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda _: f"/{STATIC_URL}paygo/office.css"],
+    "DASHBOARD_CALLBACK": "paygo.backoffice.dashboard.callback",
+    "SIDEBAR": {"show_search": True, "navigation": "paygo.backoffice.navigation.sidebar"},
+}
+
+# -- Logins: who guesses passwords is locked out, by name and address; see paygo.backoffice.logins ----------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKOUT_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "paygo.backoffice.logins.client_address"
+AXES_LOCKOUT_CALLABLE = "paygo.backoffice.logins.locked_out"
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# How often one address may try to log in, in a minute, whatever names it tries.
+LOGIN_TRIES_PER_MINUTE = env.int("LOGIN_TRIES_PER_MINUTE", default=20)
 
 # -- Security ---------------------------------------------------------------------------------------
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]

@@ -184,6 +184,12 @@ class StreamingSession(models.Model):
                 name="sessions_session_resume_by",
                 condition=Q(status=SessionStatus.PAUSED),
             ),
+            # What an operator looks at: it runs, and nobody says that it is alive.
+            models.Index(
+                fields=["started_at"],
+                name="sessions_session_silent",
+                condition=Q(status=SessionStatus.ACTIVE, heartbeat_seconds__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -69,4 +69,8 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(APPEND_ONLY, CHANGEABLE),
+        migrations.AddIndex(
+            model_name='refund',
+            index=models.Index(condition=models.Q(('status__in', ['failed', 'unknown'])), fields=['id'], name='billing_refund_stuck'),
+        ),
     ]

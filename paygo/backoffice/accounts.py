@@ -12,6 +12,7 @@ from django_celery_beat.models import (
     SolarSchedule,
 )
 from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from core.models import Event, ReceiptRow, User
@@ -38,7 +39,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     list_display = ("id", "created_at", "kind", "client", "subject")
-    list_filter = ("kind",)
+    list_filter = (("created_at", RangeDateTimeFilter),)
     list_select_related = ("client",)
     search_fields = ("=subject",)
     ordering = ("-id",)

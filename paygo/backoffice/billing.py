@@ -1,28 +1,39 @@
-"""Windows on transactions, refunds and what pays them, and interval runs."""
+"""Windows on transactions, refunds and what pays them, interval runs, and what operators did."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from billing import approvals
 from billing.models import ForeignSend, IntervalRun, Refund, Transaction, WalletSend
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
+from billing.operator_models import OperatorAction
+from billing.operator_rules import APPROVERS
+from paygo.backoffice.actions import buttons
+from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, zec_column
 
 
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
     list_display = (
         "public_id",
-        "session",
-        "permission",
+        "of_session",
+        "of_permission",
         "status",
         "rate",
         "started_at",
         "ended_at",
         "amount",
     )
-    list_filter = ("status",)
+    list_filter = ("status", ("started_at", RangeDateTimeFilter))
     list_select_related = ("session", "permission")
-    search_fields = ("=public_id", "=session__code")
+    search_fields = ("=public_id", "=session__code", "=permission__public_id")
+    search_help_text = "Transaction, session code or permission"
     ordering = ("-id",)
 
+    of_session = link_column("session", "session")
+    of_permission = link_column("permission", "permission")
     rate = zec_column("rate_zat_per_hour", "rate (ZEC/h)")
     amount = zec_column("amount_zat", "amount (ZEC)")
 
@@ -31,7 +42,7 @@ class TransactionAdmin(ReadOnlyAdmin):
 class RefundAdmin(ReadOnlyAdmin):
     list_display = (
         "public_id",
-        "permission",
+        "of_permission",
         "cause",
         "status",
         "amount",
@@ -41,21 +52,57 @@ class RefundAdmin(ReadOnlyAdmin):
         "attempts",
         "reason",
     )
-    list_filter = ("status", "cause")
-    list_select_related = ("permission",)
-    search_fields = ("=public_id", "=permission__public_id", "=address")
+    list_filter = ("status", "cause", ("created_at", RangeDateTimeFilter))
+    list_select_related = ("permission", "send")
+    search_fields = ("=public_id", "=permission__public_id", "=address", "=send__txids__contains")
+    search_help_text = "Refund, permission, address or txid"
     ordering = ("-id",)
 
+    of_permission = link_column("permission", "permission")
     amount = zec_column("amount_zat", "amount (ZEC)")
     fee = zec_column("fee_zat", "of it fee (ZEC)")
     to = address_column("address", "to")
+
+    def page_extra(self, request: HttpRequest, row: Refund) -> dict[str, Any]:
+        """Show who has approved it, too."""
+        needed = approvals.is_large(row)
+        given = row.approvals.filter(address=row.address).select_related("operator") if needed else ()
+        return {
+            "office_buttons": buttons(row, request),
+            "office_approvals": [str(each.operator) for each in given] if needed else None,
+            "office_approvers": APPROVERS,
+        }
+
+
+@admin.register(OperatorAction)
+class OperatorActionAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "operator",
+        "verb",
+        "of_permission",
+        "of_deposit",
+        "of_session",
+        "of_refund",
+        "reason",
+    )
+    list_filter = ("verb", ("created_at", RangeDateTimeFilter))
+    list_select_related = ("operator", "permission", "deposit", "session", "refund")
+    search_fields = ("=permission__public_id", "=operator__username", "=session__code", "=deposit__txid")
+    search_help_text = "Permission, operator, session code or txid"
+    ordering = ("-id",)
+
+    of_permission = link_column("permission", "permission")
+    of_deposit = link_column("deposit", "deposit")
+    of_session = link_column("session", "session")
+    of_refund = link_column("refund", "refund")
 
 
 @admin.register(WalletSend)
 class WalletSendAdmin(ReadOnlyAdmin):
     list_display = ("public_id", "status", "policy", "txids", "operation_id", "intent_height", "reason")
-    list_filter = ("status",)
-    search_fields = ("=public_id", "=operation_id")
+    list_filter = ("status", ("created_at", RangeDateTimeFilter))
+    search_fields = ("=public_id", "=operation_id", "=txids__contains")
     ordering = ("-id",)
 
 
@@ -69,4 +116,5 @@ class ForeignSendAdmin(ReadOnlyAdmin):
 @admin.register(IntervalRun)
 class IntervalRunAdmin(ReadOnlyAdmin):
     list_display = ("started_at", "finished_at", "engine", "permissions", "events", "put_aside")
+    list_filter = (("started_at", RangeDateTimeFilter),)
     ordering = ("-started_at",)

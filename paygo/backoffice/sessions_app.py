@@ -4,16 +4,16 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from core import clock
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
+from paygo.backoffice.base import ReadOnlyAdmin, Window, address_column, link_column, zec_column
 from sessions_app import vendors
 from sessions_app.models import StreamingSession, Vendor, VendorPrice
 
 
 @admin.register(Vendor)
-class VendorAdmin(ModelAdmin):
+class VendorAdmin(Window):
     list_display = ("slug", "name", "client", "price", "price_version", "is_active")
     list_filter = ("is_active",)
     list_select_related = ("client",)
@@ -45,11 +45,12 @@ class VendorAdmin(ModelAdmin):
 
 @admin.register(VendorPrice)
 class VendorPriceAdmin(ReadOnlyAdmin):
-    list_display = ("vendor", "client", "version", "price", "created_at", "actor")
+    list_display = ("of_vendor", "client", "version", "price", "created_at", "actor")
     list_select_related = ("vendor__client",)
     search_fields = ("=vendor__slug",)
     ordering = ("-id",)
 
+    of_vendor = link_column("vendor", "vendor")
     price = zec_column("price_zat_per_hour", "price (ZEC/h)")
 
     @admin.display(description="client", ordering="vendor__client")
@@ -63,17 +64,19 @@ class StreamingSessionAdmin(ReadOnlyAdmin):
         "code",
         "client",
         "wallet",
-        "vendor",
+        "of_vendor",
         "status",
         "rate",
         "price_version",
         "started_at",
         "end_reason",
     )
-    list_filter = ("status", "end_reason")
+    list_filter = ("status", "end_reason", ("started_at", RangeDateTimeFilter))
     list_select_related = ("client", "vendor")
-    search_fields = ("=code", "=wallet_address")
+    search_fields = ("=code", "=public_id", "=wallet_address", "=vendor__slug")
+    search_help_text = "Session code, session, wallet or vendor"
     ordering = ("-id",)
 
     wallet = address_column("wallet_address", "wallet")
+    of_vendor = link_column("vendor", "vendor")
     rate = zec_column("rate_zat_per_hour", "rate (ZEC/h)")

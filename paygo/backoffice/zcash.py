@@ -4,12 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from core import clock
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
+from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, zec_column
 from zcash.models import (
     AuditSeal,
     Deposit,
@@ -34,9 +35,21 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
         "settled_at",
         "expires_at",
     )
-    list_filter = ("status", "created_at")
+    list_filter = (
+        "status",
+        "suspended_for",
+        ("created_at", RangeDateTimeFilter),
+        ("expires_at", RangeDateTimeFilter),
+    )
     list_select_related = ("client",)
-    search_fields = ("=public_id", "=wallet_address", "=payment_address")
+    search_fields = (
+        "=public_id",
+        "=wallet_address",
+        "=payment_address",
+        "=deposits__txid",
+        "=transactions__session__code",
+    )
+    search_help_text = "Permission, wallet, address, txid or session code"
     ordering = ("-id",)
 
     wallet = address_column("wallet_address", "wallet")
@@ -52,16 +65,18 @@ class DepositAdmin(ReadOnlyAdmin):
         "amount",
         "status",
         "confirmations",
-        "permission",
+        "of_permission",
         "first_seen_at",
         "quarantined",
         "lost_at",
     )
-    list_filter = ("status", "pool", "quarantined")
+    list_filter = ("status", "pool", "quarantined", ("first_seen_at", RangeDateTimeFilter))
     list_select_related = ("permission",)
-    search_fields = ("=txid", "=permission__public_id")
+    search_fields = ("=txid", "=permission__public_id", "=permission__payment_address")
+    search_help_text = "Txid, permission or address"
     ordering = ("-id",)
 
+    of_permission = link_column("permission", "permission")
     amount = zec_column("amount_zat", "amount (ZEC)")
 
 
@@ -72,7 +87,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
     RECENT = timedelta(hours=1)
 
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("settled", "settlements of the last hour")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -87,7 +102,7 @@ class PermissionAuditAdmin(ReadOnlyAdmin):
         "id",
         "created_at",
         "effective_at",
-        "permission",
+        "of_permission",
         "action",
         "before",
         "after",
@@ -99,7 +114,20 @@ class PermissionAuditAdmin(ReadOnlyAdmin):
     list_filter = (KindFilter,)
     list_select_related = ("permission",)
     search_fields = ("=permission__public_id",)
+    search_help_text = "Permission"
     ordering = ("-id",)
+
+    of_permission = link_column("permission", "permission")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find a permission's trail; rows are not looked for by their own numbers."""
+        try:
+            found = SpendingPermission.objects.filter(public_id=search_term.strip())
+            return (queryset.filter(permission__in=list(found)) if search_term else queryset), False
+        except ValidationError:
+            return queryset.none(), False
 
     before = zec_column("amount_before_zat", "before (ZEC)")
     after = zec_column("amount_after_zat", "after (ZEC)")

@@ -15,4 +15,8 @@ class Migration(migrations.Migration):
             name='end_reason',
             field=models.TextField(choices=[('ended_by_client', 'ended_by_client'), ('exhausted', 'exhausted'), ('permission_expired', 'permission_expired'), ('permission_revoked', 'permission_revoked'), ('permission_suspended', 'permission_suspended'), ('heartbeat_lost', 'heartbeat_lost'), ('max_duration', 'max_duration'), ('spending_cap', 'spending_cap'), ('pause_expired', 'pause_expired'), ('ended_by_operator', 'ended_by_operator')], null=True),
         ),
+        migrations.AddIndex(
+            model_name='streamingsession',
+            index=models.Index(condition=models.Q(('heartbeat_seconds__isnull', True), ('status', 'active')), fields=['started_at'], name='sessions_session_silent'),
+        ),
     ]

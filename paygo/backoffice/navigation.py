@@ -1,0 +1,84 @@
+"""The sidebar: what operators look for, in the order in which they do."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+Item = dict[str, Any]
+
+
+def sidebar(_: HttpRequest) -> list[dict[str, Any]]:
+    """Return the groups of the sidebar; each item is shown to who may see its rows."""
+    return [
+        {
+            "title": "",
+            "items": [
+                _page("Dashboard", "monitoring", "index"),
+                _page("Queues", "inbox", "queues"),
+            ],
+        },
+        {
+            "title": "Money",
+            "items": [
+                _rows("Permissions", "verified_user", "zcash", "spendingpermission"),
+                _rows("Deposits", "south_west", "zcash", "deposit"),
+                _rows("Transactions", "receipt_long", "billing", "transaction"),
+                _rows("Refunds", "undo", "billing", "refund"),
+                _rows("Wallet sends", "north_east", "billing", "walletsend"),
+                _rows("Foreign sends", "help", "billing", "foreignsend"),
+            ],
+        },
+        {
+            "title": "Streaming",
+            "items": [
+                _rows("Sessions", "play_circle", "sessions_app", "streamingsession"),
+                _rows("Vendors", "storefront", "sessions_app", "vendor"),
+                _rows("Prices", "sell", "sessions_app", "vendorprice"),
+            ],
+        },
+        {
+            "title": "Record",
+            "items": [
+                _rows("Operators' actions", "gavel", "billing", "operatoraction"),
+                _rows("Audit log", "history", "zcash", "permissionaudit"),
+                _rows("Seals", "lock", "zcash", "auditseal"),
+                _rows("Events", "campaign", "core", "event"),
+                _rows("Intervals", "timer", "billing", "intervalrun"),
+                _rows("Chain", "link", "zcash", "watchedchain"),
+            ],
+        },
+        {
+            "title": "Access",
+            "items": [
+                _rows("API keys", "key", "api", "apikey"),
+                _rows("Idempotent calls", "repeat_one", "core", "receiptrow"),
+                _rows("Users", "person", "core", "user"),
+                _rows("Roles", "group", "auth", "group"),
+                _rows("Login failures", "gpp_maybe", "axes", "accessattempt"),
+                _rows("Logins", "login", "axes", "accesslog"),
+            ],
+        },
+    ]
+
+
+def _page(title: str, icon: str, name: str) -> Item:
+    return {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{name}")}
+
+
+def _rows(title: str, icon: str, label: str, model: str) -> Item:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{label}_{model}_changelist"),
+        "permission": _may_see(label, model),
+    }
+
+
+def _may_see(label: str, model: str) -> Callable[[HttpRequest], bool]:
+    def permission(request: HttpRequest) -> bool:
+        user: Any = request.user
+        return bool(user.has_perm(f"{label}.view_{model}") or user.has_perm(f"{label}.change_{model}"))
+
+    return permission

@@ -1,0 +1,259 @@
+"""The queues: everything that waits for a person, each kind with what can be done about it.
+
+Every queue is read by an index of its own; how many there are is counted up to a limit.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from billing import approvals
+from billing.models import Refund
+from billing.operator_models import OperatorAction
+from billing.operator_rules import APPROVERS, Verb
+from billing.rules import RefundStatus
+from core import clock
+from core.amounts import zec_text
+from paygo.backoffice.actions import Button, buttons, page_of
+from sessions_app.models import StreamingSession
+from sessions_app.rules import SessionStatus
+from zcash.models import Deposit, SpendingPermission
+from zcash.rules import CLOSED, DepositStatus, PermissionStatus
+
+SILENT_FOR = timedelta(hours=2)
+COUNTED = 1000
+_ON_OVERVIEW, _ON_PAGE = 8, 200
+
+
+@dataclass(frozen=True)
+class Queue:
+    """One kind of case: its rows, oldest first, and what of them is shown."""
+
+    name: str
+    title: str
+    why: str
+    permission: str
+    rows: Callable[[], QuerySet[Any]]
+    columns: Sequence[str]
+    cells: Callable[[Any], Sequence[str]]
+
+    def count(self) -> int:
+        """Return how many there are, up to a limit."""
+        return self.rows()[: COUNTED + 1].count()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a queue as the page shows it."""
+
+    url: str
+    cells: Sequence[str]
+    buttons: Sequence[Button]
+
+
+def _resolved(subject: str, since: str) -> Exists:
+    """Whether an operator has resolved a case after it became one."""
+    said = OperatorAction.objects.filter(verb=Verb.RESOLVE, created_at__gte=OuterRef(since))
+    return Exists(said.filter(**{subject: OuterRef("pk")}))
+
+
+def _late_deposits() -> QuerySet[Deposit]:
+    """Money that arrived after its permission had ended, and has not gone back."""
+    on_closed = Deposit.objects.filter(permission__status__in=CLOSED)
+    waiting = on_closed.filter(status=DepositStatus.SEEN)
+    left = SpendingPermission.objects.filter(Q(refund_due=True) | Q(below_minimum=True))
+    credited = on_closed.filter(
+        permission__in=left, status=DepositStatus.CONFIRMED, credited_at__gt=F("permission__closed_at")
+    )
+    # Two indexes, one question each.
+    ids = {*waiting.values_list("pk", flat=True)[:COUNTED], *credited.values_list("pk", flat=True)[:COUNTED]}
+    return Deposit.objects.filter(pk__in=ids).select_related("permission__client").order_by("id")
+
+
+def _reversed_deposits() -> QuerySet[Deposit]:
+    rows = Deposit.objects.filter(status=DepositStatus.REVERSED).exclude(_resolved("deposit", "reversed_at"))
+    return rows.select_related("permission__client").order_by("id")
+
+
+def _stuck_refunds() -> QuerySet[Refund]:
+    rows = Refund.objects.filter(status__in=[RefundStatus.FAILED, RefundStatus.UNKNOWN])
+    resolved = OperatorAction.objects.filter(verb=Verb.RESOLVE, refund=OuterRef("pk"))
+    return rows.exclude(Exists(resolved)).select_related("permission__client").order_by("id")
+
+
+def _small_refunds() -> QuerySet[SpendingPermission]:
+    rows = SpendingPermission.objects.filter(below_minimum=True, refund_due=False)
+    return rows.exclude(_resolved("permission", "closed_at")).select_related("client").order_by("id")
+
+
+def _large_refunds() -> QuerySet[Refund]:
+    return approvals.waiting(Refund.objects.select_related("permission__client")).order_by("id")
+
+
+def _silent_sessions() -> QuerySet[StreamingSession]:
+    rows = StreamingSession.objects.filter(
+        status=SessionStatus.ACTIVE,
+        heartbeat_seconds__isnull=True,
+        started_at__lt=clock.now() - SILENT_FOR,
+    )
+    return rows.select_related("client", "vendor").order_by("started_at")
+
+
+def _suspended() -> QuerySet[SpendingPermission]:
+    rows = SpendingPermission.objects.filter(status=PermissionStatus.SUSPENDED)
+    return rows.select_related("client").order_by("id")
+
+
+def _deposit_cells(row: Deposit) -> Sequence[str]:
+    return (row.txid, f"{zec_text(row.amount_zat)} ZEC", row.status, str(row.permission.client))
+
+
+def _refund_cells(row: Refund) -> Sequence[str]:
+    return (str(row.public_id), f"{zec_text(row.amount_zat)} ZEC", row.status, row.reason)
+
+
+def _approval_cells(row: Any) -> Sequence[str]:
+    given = f"{row.approvals_given} of {APPROVERS}"
+    return (str(row.public_id), f"{zec_text(row.amount_zat)} ZEC", given, row.address)
+
+
+def _left_cells(row: SpendingPermission) -> Sequence[str]:
+    return (str(row.public_id), f"{zec_text(row.remaining_zat)} ZEC", row.status, str(row.client))
+
+
+def _suspended_cells(row: SpendingPermission) -> Sequence[str]:
+    return (
+        str(row.public_id),
+        f"{zec_text(row.remaining_zat)} ZEC",
+        row.suspended_for or "",
+        str(row.client),
+    )
+
+
+def _session_cells(row: StreamingSession) -> Sequence[str]:
+    rate = f"{zec_text(row.rate_zat_per_hour)} ZEC/h"
+    return (row.code, f"{row.started_at:%Y-%m-%d %H:%M}", rate, f"{row.client}/{row.vendor}")
+
+
+QUEUES: tuple[Queue, ...] = (
+    Queue(
+        "stuck-refunds",
+        "Refunds failed or of unknown outcome",
+        "A failed one was definitely not paid and may be tried again. An unknown one waits for the chain.",
+        "billing.view_refund",
+        _stuck_refunds,
+        ("refund", "amount", "status", "reason"),
+        _refund_cells,
+    ),
+    Queue(
+        "large-refunds",
+        "Refunds waiting for approval",
+        "They are above REFUND_APPROVAL_ABOVE: nobody sends so much alone.",
+        "billing.view_refund",
+        _large_refunds,
+        ("refund", "amount", "approved", "to"),
+        _approval_cells,
+    ),
+    Queue(
+        "late-deposits",
+        "Late deposits",
+        "Paid to a permission that had ended. The money is kept for its payer, and goes back.",
+        "zcash.view_deposit",
+        _late_deposits,
+        ("transaction", "amount", "status", "client"),
+        _deposit_cells,
+    ),
+    Queue(
+        "reversed-deposits",
+        "Reversed deposits",
+        "Credited, then removed from the chain by a reorg. Mined again, they are credited again.",
+        "zcash.view_deposit",
+        _reversed_deposits,
+        ("transaction", "amount", "status", "client"),
+        _deposit_cells,
+    ),
+    Queue(
+        "small-refunds",
+        "Too little to refund by itself",
+        "What is left is below REFUND_MINIMUM. It stays the viewer's, and can be refunded by hand.",
+        "zcash.view_spendingpermission",
+        _small_refunds,
+        ("permission", "left", "status", "client"),
+        _left_cells,
+    ),
+    Queue(
+        "suspended",
+        "Permissions on hold",
+        "Held by an operator, or suspended because their payment has left the chain.",
+        "zcash.view_spendingpermission",
+        _suspended,
+        ("permission", "left", "held for", "client"),
+        _suspended_cells,
+    ),
+    Queue(
+        "silent-sessions",
+        "Sessions without a heartbeat",
+        "Running for two hours, and nobody says that they are alive.",
+        "sessions_app.view_streamingsession",
+        _silent_sessions,
+        ("session", "since", "rate", "vendor"),
+        _session_cells,
+    ),
+)
+
+
+def counts(request: HttpRequest) -> list[tuple[Queue, int]]:
+    """Return how many cases wait in each queue that this operator may see."""
+    return [(queue, queue.count()) for queue in _visible(request)]
+
+
+def overview(request: HttpRequest) -> HttpResponse:
+    """Show the head of every queue."""
+    shown = _visible(request)
+    found = [(queue, queue.count(), _cases(queue, request, limit=_ON_OVERVIEW)) for queue in shown]
+    context = {
+        **admin.site.each_context(request),
+        "title": "Queues",
+        "waiting": [each for each in found if each[1]],
+        "empty": [queue for queue, count, _ in found if not count],
+        "counted": COUNTED,
+        "on_overview": _ON_OVERVIEW,
+    }
+    return TemplateResponse(request, "backoffice/queues.html", context)
+
+
+def one(request: HttpRequest, name: str) -> HttpResponse:
+    """Show one queue in full."""
+    queue = next((each for each in QUEUES if each.name == name), None)
+    if queue is None:
+        raise Http404
+    if not request.user.has_perm(queue.permission):
+        raise PermissionDenied
+    found = (queue, queue.count(), _cases(queue, request, limit=_ON_PAGE))
+    context = {
+        **admin.site.each_context(request),
+        "title": queue.title,
+        "waiting": [found] if found[1] else [],
+        "empty": [] if found[1] else [queue],
+        "counted": COUNTED,
+        "on_overview": _ON_PAGE,
+    }
+    return TemplateResponse(request, "backoffice/queues.html", context)
+
+
+def _visible(request: HttpRequest) -> list[Queue]:
+    return [each for each in QUEUES if request.user.has_perm(each.permission)]
+
+
+def _cases(queue: Queue, request: HttpRequest, *, limit: int) -> list[Case]:
+    rows: Iterable[Model] = queue.rows()[:limit]
+    back_to = reverse("admin:queues")
+    return [Case(page_of(row), queue.cells(row), buttons(row, request, back_to=back_to)) for row in rows]
