@@ -27,7 +27,7 @@ DROP FUNCTION billing_refuse_change();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0003_spending_cap'),
+        ('billing', '0004_mineable_sends'),
         ('sessions_app', '0005_end_by_operator'),
         ('zcash', '0006_queues'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
