@@ -4,6 +4,7 @@ from django.urls import path
 
 from paygo.api.balance import BalanceOfWallet
 from paygo.api.health import Health
+from paygo.api.payer_links import PayerLinkRevocation, PayerLinks
 from paygo.api.permissions import (
     Permission,
     PermissionOfWallet,
@@ -26,6 +27,8 @@ urlpatterns = [
     path("v1/zcash/permissions/<str:permission_id>/revoke", Revocation.as_view()),
     path("v1/zcash/permissions/<str:permission_id>/refund_address", RefundAddress.as_view()),
     path("v1/zcash/permissions/<str:permission_id>/qr", PaymentQr.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>/payer_links", PayerLinks.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>/payer_links/revoke", PayerLinkRevocation.as_view()),
     path("v1/zcash/balance/<str:address>", BalanceOfWallet.as_view()),
     path("v1/sessions", Sessions.as_view()),
     path("v1/sessions/end", SessionEnd.as_view()),

@@ -9,6 +9,8 @@
   const last = new Map();
   let timer = 0;
   let asking = false;
+  let pressed = null; // what a finger is on
+
 
   const swap = (part, html) => {
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
@@ -28,7 +30,10 @@
     for (const [name, html] of Object.entries(answer.parts)) {
       const text = html.replace(TOKEN, "");
       const part = page.querySelector(`[data-part="${name}"]`);
-      if (part && last.get(name) !== text) swap(part, html);
+      if (!part || last.get(name) === text) continue;
+      // A button that goes away under a finger is not pressed: the next answer swaps it.
+      if (pressed && part.contains(pressed)) continue;
+      swap(part, html);
       last.set(name, text);
     }
     for (const [name, shown] of Object.entries(answer.shown)) {
@@ -61,6 +66,14 @@
     timer = setTimeout(ask, waitMs);
   };
 
+  document.addEventListener("pointerdown", (event) => {
+    pressed = event.target;
+  });
+  for (const kind of ["click", "pointercancel", "pointerleave"]) {
+    document.addEventListener(kind, () => {
+      pressed = null;
+    });
+  }
   window.paygoLive = { ask, take };
   document.addEventListener("visibilitychange", ask);
   ask();
