@@ -71,7 +71,7 @@ def funded_ms(
 def _runner(transaction: Transaction, *, own_bound: datetime) -> Runner:
     return runner(
         transaction.pk,
-        transaction.rate_zat_per_hour,
+        transaction.price_zat,
         started_ms=to_ms(transaction.started_at),
         own_bound_ms=to_ms(own_bound),
         max_amount_zat=transaction.max_amount_zat,

@@ -122,7 +122,7 @@ def _bring_current(session: StreamingSession, transactions: Iterable[Transaction
     if session.pause_is_over(now=now):
         expiry.end_pause(session.pk, now=now)
     for transaction in transactions:
-        if transaction.status == TransactionStatus.OPEN:
+        if transaction.status == TransactionStatus.OPEN and transaction.permission_id is not None:
             read(transaction.permission_id, now=now)
 
 

@@ -90,7 +90,7 @@ def meter(transaction: Transaction) -> Meter:
     """Return what the formula needs of a transaction."""
     return Meter(
         id=transaction.pk,
-        rate_zat_per_hour=transaction.rate_zat_per_hour,
+        rate_zat_per_hour=transaction.price_zat,
         started_ms=to_ms(transaction.started_at),
         until_ms=to_ms(transaction.billable_until),
     )
@@ -118,7 +118,7 @@ def billable_until(transaction: Transaction) -> datetime:
     """Return until when a transaction may be billed, from what its session says now."""
     ends_ms = bound_ms(
         to_ms(transaction.started_at),
-        rate_zat_per_hour=transaction.rate_zat_per_hour,
+        rate_zat_per_hour=transaction.price_zat,
         own_bound_ms=to_ms(transaction.session.billable_until),
         max_amount_zat=transaction.max_amount_zat,
     )
@@ -141,7 +141,7 @@ def note_meters(permission: SpendingPermission, running: Sequence[Transaction], 
     permissions.set_meter(
         permission,
         open_transactions=len(running),
-        meter=(alone.rate_zat_per_hour, alone.started_at) if alone else None,
+        meter=(alone.price_zat, alone.started_at) if alone else None,
         next_event_at=_next_event_at(permission, running, at=at),
         settled_at=at,
     )
@@ -300,7 +300,7 @@ def _roll_over(left: Transaction, heir: SpendingPermission, *, at: datetime) -> 
 
 def _covers(permission: SpendingPermission | None, transaction: Transaction) -> bool:
     """Whether the permission's owner agreed to pay this session's price."""
-    return permission is not None and transaction.rate_zat_per_hour <= permission.rate_zat_per_hour
+    return permission is not None and transaction.price_zat <= permission.rate_zat_per_hour
 
 
 def _amounts_at(

@@ -77,9 +77,9 @@ def of_transaction(transaction: Transaction, *, now: datetime | None = None) -> 
         amount_zat = metering.meter(transaction).amount(to_ms(until))
     return TransactionRecord(
         id=str(transaction.public_id),
-        permission_id=str(transaction.permission.public_id),
+        permission_id=str(transaction.payer.public_id),
         status=transaction.status,
-        rate_zat_per_hour=transaction.rate_zat_per_hour,
+        rate_zat_per_hour=transaction.price_zat,
         started_at=transaction.started_at,
         ended_at=transaction.ended_at,
         duration_ms=to_ms(until) - to_ms(transaction.started_at),
@@ -88,5 +88,5 @@ def of_transaction(transaction: Transaction, *, now: datetime | None = None) -> 
 
 
 def _measured_at(transaction: Transaction, *, now: datetime | None) -> datetime:
-    instants = (transaction.started_at, transaction.permission.settled_at, now)
+    instants = (transaction.started_at, transaction.payer.settled_at, now)
     return min(max(each for each in instants if each is not None), transaction.billable_until)

@@ -11,7 +11,12 @@ class TransactionStatus(StrEnum):
     """What a transaction can be."""
 
     OPEN = "open"  # runs
-    CONFIRMED = "confirmed"  # final: paid from prepaid ZEC
+    # The rest of a token's life, from the end to its collection; prepaid ZEC is confirmed at once.
+    PENDING = "pending"  # has ended and is not collected yet
+    UNKNOWN = "unknown"  # sent, and no answer
+    SUBMITTED = "submitted"  # sent
+    FAILED = "failed"  # the token did not move: it is still owed
+    CONFIRMED = "confirmed"  # final: paid
 
 
 class SendStatus(StrEnum):
@@ -76,10 +81,15 @@ FOLLOWED_SEND = (_S.SENDING, _S.UNKNOWN, _S.SENT)
 # One of these at most for each account of the wallet: notes are not locked by every wallet.
 IN_FLIGHT_SEND = (_S.SENDING, _S.UNKNOWN)
 
-
+_T = TransactionStatus
 TRANSACTION_TRANSITIONS: dict[TransactionStatus, frozenset[TransactionStatus]] = {
-    TransactionStatus.OPEN: frozenset({TransactionStatus.CONFIRMED}),
-    TransactionStatus.CONFIRMED: frozenset(),
+    _T.OPEN: frozenset({_T.CONFIRMED, _T.PENDING}),
+    _T.PENDING: frozenset({_T.SUBMITTED, _T.UNKNOWN, _T.CONFIRMED, _T.FAILED}),
+    # Back to pending: a reorg took its collection away.
+    _T.UNKNOWN: frozenset({_T.PENDING, _T.SUBMITTED, _T.CONFIRMED, _T.FAILED}),
+    _T.SUBMITTED: frozenset({_T.PENDING, _T.UNKNOWN, _T.CONFIRMED, _T.FAILED}),
+    _T.FAILED: frozenset({_T.PENDING, _T.SUBMITTED, _T.CONFIRMED}),
+    _T.CONFIRMED: frozenset(),
 }
 
 
