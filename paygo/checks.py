@@ -9,6 +9,8 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error
 
 from core.amounts import AmountError, parse_zec
+from paygo.client_address import parse_networks
+from paygo.ratelimit import parse_rate
 from zcash.addresses import AddressError, Kind, Network, parse
 from zcash.confirmations import parse_tiers
 from zcash.node.accounts import account_number, account_uuid
@@ -38,11 +40,13 @@ _AT_LEAST_ONE = (
     "LOGIN_TRIES_PER_MINUTE",
 )
 
+_RATES = ("RATE_LIMIT_CALLS", "RATE_LIMIT_NODE_CALLS", "RATE_LIMIT_PUBLIC", "RATE_LIMIT_GUESSES")
+
 
 @checks.register()
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Return everything that is wrong with the settings of PayGo."""
-    return [*_numbers(), *_amounts(), *_zcash(), *_sandbox()]
+    return [*_numbers(), *_amounts(), *_limits(), *_zcash(), *_sandbox()]
 
 
 def _numbers() -> Iterator[CheckMessage]:
@@ -82,6 +86,18 @@ def _amounts() -> Iterator[CheckMessage]:
         parse_tiers(settings.ZCASH_CONFIRMATION_TIERS)
     except ValueError as error:
         yield Error(f"ZCASH_CONFIRMATION_TIERS: {error}.", id="paygo.E011")
+
+
+def _limits() -> Iterator[CheckMessage]:
+    for name in _RATES:
+        try:
+            parse_rate(getattr(settings, name))
+        except ValueError as error:
+            yield Error(f"{name} {error}.", id="paygo.E016")
+    try:
+        parse_networks(tuple(settings.TRUSTED_PROXIES))
+    except ValueError as error:
+        yield Error(f"PAYGO_TRUSTED_PROXIES: {error}.", id="paygo.E017")
 
 
 def _zcash() -> Iterator[CheckMessage]:

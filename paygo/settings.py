@@ -244,6 +244,13 @@ REFUND_ADDRESS_DELAY_HOURS = env.int("REFUND_ADDRESS_DELAY_HOURS", default=24)
 
 # -- The public API ---------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=64 * 1024)
+# Calls per s, m or h; as many at once. By key, and by address where there is none.
+RATE_LIMIT_CALLS = env.str("RATE_LIMIT_CALLS", default="12000/m")
+RATE_LIMIT_NODE_CALLS = env.str("RATE_LIMIT_NODE_CALLS", default="1200/m")
+RATE_LIMIT_PUBLIC = env.str("RATE_LIMIT_PUBLIC", default="600/m")
+RATE_LIMIT_GUESSES = env.str("RATE_LIMIT_GUESSES", default="60/m")
+# Only what these have appended to X-Forwarded-For is believed.
+TRUSTED_PROXIES = env.list("PAYGO_TRUSTED_PROXIES", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["paygo.api.auth.ApiKeyAuthentication"],

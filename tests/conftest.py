@@ -11,6 +11,9 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "paygo.settings"
 os.environ.setdefault("PAYGO_SECRET_KEY", "only-for-tests")
 os.environ.setdefault("PAYGO_SANDBOX", "1")
 os.environ.setdefault("ZCASH_MIN_CONFIRMATIONS", "3")
+# Every test calls from one address; those about the limits set their own.
+os.environ.setdefault("RATE_LIMIT_PUBLIC", "off")
+os.environ.setdefault("RATE_LIMIT_GUESSES", "off")
 os.environ.update(ensure_test_services())
 
 import django

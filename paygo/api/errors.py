@@ -1,5 +1,7 @@
 """Failures that only the gateway knows: they are about HTTP, not about the domain."""
 
+from collections.abc import Mapping
+
 from rest_framework.exceptions import APIException, PermissionDenied
 
 
@@ -26,3 +28,14 @@ class InsufficientScope(PermissionDenied):
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"this call needs a key with the scope {scope}")
+
+
+class RateLimited(APIException):
+    """One call too many; nothing was done (RFC 6585)."""
+
+    status_code = 429
+    default_code = "rate_limited"
+
+    def __init__(self, retry_after_seconds: int, *, headers: Mapping[str, str]) -> None:
+        super().__init__(f"too many calls; the next one is possible in {retry_after_seconds} s")
+        self.headers = headers

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from billing import funding, live, refund_view, refunds
 from core import clock
 from paygo.api.fields import AddressField, path_uuid, path_value
+from paygo.api.limits import Policy
 from paygo.api.permission_bodies import (
     CreatedPermission,
     PermissionRequest,
@@ -39,6 +40,7 @@ class Permissions(ApiView):
     """All permissions of a client."""
 
     scopes = MappingProxyType({"POST": WRITE})
+    limited_as = MappingProxyType({"POST": Policy.NODE})
 
     @documented(
         "Create a spending permission",
@@ -91,6 +93,7 @@ class Verification(ApiView):
     """A look at the chain for one permission."""
 
     scopes = MappingProxyType({"POST": WRITE})
+    limited_as = MappingProxyType({"POST": Policy.NODE})
 
     @documented(
         "Verify the payment of a permission",

@@ -1,0 +1,171 @@
+"""How many calls somebody may make: leaky buckets (GCRA), counted in Redis, in one atomic step each.
+
+A bucket is one number, the instant at which it will be empty. Redis reads its own clock, so that processes
+whose clocks differ share a bucket. While Redis is away each process counts for itself: then the sum of the
+processes may be more than the limit, but no process ever lets more through than it.
+"""
+
+import re
+import threading
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import redis
+import structlog
+from django_redis import get_redis_connection
+
+log = structlog.get_logger(__name__)
+
+OFF = "off"
+_CACHE = "quick"
+# For so long nobody asks a Redis that has just not answered: each call would wait for its time-out.
+_RETRY_SECONDS = 2.0
+_MAX_LOCAL = 10_000
+_RATE = re.compile(r"([1-9][0-9]{0,8})/([smh])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_US = 1_000_000
+
+# KEYS: the bucket. ARGV: microseconds that a call adds, microseconds that the bucket holds.
+# Returns whether the call fits, and for how long the bucket is not empty after it.
+_TAKE = """
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local adds, holds = tonumber(ARGV[1]), tonumber(ARGV[2])
+local empty_at = tonumber(redis.call('GET', KEYS[1]) or now)
+-- Whoever set the clock of Redis back has locked nobody out for longer than a full bucket does.
+empty_at = math.min(math.max(empty_at, now), now + holds)
+local filled = empty_at - now + adds
+if filled > holds then return {0, empty_at - now} end
+redis.call('SET', KEYS[1], string.format('%.0f', now + filled), 'PX', math.ceil(filled / 1000))
+return {1, filled}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many calls in so many seconds: as many at once, and then one by one as the bucket empties."""
+
+    calls: int
+    seconds: int
+
+    @property
+    def adds_us(self) -> int:
+        return max(1, self.seconds * _US // self.calls)
+
+    @property
+    def holds_us(self) -> int:
+        return self.adds_us * self.calls
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one call: whether it fits, how many more would, and how long until all would."""
+
+    allowed: bool
+    rate: Rate
+    filled_us: int
+
+    @property
+    def remaining(self) -> int:
+        return max(0, (self.rate.holds_us - self.filled_us) // self.rate.adds_us)
+
+    @property
+    def full_again_seconds(self) -> int:
+        return _ceil_seconds(self.filled_us)
+
+    @property
+    def retry_after_seconds(self) -> int:
+        return max(1, _ceil_seconds(self.filled_us + self.rate.adds_us - self.rate.holds_us))
+
+
+@lru_cache(maxsize=64)
+def parse_rate(text: str) -> Rate | None:
+    """Return the rate that a setting says (`600/m`; s, m or h), None for `off`. Raises ValueError."""
+    if text == OFF:
+        return None
+    found = _RATE.fullmatch(text)
+    if not found:
+        raise ValueError("must be calls per s, m or h, as in 600/m, or off")
+    return Rate(int(found[1]), _SECONDS[found[2]])
+
+
+def take(name: str, rate: Rate) -> Taken:
+    """Count one call in the bucket of a name."""
+    filled = _shared.take(name, rate) or _local.take(name, rate)
+    return Taken(filled[0], rate, filled[1])
+
+
+class _Shared:
+    """The buckets in Redis, which all processes count in."""
+
+    def __init__(self) -> None:
+        self._script: Any = None
+        self._away_until = 0.0
+
+    def take(self, name: str, rate: Rate) -> tuple[bool, int] | None:
+        """Count a call; None while Redis is away."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            client = get_redis_connection(_CACHE)
+            self._script = self._script or client.register_script(_TAKE)
+            allowed, filled_us = self._script(
+                keys=[f"paygo:limit:{name}"], args=[rate.adds_us, rate.holds_us], client=client
+            )
+            return bool(allowed), int(filled_us)
+        except (redis.RedisError, OSError, ValueError, TypeError) as error:
+            self._away_until = time.monotonic() + _RETRY_SECONDS
+            log.warning(
+                "rate_limits_without_redis",
+                reason=str(error)[:200],
+                advice="each process limits by itself meanwhile; check REDIS_URL",
+            )
+            return None
+
+    def forget(self) -> None:
+        self._away_until = 0.0
+
+
+class _Local:
+    """The buckets of this process, so many and no more: whoever comes later shares the last one."""
+
+    def __init__(self) -> None:
+        self._empty_at_us: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def take(self, name: str, rate: Rate) -> tuple[bool, int]:
+        """Count a call."""
+        now_us = time.monotonic_ns() // 1000
+        with self._lock:
+            name = self._place_of(name, now_us=now_us)
+            left_us = max(0, self._empty_at_us.get(name, now_us) - now_us)
+            filled_us = left_us + rate.adds_us
+            if filled_us > rate.holds_us:
+                return False, left_us
+            self._empty_at_us[name] = now_us + filled_us
+            return True, filled_us
+
+    def _place_of(self, name: str, *, now_us: int) -> str:
+        buckets = self._empty_at_us
+        if name in buckets or len(buckets) < _MAX_LOCAL:
+            return name
+        self._empty_at_us = {each: at for each, at in buckets.items() if at > now_us}
+        return name if len(self._empty_at_us) < _MAX_LOCAL else "everybody else"
+
+    def forget(self) -> None:
+        self._empty_at_us = {}
+
+
+def forget() -> None:
+    """Forget what this process has counted, and that Redis was away."""
+    _shared.forget()
+    _local.forget()
+
+
+_shared, _local = _Shared(), _Local()
+
+
+def _ceil_seconds(microseconds: int) -> int:
+    return -(-microseconds // _US)
