@@ -1,4 +1,4 @@
-"""Making, finding and revoking API keys.
+"""Making, finding, rotating and revoking API keys.
 
 A key has 256 random bits, so its plain SHA-256 is as good as the key: it is looked up by the digest, and
 no comparison in Python leaks its timing.
@@ -7,11 +7,19 @@ no comparison in Python leaks its timing.
 import hashlib
 import secrets
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import structlog
+
+from core.db import operation
+from core.errors import Gone
 from core.models import User
 from paygo.api.models import ApiKey
+
+log = structlog.get_logger(__name__)
 
 PREFIX = "pg_"
 SCOPES = (
@@ -22,9 +30,13 @@ SCOPES = (
     "vendors:read",
     "vendors:write",
     "refunds:write",
+    "keys:read",
+    "keys:write",
 )
-# Who may say where money goes back to can send it anywhere: granted only when asked for.
-DEFAULT_SCOPES = tuple(scope for scope in SCOPES if scope != "refunds:write")
+# Who may say where money goes back to can send it anywhere, and who may make keys can stay for ever: granted
+# only when asked for.
+OPT_IN_SCOPES = frozenset({"refunds:write", "keys:write"})
+DEFAULT_SCOPES = tuple(scope for scope in SCOPES if scope not in OPT_IN_SCOPES)
 _USED_EVERY = timedelta(minutes=1)
 # For so long a process trusts what it has read of a key: a revocation reaches all of them within that time.
 REREAD_SECONDS = 2.0
@@ -34,6 +46,22 @@ _MAX_KNOWN = 10_000
 class _Known(NamedTuple):
     row: ApiKey
     read_at: float
+
+
+class KeyEnded(Gone):
+    """The key was revoked or has expired: there is nothing to rotate."""
+
+    code = "api_key_ended"
+    title = "The API key has ended"
+
+
+@dataclass(frozen=True)
+class Rotated:
+    """A new key, the only time that it can be read, with its row and that of the key it replaces."""
+
+    key: str
+    row: ApiKey
+    old: ApiKey
 
 
 _known: dict[bytes, _Known] = {}
@@ -48,17 +76,34 @@ def create(
     expires_at: datetime | None = None,
 ) -> str:
     """Make a key for a client and return it: the only time that it can be read."""
-    key = PREFIX + secrets.token_urlsafe(32)
-    ApiKey.objects.create(
-        client=client,
-        name=name,
-        prefix=key[: len(PREFIX) + 6],
-        digest=digest(key),
-        scopes=list(scopes),
-        created_at=now,
-        expires_at=expires_at,
-    )
+    lifetime = None if expires_at is None else expires_at - now
+    key, row = _new(client, name=name, scopes=scopes, lifetime=lifetime, now=now)
+    row.save(force_insert=True)
     return key
+
+
+def rotate(key_id: int, *, overlap: timedelta, now: datetime) -> Rotated:
+    """Make a key that can do what another one can, and let that one expire after the overlap.
+
+    The new one lives for as long as the old one was made to. Whoever lost the answer rotates again: what an
+    earlier rotation has made and nobody has used is revoked.
+
+    Raises:
+        KeyEnded: the old key was revoked or has expired.
+    """
+    with operation():
+        old = ApiKey.objects.select_for_update(of=("self",)).select_related("client").get(pk=key_id)
+        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+            raise KeyEnded
+        old.successors.filter(last_used_at=None, revoked_at=None).update(revoked_at=now)
+        key, row = _new(old.client, name=old.name, scopes=old.scopes, lifetime=old.lifetime, now=now)
+        row.replaces = old
+        row.save(force_insert=True)
+        old.expires_at = min(now + overlap, old.expires_at or now + overlap)
+        old.save(update_fields=["expires_at"])
+    _known.clear()
+    log.info("api_key_rotated", old=old.prefix, new=row.prefix, old_expires_at=str(old.expires_at))
+    return Rotated(key, row, old)
 
 
 def find(key: str, *, now: datetime) -> ApiKey | None:
@@ -84,6 +129,24 @@ def digest(key: str) -> bytes:
 def forget() -> None:
     """Drop what this process knows of keys, so that the next call asks the database."""
     _known.clear()
+
+
+def _new(
+    client: User, *, name: str, scopes: Sequence[str], lifetime: timedelta | None, now: datetime
+) -> tuple[str, ApiKey]:
+    """Return a new key and its row, which is not saved yet."""
+    key = PREFIX + secrets.token_urlsafe(32)
+    row = ApiKey(
+        client=client,
+        name=name,
+        prefix=key[: len(PREFIX) + 6],
+        digest=digest(key),
+        scopes=list(scopes),
+        created_at=now,
+        lifetime=lifetime,
+        expires_at=None if lifetime is None else now + lifetime,
+    )
+    return key, row
 
 
 def _row_of(key_digest: bytes) -> ApiKey | None:

@@ -17,6 +17,11 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # What it was made for: rotation shortens `expires_at` and gives the new key as long a life.
+    lifetime = models.DurationField(null=True, blank=True)
+    replaces = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="successors"
+    )
 
     class Meta:
         db_table = "api_key"

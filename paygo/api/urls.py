@@ -4,6 +4,7 @@ from django.urls import path
 
 from paygo.api.balance import BalanceOfWallet
 from paygo.api.health import Health
+from paygo.api.key_rotation import Keys, Rotation
 from paygo.api.payer_links import PayerLinkRevocation, PayerLinks
 from paygo.api.permissions import (
     Permission,
@@ -41,6 +42,8 @@ urlpatterns = [
     path("v1/vendors/<str:vendor_id>/activate", Activation.as_view()),
     path("v1/vendors/<str:vendor_id>/deactivate", Deactivation.as_view()),
     path("v1/vendors/<str:vendor_id>/prices", Prices.as_view()),
+    path("v1/keys", Keys.as_view()),
+    path("v1/keys/rotate", Rotation.as_view()),
     path("v1/health", Health.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),

@@ -12,7 +12,16 @@ from paygo.backoffice.base import ReadOnlyAdmin
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    list_display = ("prefix", "name", "client", "scopes", "created_at", "expires_at", "revoked_at")
+    list_display = (
+        "prefix",
+        "name",
+        "client",
+        "scopes",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )
     list_select_related = ("client",)
     search_fields = ("prefix", "name")
     actions = ("revoke",)
