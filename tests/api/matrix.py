@@ -1,7 +1,7 @@
 """Every route of the API, with what it takes to call each: the rows of tests/api/test_matrix.py.
 
 A new route that reads needs nothing here as long as the parts of its path are names that `World` knows. One
-that takes a body needs a line in BODIES; one that answers another client something else than 404 about what is
+that takes a body needs a line in BODIES; one that answers another client other than 404 about what is
 Vera's, a line in FOREIGN.
 """
 
@@ -85,6 +85,8 @@ BODIES: Mapping[str, Body] = {
     "POST v1/zcash/permissions/<str:permission_id>/verify": None,
     "POST v1/zcash/permissions/<str:permission_id>/revoke": None,
     "POST v1/zcash/permissions/<str:permission_id>/refund_address": {"refund_address": BOB},
+    "POST v1/zcash/permissions/<str:permission_id>/payer_links": None,
+    "POST v1/zcash/permissions/<str:permission_id>/payer_links/revoke": None,
     "POST v1/sessions": session_body(client_ref="living room"),
     "POST v1/sessions/end": _session,
     "POST v1/sessions/heartbeat": _session,
