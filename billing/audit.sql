@@ -6,8 +6,9 @@
 -- `SET paygo.audit_late` says which instant.
 --
 -- The letters: I1 conservation, I2 bounds, I3 exactly once, I4 independence of the schedule, I5 a complete
--- log, I6 no ghosts, I8 a payment counts once, I9 clients apart, I10 progress. I7, that what was acknowledged is there
--- after any crash, is a question to whoever got the answer: the fault tests keep that journal.
+-- log, I6 no ghosts, I8 a payment counts once, I9 clients apart, I10 progress. I7, that what was acknowledged
+-- is there after any crash, is a question to whoever got the answer: the fault tests keep that journal. L1 and
+-- on: the ledger says what the tables say.
 --
 -- Settlements are derivable, and old ones are archived (schema paygo_archive): a permission's trail may jump
 -- down where it passes a time of which settlements are no longer here. Everything else is kept for good.
@@ -449,4 +450,96 @@ LIMIT 20;
 SELECT id, open_transactions, settled_at FROM zcash_permission
 WHERE open_transactions > 0
   AND settled_at < coalesce(nullif(current_setting('paygo.audit_late', true), ''), '-infinity')::timestamptz
+LIMIT 20;
+
+-- name: L1 a permission's account is what it has left and what its open transactions have used
+SELECT p.id, p.remaining_zat, coalesce(used.zat, 0) AS open_zat, coalesce(t.units, 0) AS account_zat
+FROM zcash_permission p
+LEFT JOIN (
+    SELECT of, sum(units) AS units FROM (
+        SELECT credit_of AS of, amount_units AS units FROM billing_transfer
+        WHERE credit = 'permission' AND asset = 'ZEC'
+        UNION ALL
+        SELECT debit_of, -amount_units FROM billing_transfer WHERE debit = 'permission' AND asset = 'ZEC'
+    ) moved GROUP BY of
+) t ON t.of = p.id
+LEFT JOIN (
+    SELECT x.permission_id, sum(floor(x.rate_zat_per_hour::numeric * floor(1000 * extract(epoch FROM
+               least(q.settled_at, x.billable_until) - x.started_at)) / 3600000)) AS zat
+    FROM billing_transaction x JOIN zcash_permission q ON q.id = x.permission_id
+    WHERE x.status = 'open' GROUP BY x.permission_id
+) used ON used.permission_id = p.id
+WHERE coalesce(t.units, 0) <> p.remaining_zat + coalesce(used.zat, 0)
+LIMIT 20;
+
+-- name: L2 a final transaction is charged once, from its permission to its vendor
+SELECT coalesce(x.id, t.cause_id) AS id, x.amount_zat, t.units
+FROM (
+    SELECT x.id, x.permission_id, x.amount_zat, s.vendor_id
+    FROM billing_transaction x JOIN sessions_session s ON s.id = x.session_id
+    WHERE x.status <> 'open' AND x.permission_id IS NOT NULL AND x.amount_zat > 0
+) x
+FULL JOIN (
+    SELECT cause_id, sum(amount_units) AS units, min(debit_of) AS payer, min(credit_of) AS vendor
+    FROM billing_transfer WHERE kind = 'charge' AND asset = 'ZEC' GROUP BY cause_id
+) t ON t.cause_id = x.id
+WHERE (x.amount_zat, x.permission_id, x.vendor_id) IS DISTINCT FROM (t.units, t.payer, t.vendor)
+LIMIT 20;
+
+-- name: L3 the platform's share is of a charge, and no more than that
+SELECT f.id, f.amount_units, c.amount_units AS charge_units
+FROM billing_transfer f
+LEFT JOIN billing_transfer c ON c.kind = 'charge' AND c.cause_id = f.cause_id AND c.asset = f.asset
+WHERE f.kind = 'fee' AND (c.id IS NULL OR f.amount_units > c.amount_units OR f.debit_of <> c.credit_of)
+LIMIT 20;
+
+-- name: L4 a deposit that counts is in the wallet's account once
+SELECT coalesce(d.id, t.cause_id) AS id, d.amount_zat, t.units
+FROM (SELECT id, amount_zat FROM zcash_deposit WHERE status = 'confirmed') d
+FULL JOIN (
+    SELECT cause_id, sum(CASE kind WHEN 'deposit' THEN amount_units ELSE -amount_units END) AS units
+    FROM billing_transfer WHERE kind IN ('deposit', 'reversal') GROUP BY cause_id
+) t ON t.cause_id = d.id
+WHERE coalesce(d.amount_zat, 0) <> coalesce(t.units, 0)
+LIMIT 20;
+
+-- name: L5 a refund's account is what has not left the wallet yet
+SELECT r.id, r.status, r.amount_zat, coalesce(t.units, 0) AS account_zat
+FROM billing_refund r
+LEFT JOIN (
+    SELECT of, sum(units) AS units FROM (
+        SELECT credit_of AS of, amount_units AS units FROM billing_transfer WHERE credit = 'refund'
+        UNION ALL
+        SELECT debit_of, -amount_units FROM billing_transfer WHERE debit = 'refund'
+    ) moved GROUP BY of
+) t ON t.of = r.id
+WHERE coalesce(t.units, 0) <> CASE WHEN r.status IN ('sent', 'confirmed', 'cancelled') THEN 0 ELSE r.amount_zat END
+LIMIT 20;
+
+-- name: L6 what has left the wallet is what was sent
+SELECT r.id, r.status, r.amount_zat, r.fee_zat, coalesce(t.units, 0) AS left_zat, coalesce(t.fees, 0) AS left_fee_zat
+FROM billing_refund r
+LEFT JOIN (
+    SELECT cause_id, sum(CASE WHEN kind = 'refund_returned' THEN -amount_units ELSE amount_units END) AS units,
+           sum(amount_units) FILTER (WHERE kind = 'refund_fee') AS fees
+    FROM billing_transfer WHERE kind IN ('refund_paid', 'refund_fee', 'refund_returned') GROUP BY cause_id
+) t ON t.cause_id = r.id
+WHERE coalesce(t.units, 0) <> CASE WHEN r.status IN ('sent', 'confirmed') THEN r.amount_zat ELSE 0 END
+   OR (r.status IN ('sent', 'confirmed') AND coalesce(t.fees, 0) < r.fee_zat)
+LIMIT 20;
+
+-- name: L7 the platform's losses are what permissions could not give back
+SELECT * FROM (
+    SELECT (SELECT coalesce(sum(shortfall_zat), 0) FROM zcash_permission) AS shortfall_zat,
+           (SELECT coalesce(sum(CASE kind WHEN 'loss' THEN amount_units ELSE -amount_units END), 0)
+            FROM billing_transfer WHERE kind IN ('loss', 'loss_covered')) AS losses_zat
+) s
+WHERE shortfall_zat <> losses_zat;
+
+-- name: L8 no vendor was paid more than it has earned
+SELECT of, asset, sum(units) AS units FROM (
+    SELECT credit_of AS of, asset, amount_units AS units FROM billing_transfer WHERE credit = 'vendor'
+    UNION ALL
+    SELECT debit_of, asset, -amount_units FROM billing_transfer WHERE debit = 'vendor'
+) moved GROUP BY of, asset HAVING sum(units) < 0
 LIMIT 20;

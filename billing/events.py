@@ -29,7 +29,7 @@ def settle_events(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> t
         due = lock_due(ids, to=to)
         endings.lock_queues(due)
         while due:
-            closed = _close(due, to=to)
+            closed = _close(due, to=to, booked_at=booked_at)
             heirs = _succeed(closed, booked_at=booked_at)
             events += len(closed)
             settled += draw(
@@ -39,9 +39,10 @@ def settle_events(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> t
     return events, settled
 
 
-def _close(ids: Sequence[int], *, to: datetime) -> list[int]:
+def _close(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> list[int]:
     """Make the transactions final that end up to an instant; return their primary keys."""
-    return [closed for (closed,) in db.rows(sql.CLOSE_AT_EVENT, {"ids": list(ids), "to": to})]
+    parameters = {"ids": list(ids), "to": to, "booked_at": booked_at}
+    return [closed for (closed,) in db.rows(sql.CLOSE_AT_EVENT, parameters)]
 
 
 def _succeed(closed: Sequence[int], *, booked_at: datetime) -> list[int]:

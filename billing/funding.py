@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, IntegrityError, OperationalError
 
-from billing import expiry, metering, operators, reversals
+from billing import expiry, ledger, metering, operators, reversals
 from billing.operator_rules import Verb
 from billing.operators import Word
 from core import db
@@ -188,13 +188,14 @@ def _credit(permission_id: int, *, now: datetime) -> int:
         ready = deposits.lock_creditable(permission)
         for deposit in ready:
             deposits.mark_credited(deposit, permission=permission, now=now)
-            money.add_money(
+            repaid_zat = money.add_money(
                 permission,
                 amount_zat=deposit.amount_zat,
                 now=now,
                 actor=audit.CHAIN,
                 details=deposit.output,
             )
+            ledger.deposit(deposit, repaid_zat=repaid_zat, now=now)
         if ready and permission.status == PermissionStatus.ACTIVE:
             metering.note_money(permission)
         if _is_payable(permission):

@@ -7,6 +7,7 @@ difference of running totals, so it does not matter when, how often or how late 
 from collections.abc import Sequence
 from datetime import datetime
 
+from billing import ledger
 from billing.models import Transaction
 from billing.projection import next_event_ms
 from billing.rules import Meter, TransactionStatus, accrued_zat, bound_ms, depletion_amounts
@@ -167,8 +168,10 @@ def _next_event_at(
     return from_ms(event_ms)
 
 
-def close_transaction(transaction: Transaction, *, at: datetime, amount_zat: int) -> None:
-    """Make an open transaction final at an instant; prepaid ZEC is confirmed at once.
+def close_transaction(
+    transaction: Transaction, *, at: datetime, amount_zat: int, booked_at: datetime
+) -> None:
+    """Make an open transaction final at an instant, with its charge; prepaid ZEC is confirmed at once.
 
     Raises:
         Conflict: it is final already.
@@ -178,6 +181,7 @@ def close_transaction(transaction: Transaction, *, at: datetime, amount_zat: int
     changes = {"status": TransactionStatus.CONFIRMED, "ended_at": at, "amount_zat": amount_zat}
     if not still_open.update(**changes):
         raise Conflict("the transaction is final already")
+    ledger.charge([transaction.pk], booked_at=booked_at)
     for field, value in changes.items():
         setattr(transaction, field, value)
 
@@ -186,7 +190,8 @@ def stop_all(permission: SpendingPermission, *, at: datetime, now: datetime, rea
     """End every session that runs on a locked permission settled at an instant, without roll-over; a step."""
     running = open_transactions(permission)
     for transaction in running:
-        close_transaction(transaction, at=at, amount_zat=meter(transaction).amount(to_ms(at)))
+        amount_zat = meter(transaction).amount(to_ms(at))
+        close_transaction(transaction, at=at, amount_zat=amount_zat, booked_at=now)
         sessions.end_session(transaction.session, at=at, reason=reason, booked_at=now)
     if running:
         note_meters(permission, [], at=at)
@@ -253,7 +258,7 @@ def _pass_event(
     ends = depletes or permission.expires_at <= at
     leaving = running if ends else bounded
     for transaction in leaving:
-        close_transaction(transaction, at=at, amount_zat=amounts[transaction.pk])
+        close_transaction(transaction, at=at, amount_zat=amounts[transaction.pk], booked_at=now)
     for transaction in bounded:
         reason = bound_reason(transaction)
         sessions.end_session(transaction.session, at=at, reason=reason, booked_at=now)

@@ -339,5 +339,6 @@ class IntervalRun(models.Model):
         return f"{self.engine} {self.started_at:%Y-%m-%d %H:%M:%S}"
 
 
-# Their tables belong to this app; they know the ones above.
+# Their tables belong to this app; the operators' know the ones above.
+from billing.ledger_models import Transfer  # noqa: E402, F401
 from billing.operator_models import OperatorAction, RefundApproval  # noqa: E402, F401

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing import approvals, operators, outgoing, sends
+from billing import approvals, ledger, operators, outgoing, sends
 from billing.errors import RefundUnderWay
 from billing.matching import asked
 from billing.models import Refund, Transaction, WalletSend
@@ -98,6 +98,7 @@ def _queue(
     if reason:
         details["reason"] = reason
     money.set_aside(permission, amount_zat=refund.amount_zat, now=now, actor=actor, details=details)
+    ledger.refund_queued(refund, now=now)
     sends.announce(refund, now=now)
     return refund
 
@@ -158,7 +159,8 @@ def retry(refund_id: int, *, now: datetime, word: Word | None = None) -> bool:
                 return False
             if permission.shortfall_zat:
                 cancel_waiting(permission, now=now)
-                money.cover_shortfall(permission, now=now)
+                covered_zat = money.cover_shortfall(permission, now=now)
+                ledger.loss_covered(permission, covered_zat=covered_zat, now=now)
                 return False
             if word:
                 refund.not_before = max(now, permission.refund_not_before or now)

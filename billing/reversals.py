@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, OperationalError
 
-from billing import expiry, grants, metering, refunds
+from billing import expiry, grants, ledger, metering, refunds
 from core import db, outbox
 from core.amounts import parse_zec, zec_text
 from core.errors import Busy, DomainError
@@ -75,6 +75,7 @@ def _reverse_once(deposit_id: int, *, permission_id: int, now: datetime) -> bool
         shortfall_zat = money.take_back(
             permission, amount_zat=deposit.amount_zat, now=at, details=deposit.output
         )
+        ledger.reversal(deposit, shortfall_zat=shortfall_zat, now=at)
         if shortfall_zat:
             log.error("platform_loss", permission=permission.pk, amount=zec_text(shortfall_zat))
         _stop_where_unpaid(permission, at=at)

@@ -14,6 +14,7 @@ import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
+from billing import ledger
 from billing.matching import payments_of, pays
 from billing.models import ForeignSend, Refund, WalletSend
 from billing.rules import (
@@ -197,7 +198,8 @@ def carry(
 ) -> None:
     """Move a locked refund to another state, with its event; a step."""
     require_transaction()
-    assert to in REFUND_TRANSITIONS[RefundStatus(refund.status)], "the journal's states are the refund's"
+    before = RefundStatus(refund.status)
+    assert to in REFUND_TRANSITIONS[before], "the journal's states are the refund's"
     refund.status = to
     refund.reason = reason[:500]
     if send is not None:
@@ -205,6 +207,7 @@ def carry(
     if to is RefundStatus.CONFIRMED:
         refund.finished_at = now
     refund.save(update_fields=["status", "reason", "send", "not_before", "attempts", "alone", "finished_at"])
+    ledger.refund_moved(refund, before=before, now=now)
     announce(refund, now=now)
 
 

@@ -1,5 +1,6 @@
 """The statements of `billing.stage`: one reads all that a call needs, one writes all that it changes."""
 
+from billing.ledger_sql import POSTED
 from billing.models import Transaction
 from core import jsonrows, outbox
 from sessions_app import sql as sessions_sql
@@ -70,12 +71,13 @@ SELECT (SELECT id FROM session) AS session, (SELECT id FROM opened) AS transacti
 """
 START = f"WITH {NOTED}, {sessions_sql.OPENED}, {outbox.GIVEN}, {_RUNS}"
 RESUME = f"WITH {NOTED}, {sessions_sql.RESUMED}, {outbox.GIVEN}, {_RUNS}"
-_CLOSED = """
+_CLOSED = f"""
 closed AS (
     UPDATE billing_transaction
     SET status = 'confirmed', ended_at = %(at)s, amount_zat = %(amount_zat)s
-    WHERE id = %(transaction_id)s AND status = 'open' RETURNING id
-)
+    WHERE id = %(transaction_id)s AND status = 'open'
+    RETURNING id, session_id, permission_id, amount_zat, ended_at
+), {POSTED}
 SELECT (SELECT id FROM session) AS session, (SELECT id FROM closed) AS transaction
 """
 END = f"WITH {NOTED}, {sessions_sql.ENDED}, {outbox.GIVEN}, {_CLOSED}"

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.amounts import MAX_ZAT
-from sessions_app.rules import OPEN, EndReason, SessionStatus
+from sessions_app.rules import OPEN, EndReason, PayoutSchedule, SessionStatus
 
 _SLUG = RegexValidator(
     r"\A[A-Za-z0-9_-]{1,64}\Z", message="must have 1 to 64 letters, digits, hyphens or underscores"
@@ -23,6 +23,8 @@ class Vendor(models.Model):
     """Somebody whose streams are paid for; `slug` is the API's `vendor_id`, unique per client.
 
     `price_zat_per_hour` repeats its latest `VendorPrice`, which `price_version` names, null: it has no list.
+    `fee_bps` is the platform's share of what it earns, in hundredths of a percent. What it earns is paid to
+    `payout_address`, null: nowhere yet; after a change of the address not before `payout_not_before`.
     """
 
     client = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -36,11 +38,37 @@ class Vendor(models.Model):
         null=True, blank=True, validators=[MinValueValidator(5), MaxValueValidator(3600)]
     )
     is_active = models.BooleanField(default=True)
+    fee_bps = models.IntegerField(
+        default=0, db_default=0, validators=[MinValueValidator(0), MaxValueValidator(10_000)]
+    )
+    payout_address = models.TextField(null=True, blank=True)
+    payout_not_before = models.DateTimeField(null=True, blank=True)
+    payout_schedule = models.TextField(
+        choices=[(s.value, s.value) for s in PayoutSchedule],
+        default=PayoutSchedule.WEEKLY,
+        db_default=PayoutSchedule.WEEKLY.value,
+    )
+    # The least that is paid out by itself, null: what the settings say.
+    payout_minimum_zat = models.BigIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_ZAT)]
+    )
     created_at = models.DateTimeField()
 
     class Meta:
         db_table = "sessions_vendor"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(fee_bps__gte=0, fee_bps__lte=10_000), name="sessions_vendor_fee"
+            ),
+            models.CheckConstraint(
+                condition=Q(payout_schedule__in=[s.value for s in PayoutSchedule]),
+                name="sessions_vendor_payout_schedule",
+            ),
+            models.CheckConstraint(
+                condition=Q(payout_minimum_zat__isnull=True)
+                | Q(payout_minimum_zat__gt=0, payout_minimum_zat__lte=MAX_ZAT),
+                name="sessions_vendor_payout_minimum",
+            ),
             models.UniqueConstraint(fields=["client", "slug"], name="sessions_vendor_slug_per_client"),
             models.CheckConstraint(condition=_PRICE, name="sessions_vendor_price"),
             models.CheckConstraint(

@@ -26,6 +26,15 @@ class EndReason(StrEnum):
     ENDED_BY_OPERATOR = "ended_by_operator"
 
 
+class PayoutSchedule(StrEnum):
+    """When a vendor is paid by itself what is available to it."""
+
+    MANUAL = "manual"  # only when somebody asks for it
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
 SESSION_TRANSITIONS: dict[SessionStatus, frozenset[SessionStatus]] = {
     SessionStatus.ACTIVE: frozenset({SessionStatus.PAUSED, SessionStatus.ENDED}),
     SessionStatus.PAUSED: frozenset({SessionStatus.ACTIVE, SessionStatus.ENDED}),

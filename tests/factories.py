@@ -161,6 +161,12 @@ WITH paid AS (
     INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, status, height,
                                block_hash, confirmations, first_seen_at, credited_at)
     SELECT id, 'crowd-' || id, 'sapling', 0, %(zat)s, 'confirmed', 1, 'block', 10, %(now)s, %(now)s FROM paid
+    RETURNING id, permission_id
+), posted AS (
+    INSERT INTO billing_transfer (kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at,
+                                  booked_at)
+    SELECT 'deposit', 'wallet', 0, 'permission', permission_id, 'ZEC', %(zat)s, id, %(now)s, %(now)s
+    FROM deposited
 ), logged AS (
     INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,
                                         amount_after_zat, action, actor, details)

@@ -25,10 +25,10 @@ _AMOUNTS = [
 
 def add_money(
     permission: SpendingPermission, *, amount_zat: int, now: datetime, actor: str, details: dict[str, Any]
-) -> None:
+) -> int:
     """Add credited zatoshis to a locked, settled permission; its state is the caller's next step.
 
-    What a reversal left unpaid is repaid first.
+    What a reversal left unpaid is repaid first; returns how much of it was, in zatoshis.
     """
     before_zat = permission.remaining_zat
     repaid_zat = min(amount_zat, permission.shortfall_zat)
@@ -39,6 +39,7 @@ def add_money(
     if repaid_zat:
         details = {**details, "shortfall_repaid_zat": repaid_zat}
     _book(permission, AuditAction.CREDITED, before_zat=before_zat, now=now, actor=actor, details=details)
+    return repaid_zat
 
 
 def take_back(
@@ -84,13 +85,14 @@ def put_back(
     )
 
 
-def cover_shortfall(permission: SpendingPermission, *, now: datetime) -> None:
-    """Let what a locked permission that has ended has left cover the loss that a reversal left."""
+def cover_shortfall(permission: SpendingPermission, *, now: datetime) -> int:
+    """Let what a locked, ended permission has left cover the loss of a reversal; return the zatoshis."""
     before_zat = permission.remaining_zat
     covered_zat = min(permission.shortfall_zat, before_zat)
     permission.shortfall_zat -= covered_zat
     permission.remaining_zat -= covered_zat
     _book(permission, AuditAction.SHORTFALL_COVERED, before_zat=before_zat, now=now, actor=audit.ENGINE)
+    return covered_zat
 
 
 def refund_looked_at(permission: SpendingPermission) -> None:

@@ -1,0 +1,49 @@
+"""Statements on the ledger's table: charges of what becomes final, posted by the statement that closes it."""
+
+_COLUMNS = "kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at, booked_at"
+
+# The charge of each just closed transaction, and the platform's share of it at the vendor's terms as they are
+# now. It reads `closed` (id, session_id, permission_id, amount_zat, ended_at), a part of the same statement.
+POSTED = f"""
+due AS (
+    SELECT c.id, c.permission_id, c.amount_zat, c.ended_at, s.vendor_id,
+           div(c.amount_zat::numeric * v.fee_bps, 10000) AS fee_zat
+    FROM closed c
+    JOIN sessions_session s ON s.id = c.session_id JOIN sessions_vendor v ON v.id = s.vendor_id
+    WHERE c.amount_zat > 0
+), posted AS (
+    INSERT INTO billing_transfer ({_COLUMNS})
+    SELECT 'charge', 'permission', permission_id, 'vendor', vendor_id, 'ZEC', amount_zat, id, ended_at,
+           %(booked_at)s::timestamptz
+    FROM due
+    UNION ALL
+    SELECT 'fee', 'vendor', vendor_id, 'fees', 0, 'ZEC', fee_zat, id, ended_at, %(booked_at)s::timestamptz
+    FROM due WHERE fee_zat > 0
+)
+"""
+
+# The same for transactions that were closed by statements of their own.
+POST_CLOSED = f"""
+WITH closed AS (
+    SELECT id, session_id, permission_id, amount_zat, ended_at FROM billing_transaction
+    WHERE id = ANY(%(closed)s) AND status <> 'open'
+), {POSTED}
+SELECT count(*) FROM due
+"""
+
+# What an account has got less what it has given, of one asset.
+BALANCE = """
+SELECT (SELECT coalesce(sum(amount_units), 0) FROM billing_transfer
+        WHERE credit = %(account)s AND credit_of = %(of)s AND asset = %(asset)s)
+     - (SELECT coalesce(sum(amount_units), 0) FROM billing_transfer
+        WHERE debit = %(account)s AND debit_of = %(of)s AND asset = %(asset)s)
+"""
+
+# All accounts of a kind together, by kind and asset.
+TOTALS = """
+SELECT account, asset, sum(units)::numeric AS units FROM (
+    SELECT credit AS account, asset, amount_units AS units FROM billing_transfer
+    UNION ALL
+    SELECT debit, asset, -amount_units FROM billing_transfer
+) moved GROUP BY account, asset ORDER BY account, asset
+"""
