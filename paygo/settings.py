@@ -36,6 +36,8 @@ SECRET_KEY = env.str("PAYGO_SECRET_KEY", default="")
 ALLOWED_HOSTS = env.list("PAYGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("PAYGO_CSRF_TRUSTED_ORIGINS", default=[])
 PAYGO_SANDBOX = env.bool("PAYGO_SANDBOX", default=False)
+# Under whose name /demo/ runs, on a simulated node alone; without one there is no demo.
+PAYGO_DEMO_CLIENT = env.str("PAYGO_DEMO_CLIENT", default="")
 # The URL under which problem documents and pages name this service.
 PAYGO_URL = env.str("PAYGO_URL", default="http://127.0.0.1:8080").rstrip("/")
 

@@ -12,6 +12,7 @@ def banner(env: Mapping[str, str], *, made: Mapping[str, Any], data: DataDir) ->
     url = env["PAYGO_URL"]
     node_url = env.get("ZCASH_NODE_URL") if "ZCASH_NODE_COOKIE_FILE" in env else None
     rows = [
+        ("pages", f"{url}/" + (f"  (demo: {url}/demo/)" if env.get("PAYGO_DEMO_CLIENT") else "")),
         ("API", f"{url}/api/v1/  (schema: {url}/api/schema/)"),
         ("health", f"{url}/api/v1/health"),
         ("admin", f"{url}/admin/  {_admin(made, data)}"),

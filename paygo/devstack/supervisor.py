@@ -86,6 +86,7 @@ class Supervisor:
         self._prepare()
         if simulated:
             self._open_wallet()
+            self._env.setdefault("PAYGO_DEMO_CLIENT", self._made.get("client", ""))
         self._start_web()
         for service in services.upkeep(self._launcher, env=self._env):
             self._children.start(service)

@@ -9,4 +9,5 @@ from django.views.decorators.http import require_safe
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """Say what PayGo is and where everything is."""
-    return render(request, "pages/landing.html", {"url": settings.PAYGO_URL})
+    context = {"url": settings.PAYGO_URL, "has_demo": bool(settings.PAYGO_DEMO_CLIENT)}
+    return render(request, "pages/landing.html", context)

@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from paygo.pages import checkout, landing, payer
+from paygo.pages import checkout, demo, landing, payer
 
 
 class TokenConverter:
@@ -26,6 +26,12 @@ urlpatterns = [
     path("checkout/<token:token>", checkout.page, name="checkout"),
     path("checkout/<token:token>/state", checkout.state, name="checkout-state"),
     path("checkout/<token:token>/refund-address", checkout.refund_address, name="checkout-refund-address"),
+    path("demo/", demo.landing, name="demo"),
+    path("demo/begin", demo.begin, name="demo-begin"),
+    path("demo/<token:token>", demo.player, name="demo-player"),
+    path("demo/<token:token>/state", demo.state, name="demo-state"),
+    path("demo/<token:token>/beat", demo.beat, name="demo-beat"),
+    path("demo/<token:token>/<slug:verb>", demo.act, name="demo-act"),
     path("payer/", payer.page, name="payer"),
     path("payer/open/<token:token>", payer.open_link, name="payer-open"),
     path("payer/state", payer.state, name="payer-state"),

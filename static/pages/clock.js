@@ -55,6 +55,7 @@
 
   window.paygoClock = {
     show,
+    now: serverNow,
     set: (instant) => {
       aheadMs = Date.parse(instant) - Date.now();
     },
