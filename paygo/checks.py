@@ -38,6 +38,8 @@ _AT_LEAST_ONE = (
     "API_MAX_BODY_BYTES",
     "AXES_FAILURE_LIMIT",
     "LOGIN_TRIES_PER_MINUTE",
+    "EVENT_ROUND_SECONDS",
+    "MAX_WEBHOOK_ENDPOINTS",
 )
 
 _RATES = ("RATE_LIMIT_CALLS", "RATE_LIMIT_NODE_CALLS", "RATE_LIMIT_PUBLIC", "RATE_LIMIT_GUESSES")
@@ -156,6 +158,12 @@ def _service_wallet() -> Iterator[CheckMessage]:
 
 
 def _sandbox() -> Iterator[CheckMessage]:
+    if settings.WEBHOOK_ALLOW_LOOPBACK and settings.ZCASH_NETWORK == Network.MAIN:
+        yield checks.Warning(
+            "WEBHOOK_ALLOW_LOOPBACK is on and ZCASH_NETWORK is main.",
+            hint="Every client can have requests sent to this machine: it is for development.",
+            id="paygo.W002",
+        )
     if settings.PAYGO_SANDBOX and settings.ZCASH_NETWORK == Network.MAIN:
         yield Error(
             "PAYGO_SANDBOX is on and ZCASH_NETWORK is main.",

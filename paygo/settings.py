@@ -198,6 +198,15 @@ AUDIT_UPKEEP_SECONDS = env.int("AUDIT_UPKEEP_SECONDS", default=3600)
 MAX_SESSIONS_PER_WALLET = env.int("MAX_SESSIONS_PER_WALLET", default=4)
 
 
+# -- Events: webhooks, streams, mails -----------------------------------------------------------------
+EVENT_ROUND_SECONDS = env.int("EVENT_ROUND_SECONDS", default=2)
+# How long one webhook may take, from the look-up of its address to the end of its answer.
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+# Receivers on this machine, by plain http too: for development.
+WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=False)
+MAX_WEBHOOK_ENDPOINTS = env.int("MAX_WEBHOOK_ENDPOINTS", default=16)
+
+
 def _every(task: str, seconds: int) -> dict[str, Any]:
     """A message that waited for longer than a period is dropped: the next one does its work."""
     return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
@@ -208,6 +217,7 @@ CELERY_BEAT_SCHEDULE = {
     "expiry-sweep": _every("billing.run_expiry", EXPIRY_SWEEP_SECONDS),
     "deposit-scan": _every("billing.scan_deposits", DEPOSIT_SCAN_SECONDS),
     "refund-round": _every("billing.run_refunds", REFUND_ROUND_SECONDS),
+    "event-round": _every("core.event_round", EVENT_ROUND_SECONDS),
     "audit-history": _every("billing.keep_history", AUDIT_UPKEEP_SECONDS),
 }
 
@@ -269,6 +279,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Billing for streaming by the hour, from a Zcash spending permission.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
+    "WEBHOOKS": "paygo.api.webhook_schema.WEBHOOKS",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],

@@ -70,7 +70,7 @@ class WholeTextField(WholeField):
 
     def to_internal_value(self, data: Any) -> int:
         """Return the number."""
-        if not re.fullmatch(r"[0-9]{1,9}", _text(data)):
+        if not re.fullmatch(r"[0-9]{1,15}", _text(data)):
             raise ValidationError("must be a whole number", code="invalid")
         return super().to_internal_value(int(data))
 
@@ -124,6 +124,41 @@ class VendorNameField(PatternField):
     openapi = MappingProxyType({"type": "string", "minLength": 1, "maxLength": 200})
 
 
+class TextField(StrictField):
+    """A text on one line, of at most so many characters."""
+
+    def __init__(self, *, most: int, least: int = 1, **options: Any) -> None:
+        super().__init__(**options)
+        self._lengths = range(least, most + 1)
+        self.openapi = {"type": "string", "minLength": least, "maxLength": most}
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text as it is."""
+        if len(_text(data)) not in self._lengths or re.search(r"[\x00-\x1f\x7f]", data):
+            least, most = self._lengths[0], self._lengths[-1]
+            raise ValidationError(f"must be {least} to {most} characters on one line", code="invalid")
+        return str(data)
+
+
+class DescriptionField(TextField):
+    """What a client writes for itself."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(least=0, most=200, **options)
+
+
+class UuidTextField(StrictField):
+    """A UUID in the usual form with hyphens."""
+
+    openapi = MappingProxyType({"type": "string", "format": "uuid"})
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """Return the UUID."""
+        if not _UUID.fullmatch(_text(data)):
+            raise ValidationError("must be a UUID", code="invalid")
+        return UUID(data)
+
+
 class SessionCodeField(PatternField):
     """A session code as `POST /api/v1/sessions` gave it."""
 
@@ -169,6 +204,26 @@ class ChoiceField(StrictField):
         if data not in self.choices:
             raise ValidationError(f"must be one of {', '.join(self.choices)}", code="invalid")
         return str(data)
+
+
+class ChoicesField(StrictField):
+    """Some of some texts, each once; none is no choice."""
+
+    def __init__(self, choices: Iterable[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.choices = tuple(choices)
+        one = {"type": "string", "oneOf": [{"const": each} for each in self.choices]}
+        self.openapi = {"type": "array", "uniqueItems": True, "maxItems": len(self.choices), "items": one}
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        """Return them in the order of the choices, so that the same choice is the same request."""
+        if not isinstance(data, list) or not all(isinstance(each, str) for each in data):
+            raise ValidationError("must be a list of texts", code="invalid")
+        if unknown := sorted(set(data) - set(self.choices)):
+            raise ValidationError(f"there is no {unknown[0][:_MAX_NAME]}", code="invalid")
+        if len(set(data)) < len(data):
+            raise ValidationError("names one twice", code="invalid")
+        return [each for each in self.choices if each in data]
 
 
 class StrictSerializer(serializers.Serializer[Any]):

@@ -23,6 +23,8 @@ _HEADER: Final = "header"
 PERMISSION_IN_PATH = OpenApiParameter("permission_id", OpenApiTypes.UUID, _PATH)
 ADDRESS_IN_PATH = OpenApiParameter("address", OpenApiTypes.STR, _PATH, description="A Zcash address")
 VENDOR_IN_PATH = OpenApiParameter("vendor_id", OpenApiTypes.STR, _PATH)
+ENDPOINT_IN_PATH = OpenApiParameter("endpoint_id", OpenApiTypes.UUID, _PATH)
+DELIVERY_IN_PATH = OpenApiParameter("delivery_id", OpenApiTypes.UUID, _PATH)
 SESSION_IN_PATH = OpenApiParameter("session_code", OpenApiTypes.STR, _PATH)
 RATE_IN_QUERY = OpenApiParameter(
     "rate_per_hour", OpenApiTypes.NUMBER, _QUERY, description="ZEC; by default the active permission's"

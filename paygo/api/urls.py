@@ -3,6 +3,7 @@
 from django.urls import path
 
 from paygo.api.balance import BalanceOfWallet
+from paygo.api.events import Events
 from paygo.api.health import Health
 from paygo.api.key_rotation import Keys, Rotation
 from paygo.api.payer_links import PayerLinkRevocation, PayerLinks
@@ -19,6 +20,17 @@ from paygo.api.schema import Docs, Schema
 from paygo.api.session_pauses import Pause, Resumption
 from paygo.api.sessions import Heartbeat, Session, SessionEnd, Sessions
 from paygo.api.vendors import Activation, Deactivation, Prices, Vendor, Vendors
+from paygo.api.webhooks import (
+    WebhookDeletion,
+    WebhookDeliveries,
+    WebhookDelivery,
+    WebhookDisabling,
+    WebhookEnabling,
+    WebhookEndpoint,
+    WebhookEndpoints,
+    WebhookRedelivery,
+    WebhookRotation,
+)
 
 urlpatterns = [
     path("v1/zcash/permissions", Permissions.as_view()),
@@ -44,6 +56,16 @@ urlpatterns = [
     path("v1/vendors/<str:vendor_id>/prices", Prices.as_view()),
     path("v1/keys", Keys.as_view()),
     path("v1/keys/rotate", Rotation.as_view()),
+    path("v1/events", Events.as_view()),
+    path("v1/webhooks/endpoints", WebhookEndpoints.as_view()),
+    path("v1/webhooks/endpoints/<str:endpoint_id>", WebhookEndpoint.as_view()),
+    path("v1/webhooks/endpoints/<str:endpoint_id>/rotate", WebhookRotation.as_view()),
+    path("v1/webhooks/endpoints/<str:endpoint_id>/enable", WebhookEnabling.as_view()),
+    path("v1/webhooks/endpoints/<str:endpoint_id>/disable", WebhookDisabling.as_view()),
+    path("v1/webhooks/endpoints/<str:endpoint_id>/delete", WebhookDeletion.as_view()),
+    path("v1/webhooks/endpoints/<str:endpoint_id>/deliveries", WebhookDeliveries.as_view()),
+    path("v1/webhooks/deliveries/<str:delivery_id>", WebhookDelivery.as_view()),
+    path("v1/webhooks/deliveries/<str:delivery_id>/redeliver", WebhookRedelivery.as_view()),
     path("v1/health", Health.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),

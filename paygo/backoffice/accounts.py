@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from core.models import Event, ReceiptRow, User
+from core.models import ReceiptRow, User
 from paygo.backoffice.base import ReadOnlyAdmin
 
 # Beat's schedule is the settings'; a task deleted by hand would not come back before beat starts again.
@@ -34,15 +34,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     pass
-
-
-@admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
-    list_display = ("id", "created_at", "kind", "client", "subject")
-    list_filter = (("created_at", RangeDateTimeFilter),)
-    list_select_related = ("client",)
-    search_fields = ("=subject",)
-    ordering = ("-id",)
 
 
 @admin.register(ReceiptRow)

@@ -148,6 +148,8 @@ class Supervisor:
         self._env["ZCASH_RPC_PASSWORD"] = self._data.secret("rpc_password")
         self._env.setdefault("ZCASH_NETWORK", "regtest")
         self._env.setdefault("ZCASH_MIN_CONFIRMATIONS", "1")
+        # A newcomer's receiver runs on the same machine.
+        self._env.setdefault("WEBHOOK_ALLOW_LOOPBACK", "1")
         seconds = self._env.get("PAYGO_BLOCK_SECONDS", "10")
         node_port = self._zebrad_port(folder)
         self._children.start(

@@ -14,7 +14,9 @@ from django.db import connection
 
 from billing import rounds
 from core import clock
+from core import rounds as core_rounds
 from core.errors import DomainError
+from core.webhooks.courier import courier
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +52,8 @@ class Command(BaseCommand):
         credited = rounds.deposit_round()
         rounds.refund_round()
         rounds.history_round()
+        core_rounds.event_round()
+        courier.wait()
         self.stdout.write(
             f"settled {run.permissions} permissions and {run.events} events, looked at {ended} that were due"
             f" to end, credited {'nothing: the node is away' if credited is None else credited}"
@@ -64,6 +68,7 @@ def _loop(*, when_late: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     threading.Thread(target=_keep_history, args=(stopped,), daemon=True).start()
+    threading.Thread(target=_keep_events, args=(stopped,), daemon=True).start()
     period_s = settings.BILLING_INTERVAL_SECONDS / (4 if when_late else 1)
     while not stopped.wait(min(period_s, 15)):
         _guarded(_take_over if when_late else _all_rounds)
@@ -75,6 +80,12 @@ def _keep_history(stopped: threading.Event) -> None:
         _guarded(rounds.history_round)
         connection.close()
         stopped.wait(settings.AUDIT_UPKEEP_SECONDS)
+
+
+def _keep_events(stopped: threading.Event) -> None:
+    """Publish and deliver beside the rounds, also while a worker does: events wait for no late interval."""
+    while not stopped.wait(settings.EVENT_ROUND_SECONDS):
+        _guarded(core_rounds.event_round)
 
 
 def _take_over() -> None:
@@ -97,7 +108,7 @@ def _all_rounds() -> None:
     rounds.refund_round()
 
 
-def _guarded(step: Callable[[], None]) -> None:
+def _guarded(step: Callable[[], object]) -> None:
     """Survive what a later round can survive, and say it; a dead connection is replaced."""
     try:
         step()

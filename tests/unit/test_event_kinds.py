@@ -1,0 +1,26 @@
+"""Every kind of event that the code can write is one that clients can read about."""
+
+import re
+from pathlib import Path
+
+from billing.rules import RefundStatus
+from paygo.api.event_kinds import KINDS
+from zcash.rules import ENTERED, AuditAction
+
+ROOT = Path(__file__).parents[2]
+_LITERAL = re.compile(
+    r"""["']((?:permission|deposit|session|refund|payout|authorisation|webhook)\.[a-z_]+)["']"""
+)
+
+
+def written() -> set[str]:
+    sources = [
+        path for app in ("core", "zcash", "sessions_app", "billing") for path in (ROOT / app).rglob("*.py")
+    ]
+    literal = {kind for path in sources for kind in _LITERAL.findall(path.read_text())}
+    noted = [AuditAction.CREATED, AuditAction.EXTENDED, AuditAction.REFUND_ADDRESS_CHANGED, *ENTERED.values()]
+    return literal | {f"permission.{each}" for each in noted} | {f"refund.{each}" for each in RefundStatus}
+
+
+def test_describes_every_kind_that_is_written_and_no_other() -> None:
+    assert written() == KINDS.keys()
