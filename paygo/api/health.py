@@ -33,6 +33,7 @@ class HealthState(serializers.Serializer[Any]):
     billing = Part()
     deposits = Part()
     refunds = Part()
+    events = Part()
     clock = Part()
 
 

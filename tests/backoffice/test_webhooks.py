@@ -35,9 +35,11 @@ def browser_of(role: str) -> Client:
 
 
 def test_shows_endpoints_without_their_secret(delivery: WebhookDelivery) -> None:
-    page = browser_of("admin").get(
-        reverse("admin:core_webhookendpoint_change", args=[delivery.endpoint_id])
-    ).content.decode()
+    page = (
+        browser_of("admin")
+        .get(reverse("admin:core_webhookendpoint_change", args=[delivery.endpoint_id]))
+        .content.decode()
+    )
 
     assert "vera.example" in page
     assert "whsec_" not in page
