@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from core import clock, publisher
+from core.models import WebhookDelivery, WebhookEndpoint
 from paygo.api.urls import urlpatterns
 from paygo.api.views import PublicView
 from sessions_app.models import StreamingSession
@@ -96,6 +98,12 @@ BODIES: Mapping[str, Body] = {
     "POST v1/vendors/<str:vendor_id>/activate": None,
     "POST v1/vendors/<str:vendor_id>/deactivate": None,
     "POST v1/vendors/<str:vendor_id>/prices": {"rate_per_hour": 1.5},
+    "POST v1/webhooks/endpoints": {"url": "https://vera.example/hook", "types": ["session.ended"]},
+    "POST v1/webhooks/endpoints/<str:endpoint_id>/rotate": {"overlap_hours": 24},
+    "POST v1/webhooks/endpoints/<str:endpoint_id>/enable": None,
+    "POST v1/webhooks/endpoints/<str:endpoint_id>/disable": None,
+    "POST v1/webhooks/endpoints/<str:endpoint_id>/delete": None,
+    "POST v1/webhooks/deliveries/<str:delivery_id>/redeliver": None,
     "POST v1/keys/rotate": {"overlap_seconds": 3600},
 }
 # What another client is answered, where that is not 404 for a route to something of Vera's and success else.
@@ -139,9 +147,13 @@ def unscoped() -> list[str]:
 def build(vera: Api, node: RpcClient) -> World:
     """Return a world in which Vera has one of everything."""
     assert vera.post("/api/v1/vendors", {"vendor_id": "veras-own", "name": "Vera's own"}).status == 201
+    endpoint = vera.post("/api/v1/webhooks/endpoints", {"url": "https://vera.example/hook"}).body
     permission = create_active(vera, node)
     session = start(vera, vendor_id="veras-own")
-    return World(vera, permission, session)
+    publisher.publish_all(now=clock.now())
+    delivery = WebhookDelivery.objects.filter(endpoint__public_id=endpoint["endpoint_id"]).latest("pk")
+    more = {"endpoint_id": endpoint["endpoint_id"], "delivery_id": str(delivery.public_id)}
+    return World(vera, permission, session, more)
 
 
 def body_of(route: Route, world: World) -> Mapping[str, Any] | None:
@@ -160,5 +172,5 @@ def state_of(client_id: int) -> list[Any]:
     from sessions_app.models import Vendor
     from zcash.models import SpendingPermission
 
-    kinds = (SpendingPermission, StreamingSession, Vendor)
+    kinds = (SpendingPermission, StreamingSession, Vendor, WebhookEndpoint)
     return [list(kind.objects.filter(client=client_id).order_by("pk").values()) for kind in kinds]
