@@ -227,7 +227,7 @@ def _activate_or_queue(
         effective_at=now,
         booked_at=now,
         actor=audit.ENGINE,
-        details={"credited": zec_text(permission.credited_zat)},
+        details={"credited": zec_text(permission.credited_zat), "was": permission.status},
     )
 
 

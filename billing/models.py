@@ -144,6 +144,12 @@ class Transaction(models.Model):
                 name="billing_transaction_owed",
                 condition=Q(authorization__isnull=False) & ~Q(status=TransactionStatus.CONFIRMED),
             ),
+            # The statistics: what has become final since an hour.
+            models.Index(
+                fields=["ended_at"],
+                name="billing_transaction_final",
+                condition=Q(status=TransactionStatus.CONFIRMED),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -342,3 +348,4 @@ class IntervalRun(models.Model):
 # Their tables belong to this app; the operators' know the ones above.
 from billing.ledger_models import Transfer  # noqa: E402, F401
 from billing.operator_models import OperatorAction, RefundApproval  # noqa: E402, F401
+from billing.statistic_models import HourlyFigure, StatisticsMark, VendorDay  # noqa: E402, F401

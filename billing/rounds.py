@@ -8,7 +8,7 @@ from typing import NamedTuple
 import structlog
 from django.conf import settings
 
-from billing import expiry, funding, interval, refunds, sends
+from billing import expiry, funding, interval, refunds, sends, statistics
 from billing.errors import SendsHalted
 from billing.models import IntervalRun
 from core import clock, db
@@ -108,6 +108,17 @@ def history_round() -> None:
     leaves.create_ahead(now=clock.now())
     seals.seal_closed(now=clock.now())
     leaves.archive(now=clock.now(), retention=timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS))
+
+
+def statistics_round() -> bool:
+    """Bring the dashboard's statistics up to date; False where somebody just did, or does."""
+    fresh = timedelta(seconds=settings.STATISTICS_SECONDS) * _FRESH_SHARE
+    with db.alone("statistics") as first:
+        last = statistics.counted_at()
+        if not first or (last is not None and clock.now() - last < fresh):
+            return False
+        statistics.bring_up_to_date(now=clock.now())
+    return True
 
 
 def lateness() -> Lateness:

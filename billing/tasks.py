@@ -27,6 +27,11 @@ def keep_history(**_: Any) -> None:
     rounds.history_round()
 
 
+@shared_task(name="billing.keep_statistics")
+def keep_statistics(**_: Any) -> None:
+    rounds.statistics_round()
+
+
 @shared_task(name="billing.scan_deposits")
 def scan_deposits(**_: Any) -> None:
     rounds.deposit_round()

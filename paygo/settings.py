@@ -194,6 +194,8 @@ MAX_PAUSE_HOURS = env.int("MAX_PAUSE_HOURS", default=24)
 MAX_SESSION_HOURS = env.int("MAX_SESSION_HOURS", default=12)
 # How old a day of settlements becomes before it leaves the audit log (they are derivable; the rest stays).
 AUDIT_SETTLEMENT_RETENTION_DAYS = env.int("AUDIT_SETTLEMENT_RETENTION_DAYS", default=400)
+# How often the dashboard's numbers are brought up to date.
+STATISTICS_SECONDS = env.int("STATISTICS_SECONDS", default=60)
 AUDIT_UPKEEP_SECONDS = env.int("AUDIT_UPKEEP_SECONDS", default=3600)
 MAX_SESSIONS_PER_WALLET = env.int("MAX_SESSIONS_PER_WALLET", default=4)
 
@@ -218,6 +220,7 @@ CELERY_BEAT_SCHEDULE = {
     "deposit-scan": _every("billing.scan_deposits", DEPOSIT_SCAN_SECONDS),
     "refund-round": _every("billing.run_refunds", REFUND_ROUND_SECONDS),
     "event-round": _every("core.event_round", EVENT_ROUND_SECONDS),
+    "statistics": _every("billing.keep_statistics", STATISTICS_SECONDS),
     "audit-history": _every("billing.keep_history", AUDIT_UPKEEP_SECONDS),
 }
 
@@ -295,6 +298,22 @@ UNFOLD = {
     "SITE_SYMBOL": "bolt",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
+    # Indigo, with white text on it readable (WCAG AA) from 600 on.
+    "COLORS": {
+        "primary": {
+            "50": "#eef2ff",
+            "100": "#e0e7ff",
+            "200": "#c7d2fe",
+            "300": "#a5b4fc",
+            "400": "#818cf8",
+            "500": "#6366f1",
+            "600": "#4f46e5",
+            "700": "#4338ca",
+            "800": "#3730a3",
+            "900": "#312e81",
+            "950": "#1e1b4b",
+        }
+    },
     "STYLES": [lambda _: f"/{STATIC_URL}paygo/office.css"],
     "DASHBOARD_CALLBACK": "paygo.backoffice.dashboard.callback",
     "SIDEBAR": {"show_search": True, "navigation": "paygo.backoffice.navigation.sidebar"},

@@ -51,6 +51,7 @@ class Command(BaseCommand):
         ended = rounds.expiry_round()
         credited = rounds.deposit_round()
         rounds.refund_round()
+        rounds.statistics_round()
         rounds.history_round()
         core_rounds.event_round()
         courier.wait()
@@ -96,6 +97,7 @@ def _take_over() -> None:
         rounds.interval_round()
     # Cheap where nothing is due, and nobody notes when it ran last.
     rounds.expiry_round()
+    rounds.statistics_round()
     if rounds.scan_is_late():
         rounds.deposit_round(insist=True)
         rounds.refund_round()
@@ -106,6 +108,7 @@ def _all_rounds() -> None:
     rounds.expiry_round()
     rounds.deposit_round()
     rounds.refund_round()
+    rounds.statistics_round()
 
 
 def _guarded(step: Callable[[], object]) -> None:

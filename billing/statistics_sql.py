@@ -1,0 +1,119 @@
+"""Every raw statement of the statistics."""
+
+# The earliest instant at which anything may still become final. What is open belongs to a permission that is
+# settled up to some instant, and ends at that instant or later; what is not begun begins later still.
+# Whoever has read the clock and not committed yet is covered by the margin.
+FRONTIER = """
+SELECT least(
+    (SELECT min(settled_at) FROM zcash_permission WHERE open_transactions > 0),
+    %(now)s::timestamptz - interval '5 minutes')
+"""
+
+FIRST = """
+SELECT least(
+    (SELECT min(ended_at) FROM billing_transaction WHERE status = 'confirmed'),
+    (SELECT min(created_at) FROM zcash_permission_audit WHERE action <> 'settled'))
+"""
+
+# Of hours that can still change: written anew, from final transactions and the audit log without settlements.
+FORGET_HOURS = "DELETE FROM billing_hourlyfigure WHERE hour >= %(since)s AND name = ANY(%(names)s)"
+
+COUNT_TRANSACTIONS = """
+INSERT INTO billing_hourlyfigure (hour, name, asset, value)
+SELECT hour, name, asset, value FROM (
+    SELECT date_trunc('hour', ended_at) AS hour, 'ZEC' AS asset, sum(amount_zat)::numeric AS revenue,
+           sum(round(extract(epoch FROM ended_at - started_at) * 1000))::numeric AS streamed_ms,
+           count(*)::numeric AS transactions
+    FROM billing_transaction
+    WHERE status = 'confirmed' AND ended_at >= %(since)s AND amount_zat IS NOT NULL
+    GROUP BY 1
+) hours CROSS JOIN LATERAL (
+    VALUES ('revenue', revenue), ('streamed_ms', streamed_ms), ('transactions', transactions)
+) figures (name, value)
+"""
+
+COUNT_CHANGES = """
+INSERT INTO billing_hourlyfigure (hour, name, asset, value)
+SELECT hour, name, CASE WHEN name LIKE '%%\\_zat' THEN 'ZEC' ELSE '' END, value FROM (
+    SELECT date_trunc('hour', created_at) AS hour,
+           count(*) FILTER (WHERE action = 'created') AS created,
+           count(*) FILTER (WHERE action IN ('activated', 'queued') AND details ? 'credited'
+                            AND coalesce(details->>'was', 'pending') = 'pending') AS paid,
+           count(*) FILTER (WHERE action = 'activated') AS activated,
+           count(*) FILTER (WHERE action = 'exhausted') AS exhausted,
+           count(*) FILTER (WHERE action = 'expired') AS expired,
+           count(*) FILTER (WHERE action = 'revoked') AS revoked,
+           count(*) FILTER (WHERE action = 'lapsed') AS lapsed,
+           count(*) FILTER (WHERE action = 'refund_queued') AS refunded,
+           coalesce(sum(amount_after_zat - amount_before_zat
+                        + coalesce((details->>'shortfall_repaid_zat')::bigint, 0))
+                    FILTER (WHERE action = 'credited'), 0) AS credited_zat,
+           coalesce(sum(amount_before_zat - amount_after_zat)
+                    FILTER (WHERE action IN ('refund_queued', 'refund_cancelled')), 0) AS refunded_zat
+    FROM zcash_permission_audit
+    WHERE action <> 'settled' AND created_at >= %(since)s
+    GROUP BY 1
+) hours CROSS JOIN LATERAL (
+    VALUES ('created', created), ('paid', paid), ('activated', activated), ('exhausted', exhausted),
+           ('expired', expired), ('revoked', revoked), ('lapsed', lapsed), ('refunded', refunded),
+           ('credited_zat', credited_zat), ('refunded_zat', refunded_zat)
+) figures (name, value)
+WHERE value <> 0
+"""
+
+FORGET_DAYS = "DELETE FROM billing_vendorday WHERE day >= %(since)s"
+
+COUNT_VENDORS = """
+INSERT INTO billing_vendorday (day, vendor_id, asset, amount, streamed_ms, transactions)
+SELECT (x.ended_at AT TIME ZONE 'UTC')::date, s.vendor_id, 'ZEC', sum(x.amount_zat),
+       sum(round(extract(epoch FROM x.ended_at - x.started_at) * 1000)), count(*)
+FROM billing_transaction x JOIN sessions_session s ON s.id = x.session_id
+WHERE x.status = 'confirmed' AND x.ended_at >= %(since)s AND x.amount_zat IS NOT NULL
+GROUP BY 1, 2
+"""
+
+# What is owed and what runs now: the last measurement in an hour stands for it. It reads every permission
+# once; that is why a task does it and no page.
+MEASURE = """
+INSERT INTO billing_hourlyfigure (hour, name, asset, value)
+SELECT date_trunc('hour', %(now)s::timestamptz), name,
+       CASE WHEN name LIKE '%%\\_zat' THEN 'ZEC' ELSE '' END, value
+FROM (
+    SELECT coalesce(sum(remaining_zat), 0) AS remaining_zat, coalesce(sum(open_transactions), 0) AS running,
+           count(*) FILTER (WHERE status = 'active') AS active,
+           count(*) FILTER (WHERE status = 'pending') AS pending,
+           coalesce(sum(shortfall_zat), 0) AS lost_zat
+    FROM zcash_permission
+) p CROSS JOIN (
+    SELECT coalesce(sum(amount_zat), 0) AS refunding_zat FROM billing_refund
+    WHERE status NOT IN ('confirmed', 'cancelled')
+) r CROSS JOIN LATERAL (
+    VALUES ('remaining_zat', remaining_zat), ('running', running), ('active', active), ('pending', pending),
+           ('lost_zat', lost_zat), ('refunding_zat', refunding_zat)
+) figures (name, value)
+ON CONFLICT ON CONSTRAINT billing_hourlyfigure_once_an_hour DO UPDATE SET value = EXCLUDED.value
+"""
+
+# For reading: sums of a name in each bucket of a time range. `%(unit)s` is 'hour' or 'day'.
+SERIES = """
+SELECT name, asset, date_trunc(%(unit)s, hour) AS bucket, sum(value) FROM billing_hourlyfigure
+WHERE name = ANY(%(names)s) AND hour >= %(since)s AND hour < %(until)s
+GROUP BY 1, 2, 3 ORDER BY 3
+"""
+
+# Measurements are not added up: the last of a bucket stands for it.
+LAST_OF_BUCKETS = """
+SELECT DISTINCT ON (name, date_trunc(%(unit)s, hour)) name, asset, date_trunc(%(unit)s, hour), value
+FROM billing_hourlyfigure
+WHERE name = ANY(%(names)s) AND hour >= %(since)s AND hour < %(until)s
+ORDER BY name, date_trunc(%(unit)s, hour), hour DESC
+"""
+
+TOP_VENDORS = """
+SELECT v.id, v.slug, v.name, u.username, t.asset, t.amount, t.streamed_ms
+FROM (
+    SELECT vendor_id, asset, sum(amount) AS amount, sum(streamed_ms) AS streamed_ms FROM billing_vendorday
+    WHERE day >= %(since)s GROUP BY 1, 2 ORDER BY sum(amount) DESC LIMIT %(limit)s
+) t JOIN sessions_vendor v ON v.id = t.vendor_id JOIN core_user u ON u.id = v.client_id
+ORDER BY t.amount DESC
+"""

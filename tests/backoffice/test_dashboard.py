@@ -1,0 +1,93 @@
+"""The dashboard opens by a constant number of questions, none of them to the audit log."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from billing import engine, statistics
+from billing.figures import RANGES
+from billing.interval import run_interval
+from core import clock
+from core.models import User
+from tests.factories import ALICE, make_active_permission, make_client, make_vendor, stream
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser() -> Client:
+    made = Client()
+    made.force_login(User.objects.create_superuser("otto"))
+    return made
+
+
+def live_a_little(sessions: int) -> None:
+    vera = make_client(f"client-{sessions}")
+    since = clock.now() - timedelta(hours=3)
+    make_vendor(vera, slug="tv", price=100_000_000)
+    make_active_permission(vera, now=since)
+    for number in range(sessions):
+        at = since + timedelta(minutes=number)
+        code = stream(vera, wallet=ALICE, vendor="tv", now=at)
+        engine.end(code, client_id=vera.pk, now=at + timedelta(seconds=30))
+    run_interval(now=clock.now(), engine="test", chunk_size=10)
+    statistics.bring_up_to_date(now=clock.now(), vendors=True)
+
+
+@pytest.mark.parametrize("asked", [each.name for each in RANGES])
+def test_shows_every_range(browser: Client, asked: str) -> None:
+    live_a_little(3)
+
+    page = browser.get(reverse("admin:index"), {"range": asked})
+
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert "Revenue per" in text
+    assert 'aria-current="true"' in text
+    assert "tv" in text
+
+
+@pytest.mark.parametrize("asked", ["", "0", "'; DROP TABLE x", "<script>", "24h\0"])
+def test_what_is_no_range_is_the_usual_one(browser: Client, asked: str) -> None:
+    page = browser.get(reverse("admin:index"), {"range": asked})
+
+    assert [name for name, is_asked in page.context["ranges"] if is_asked] == ["30d"]
+
+
+def test_an_empty_database_has_a_dashboard_too(browser: Client) -> None:
+    page = browser.get(reverse("admin:index"))
+
+    assert page.status_code == 200
+    assert b"Not counted yet" in page.content
+
+
+def test_asks_as_often_for_much_as_for_little_and_never_the_audit_log(browser: Client) -> None:
+    live_a_little(1)
+    few = questions(browser)
+    live_a_little(20)
+    many = questions(browser)
+
+    assert len(many) == len(few) < 30
+    assert [each for each in many if "zcash_permission_audit" in each] == []
+
+
+def questions(browser: Client) -> list[str]:
+    browser.get(reverse("admin:index"))
+    with CaptureQueriesContext(connection) as captured:
+        assert browser.get(reverse("admin:index")).status_code == 200
+    return [each["sql"] for each in captured]
+
+
+def test_the_numbers_are_those_of_the_rows(browser: Client) -> None:
+    live_a_little(10)
+
+    page = browser.get(reverse("admin:index"), {"range": "24h"})
+
+    cards = {each.title: each.value for each in page.context["cards"]}
+    # 10 times 30 seconds at 1 ZEC an hour, each rounded down.
+    assert (cards["Revenue"], cards["Streamed"]) == ("0.0833", "0.0833")
+    assert cards["New permissions"] == "1"
