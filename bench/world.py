@@ -76,7 +76,7 @@ _EMPTY = """
 SET session_replication_role = replica;
 DROP TABLE IF EXISTS floor_deposit, floor_transaction, floor_refund, floor_permission, floor_audit;
 TRUNCATE billing_transfer, billing_transaction, sessions_session, zcash_permission_audit, zcash_deposit,
-         billing_refund, zcash_permission, billing_intervalrun, core_event, core_receipt;
+         billing_refund, zcash_permission, billing_intervalrun, core_event, core_receipt CASCADE;
 SET session_replication_role = origin
 """
 
