@@ -11,22 +11,26 @@ from billing.models import IntervalRun
 from core import db
 
 TOP = 8
+_STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 _RUNS = 60
 
 
 @dataclass(frozen=True)
 class Range:
-    """A time range of the dashboard, cut into hours or days (UTC)."""
+    """A time range of the dashboard, cut into hours, days, or weeks from Monday (UTC)."""
 
     name: str
     length: timedelta
     unit: str
 
     def buckets(self, *, now: datetime) -> list[datetime]:
-        """Return the beginnings of its hours or days; the last one is running."""
-        step = timedelta(hours=1) if self.unit == "hour" else timedelta(days=1)
+        """Return the beginnings of its parts; the last one is running."""
+        step = _STEPS[self.unit]
         last = now.replace(minute=0, second=0, microsecond=0)
-        last = last if self.unit == "hour" else last.replace(hour=0)
+        if self.unit != "hour":
+            last = last.replace(hour=0)
+        if self.unit == "week":
+            last -= timedelta(days=last.weekday())
         count = self.length // step
         return [last - step * back for back in range(count - 1, -1, -1)]
 
@@ -36,7 +40,7 @@ RANGES = (
     Range("7d", timedelta(days=7), "day"),
     Range("30d", timedelta(days=30), "day"),
     Range("90d", timedelta(days=90), "day"),
-    Range("1y", timedelta(days=365), "day"),
+    Range("1y", timedelta(days=364), "week"),
 )
 
 

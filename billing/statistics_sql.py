@@ -94,7 +94,7 @@ FROM (
 ON CONFLICT ON CONSTRAINT billing_hourlyfigure_once_an_hour DO UPDATE SET value = EXCLUDED.value
 """
 
-# For reading: sums of a name in each bucket of a time range. `%(unit)s` is 'hour' or 'day'.
+# For reading: sums of a name in each bucket of a time range. `%(unit)s` is 'hour', 'day' or 'week'.
 SERIES = """
 SELECT name, asset, date_trunc(%(unit)s, hour) AS bucket, sum(value) FROM billing_hourlyfigure
 WHERE name = ANY(%(names)s) AND hour >= %(since)s AND hour < %(until)s
