@@ -194,7 +194,7 @@ def _end_once(session_code: str, *, client_id: int, now: datetime, word: Word | 
 def _note_end(session: StreamingSession, word: Word | None, *, now: datetime) -> None:
     if word:
         latest = Transaction.objects.filter(session=session).select_related("permission").latest("id")
-        operators.note(word, Verb.END_SESSION, permission=latest.payer, session=session, now=now)
+        operators.note(word, Verb.END_SESSION, permission=latest.permission, session=session, now=now)
 
 
 def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Alive:

@@ -144,11 +144,11 @@ class Transaction(models.Model):
                 name="billing_transaction_owed",
                 condition=Q(authorization__isnull=False) & ~Q(status=TransactionStatus.CONFIRMED),
             ),
-            # The statistics: what has become final since an hour.
+            # The statistics: what has ended since an hour.
             models.Index(
                 fields=["ended_at"],
-                name="billing_transaction_final",
-                condition=Q(status=TransactionStatus.CONFIRMED),
+                name="billing_transaction_ended",
+                condition=~Q(status=TransactionStatus.OPEN),
             ),
         ]
 

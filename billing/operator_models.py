@@ -19,7 +19,8 @@ class OperatorAction(models.Model):
     operator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     verb = models.TextField(choices=[(v.value, v.value) for v in Verb])
     reason = models.TextField()
-    permission = models.ForeignKey(SpendingPermission, on_delete=models.PROTECT, related_name="+")
+    # Null: a session that an authorisation on Ethereum pays for.
+    permission = models.ForeignKey(SpendingPermission, on_delete=models.PROTECT, null=True, related_name="+")
     deposit = models.ForeignKey(Deposit, on_delete=models.PROTECT, null=True, related_name="actions")
     session = models.ForeignKey(StreamingSession, on_delete=models.PROTECT, null=True, related_name="actions")
     refund = models.ForeignKey("billing.Refund", on_delete=models.PROTECT, null=True, related_name="actions")

@@ -50,7 +50,7 @@ def note(
     verb: Verb,
     *,
     now: datetime,
-    permission: SpendingPermission,
+    permission: SpendingPermission | None,
     deposit: Deposit | None = None,
     session: StreamingSession | None = None,
     refund: Refund | None = None,

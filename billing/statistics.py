@@ -80,7 +80,8 @@ def _count_hours(mark: StatisticsMark, *, frontier: datetime) -> None:
         return
     since = _hour_of(since)
     db.execute(sql.FORGET_HOURS, {"since": since, "names": list(SUMS)})
-    db.execute(sql.COUNT_TRANSACTIONS, {"since": since})
+    db.execute(sql.COUNT_REVENUE, {"since": since})
+    db.execute(sql.COUNT_STREAMED, {"since": since})
     db.execute(sql.COUNT_CHANGES, {"since": since})
     mark.hours_final_to = max(since, _hour_of(frontier))
 

@@ -1,34 +1,43 @@
 """Every raw statement of the statistics."""
 
-# The earliest instant at which anything may still become final. What is open belongs to a permission that is
-# settled up to some instant, and ends at that instant or later; what is not begun begins later still.
+# The earliest instant at which anything may still end. What is open belongs to a permission or authorisation
+# that is settled up to some instant, and ends at that instant or later; what is not begun begins later still.
 # Whoever has read the clock and not committed yet is covered by the margin.
 FRONTIER = """
 SELECT least(
     (SELECT min(settled_at) FROM zcash_permission WHERE open_transactions > 0),
+    (SELECT min(settled_at) FROM billing_authorization WHERE open_transactions > 0),
     %(now)s::timestamptz - interval '5 minutes')
 """
 
 FIRST = """
 SELECT least(
-    (SELECT min(ended_at) FROM billing_transaction WHERE status = 'confirmed'),
+    (SELECT min(ended_at) FROM billing_transaction WHERE status <> 'open'),
     (SELECT min(created_at) FROM zcash_permission_audit WHERE action <> 'settled'))
 """
 
-# Of hours that can still change: written anew, from final transactions and the audit log without settlements.
+# Of hours that can still change: written anew, from ended transactions (what they earned in tokens counts
+# before it is collected) and from the audit log without settlements.
 FORGET_HOURS = "DELETE FROM billing_hourlyfigure WHERE hour >= %(since)s AND name = ANY(%(names)s)"
 
-COUNT_TRANSACTIONS = """
+COUNT_REVENUE = """
 INSERT INTO billing_hourlyfigure (hour, name, asset, value)
-SELECT hour, name, asset, value FROM (
-    SELECT date_trunc('hour', ended_at) AS hour, 'ZEC' AS asset, sum(amount_zat)::numeric AS revenue,
-           sum(round(extract(epoch FROM ended_at - started_at) * 1000))::numeric AS streamed_ms,
-           count(*)::numeric AS transactions
+SELECT date_trunc('hour', ended_at), 'revenue', asset, coalesce(sum(coalesce(amount_zat, amount_units)), 0)
+FROM billing_transaction
+WHERE status <> 'open' AND ended_at >= %(since)s
+GROUP BY 1, 3
+"""
+
+COUNT_STREAMED = """
+INSERT INTO billing_hourlyfigure (hour, name, asset, value)
+SELECT hour, name, '', value FROM (
+    SELECT date_trunc('hour', ended_at) AS hour, count(*)::numeric AS transactions,
+           sum(round(extract(epoch FROM ended_at - started_at) * 1000))::numeric AS streamed_ms
     FROM billing_transaction
-    WHERE status = 'confirmed' AND ended_at >= %(since)s AND amount_zat IS NOT NULL
+    WHERE status <> 'open' AND ended_at >= %(since)s
     GROUP BY 1
 ) hours CROSS JOIN LATERAL (
-    VALUES ('revenue', revenue), ('streamed_ms', streamed_ms), ('transactions', transactions)
+    VALUES ('streamed_ms', streamed_ms), ('transactions', transactions)
 ) figures (name, value)
 """
 
@@ -65,11 +74,12 @@ FORGET_DAYS = "DELETE FROM billing_vendorday WHERE day >= %(since)s"
 
 COUNT_VENDORS = """
 INSERT INTO billing_vendorday (day, vendor_id, asset, amount, streamed_ms, transactions)
-SELECT (x.ended_at AT TIME ZONE 'UTC')::date, s.vendor_id, 'ZEC', sum(x.amount_zat),
+SELECT (x.ended_at AT TIME ZONE 'UTC')::date, s.vendor_id, x.asset,
+       coalesce(sum(coalesce(x.amount_zat, x.amount_units)), 0),
        sum(round(extract(epoch FROM x.ended_at - x.started_at) * 1000)), count(*)
 FROM billing_transaction x JOIN sessions_session s ON s.id = x.session_id
-WHERE x.status = 'confirmed' AND x.ended_at >= %(since)s AND x.amount_zat IS NOT NULL
-GROUP BY 1, 2
+WHERE x.status <> 'open' AND x.ended_at >= %(since)s
+GROUP BY 1, 2, 3
 """
 
 # What is owed and what runs now: the last measurement in an hour stands for it. It reads every permission
@@ -113,7 +123,7 @@ TOP_VENDORS = """
 SELECT v.id, v.slug, v.name, u.username, t.asset, t.amount, t.streamed_ms
 FROM (
     SELECT vendor_id, asset, sum(amount) AS amount, sum(streamed_ms) AS streamed_ms FROM billing_vendorday
-    WHERE day >= %(since)s GROUP BY 1, 2 ORDER BY sum(amount) DESC LIMIT %(limit)s
+    WHERE day >= %(since)s GROUP BY 1, 2 ORDER BY asset <> 'ZEC', sum(amount) DESC LIMIT %(limit)s
 ) t JOIN sessions_vendor v ON v.id = t.vendor_id JOIN core_user u ON u.id = v.client_id
-ORDER BY t.amount DESC
+ORDER BY t.asset <> 'ZEC', t.amount DESC
 """

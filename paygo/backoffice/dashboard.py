@@ -100,7 +100,7 @@ def _cards(found: Figures, counts: Sequence[tuple[Any, int]]) -> list[Card]:
     owed = found.measured.get("remaining_zat", Decimal(0)) + found.measured.get("refunding_zat", Decimal(0))
     return [
         _sum_card(found, "Revenue", "revenue", "ZEC", _ZAT, unit="ZEC"),
-        _sum_card(found, "Streamed", "streamed_ms", "ZEC", _MS_PER_HOUR, unit="hours"),
+        _sum_card(found, "Streamed", "streamed_ms", "", _MS_PER_HOUR, unit="hours"),
         _sum_card(found, "New permissions", "created", "", 1),
         Card(
             "Streaming now",
@@ -162,7 +162,7 @@ def _revenue_in(asset: str, found: Figures, asked: Range) -> Chart:
 def _hours(found: Figures, asked: Range) -> Chart:
     return charts.of_bars(
         f"Hours streamed per {asked.unit}",
-        [float(each / _MS_PER_HOUR) for each in found.of("streamed_ms", "ZEC")],
+        [float(each / _MS_PER_HOUR) for each in found.of("streamed_ms")],
         charts.labels_of(found.buckets, unit=asked.unit),
         text=lambda value: f"{plain(Decimal(value))} hours",
     )
