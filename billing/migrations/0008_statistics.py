@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0006_ethereum'),
+        ('billing', '0007_ledger'),
         ('sessions_app', '0005_end_by_operator'),
         ('zcash', '0006_queues'),
     ]
