@@ -53,3 +53,27 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount_units} {self.asset}"
+
+
+class Reconciliation(models.Model):
+    """What one comparison of the books with the wallet found; `findings` are sentences, none: all is right.
+
+    `holdings_zat` is None where the wallet was not asked.
+    """
+
+    at = models.DateTimeField(db_index=True)
+    owed_zat = models.BigIntegerField()
+    booked_zat = models.BigIntegerField()
+    holdings_zat = models.BigIntegerField(null=True)
+    findings = models.JSONField(default=list)
+
+    class Meta:
+        db_table = "billing_reconciliation"
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {'right' if self.is_right else 'wrong'}"
+
+    @property
+    def is_right(self) -> bool:
+        """Whether nothing was found."""
+        return not self.findings

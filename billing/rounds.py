@@ -8,10 +8,11 @@ from typing import NamedTuple
 import structlog
 from django.conf import settings
 
-from billing import expiry, funding, interval, refunds, sends, statistics
+from billing import expiry, funding, interval, reconciliation, refunds, sends, statistics
 from billing.errors import SendsHalted
 from billing.models import IntervalRun
 from core import clock, db
+from zcash import watch
 from zcash.history import leaves, seals
 from zcash.models import WatchedChain
 from zcash.node import connect
@@ -100,6 +101,27 @@ def refund_round() -> int | None:
         log.warning("refund_round_halted", reason=str(error), advice="manage.py reconcile")
         return None
     return queued + moved + (sent is not None)
+
+
+def reconcile_round() -> bool | None:
+    """Compare the books with the wallet and keep what was found; False: something is wrong.
+
+    None while the node is away, or its word says nothing: it is syncing, or repairs its view.
+    """
+    clock.require_no_skew()
+    try:
+        wallet = connect()
+        if watch.ready_status(wallet).locked:
+            return None
+        covered, found = reconciliation.compare(wallet=wallet, now=clock.now())
+    except (NodeUnavailable, NodeRefused) as error:
+        log.warning("reconciliation_without_node", reason=str(error), advice="it is tried again")
+        return None
+    found.save(force_insert=True)
+    if not found.is_right:
+        log.error("books_are_wrong", findings=found.findings, advice="manage.py reconcile")
+    log.info("reconciled", owed=covered.owed_zat, holds=covered.holdings_zat, right=found.is_right)
+    return found.is_right
 
 
 def history_round() -> None:

@@ -22,6 +22,11 @@ def run_refunds(**_: Any) -> None:
     rounds.refund_round()
 
 
+@shared_task(name="billing.reconcile")
+def reconcile(**_: Any) -> None:
+    rounds.reconcile_round()
+
+
 @shared_task(name="billing.keep_history")
 def keep_history(**_: Any) -> None:
     rounds.history_round()

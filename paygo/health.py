@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 
-from billing import outgoing, refunds, rounds
+from billing import outgoing, reconciliation, refunds, rounds
 from core import clock, db
 from core import rounds as core_rounds
 from paygo.celery import app as celery_app
@@ -188,6 +188,13 @@ def _events() -> Part:
     return _failed("nobody publishes events") if late_s > _EVENTS_LATE_SECONDS else _fine()
 
 
+def _books() -> Part:
+    latest = reconciliation.latest()
+    if latest is None or latest.is_right:
+        return _fine(compared_at=latest and latest.at.isoformat())
+    return _failed("the books are wrong: see manage.py reconcile", compared_at=latest.at.isoformat())
+
+
 def _clock() -> Part:
     known = {"skew_seconds": round(clock.skew_seconds(), 3)}
     if abs(known["skew_seconds"]) > clock.MAX_SKEW_SECONDS:
@@ -205,6 +212,7 @@ PARTS: Mapping[str, Callable[[], Part]] = {
     "deposits": _deposits,
     "refunds": _refunds,
     "events": _events,
+    "books": _books,
     "clock": _clock,
 }
 

@@ -183,6 +183,7 @@ BILLING_CHUNK_SIZE = env.int("BILLING_CHUNK_SIZE", default=5_000)
 DEPOSIT_SCAN_SECONDS = env.int("DEPOSIT_SCAN_SECONDS", default=15)
 EXPIRY_SWEEP_SECONDS = env.int("EXPIRY_SWEEP_SECONDS", default=60)
 REFUND_ROUND_SECONDS = env.int("REFUND_ROUND_SECONDS", default=30)
+RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=21_600)
 DEFAULT_PERMISSION_DURATION_DAYS = env.int("DEFAULT_PERMISSION_DURATION_DAYS", default=30)
 MAX_PERMISSION_DURATION_DAYS = env.int("MAX_PERMISSION_DURATION_DAYS", default=366)
 PERMISSION_PAYMENT_WINDOW_HOURS = env.int("PERMISSION_PAYMENT_WINDOW_HOURS", default=24)
@@ -221,6 +222,7 @@ CELERY_BEAT_SCHEDULE = {
     "refund-round": _every("billing.run_refunds", REFUND_ROUND_SECONDS),
     "event-round": _every("core.event_round", EVENT_ROUND_SECONDS),
     "statistics": _every("billing.keep_statistics", STATISTICS_SECONDS),
+    "reconciliation": _every("billing.reconcile", RECONCILE_SECONDS),
     "audit-history": _every("billing.keep_history", AUDIT_UPKEEP_SECONDS),
 }
 
