@@ -39,6 +39,34 @@ SELECT (SELECT coalesce(sum(amount_units), 0) FROM billing_transfer
         WHERE debit = %(account)s AND debit_of = %(of)s AND asset = %(asset)s)
 """
 
+_SIDES = """
+    SELECT {columns}, amount_units AS units FROM billing_transfer
+    WHERE credit = %(account)s AND credit_of = %(of)s AND asset = %(asset)s AND {part}
+    UNION ALL
+    SELECT {columns}, -amount_units FROM billing_transfer
+    WHERE debit = %(account)s AND debit_of = %(of)s AND asset = %(asset)s AND {part}
+"""
+_BEFORE = (
+    "(booked_at < %(since)s::timestamptz"
+    " OR id <= %(after)s AND booked_at < coalesce(%(until)s::timestamptz, 'infinity'))"
+)
+_WITHIN = (
+    "id > %(after)s AND booked_at >= coalesce(%(since)s::timestamptz, '-infinity')"
+    " AND booked_at < coalesce(%(until)s::timestamptz, 'infinity')"
+)
+
+# What an account had before a page of its statement; a page behind another one has that one's lines before.
+OPENING = f"""
+SELECT coalesce(sum(units), 0) FROM ({_SIDES.format(columns="id", part=_BEFORE)}) earlier
+"""
+
+# The page itself, in the order of booking.
+LINES = f"""
+SELECT id, kind, units, cause_id, at, booked_at
+FROM ({_SIDES.format(columns="id, kind, cause_id, at, booked_at", part=_WITHIN)}) page
+ORDER BY id LIMIT %(limit)s
+"""
+
 # All accounts of a kind together, by kind and asset.
 TOTALS = """
 SELECT account, asset, sum(units)::numeric AS units FROM (

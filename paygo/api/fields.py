@@ -5,6 +5,7 @@ DRF's own number fields take `true`, `1_000` and digits of other scripts.
 
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,6 +26,9 @@ _MAX_NAME = 64
 _MAX_URL = 2000
 # Without credentials, which look like a host to a reader.
 _URL = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+([/?#][!-~]*)?")
+_INSTANT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -157,6 +161,21 @@ class UuidTextField(StrictField):
         if not _UUID.fullmatch(_text(data)):
             raise ValidationError("must be a UUID", code="invalid")
         return UUID(data)
+
+
+class InstantField(StrictField):
+    """An instant with its offset, as RFC 3339 has it."""
+
+    openapi = MappingProxyType({"type": "string", "format": "date-time"})
+
+    def to_internal_value(self, data: Any) -> datetime:
+        """Return the instant."""
+        if not _INSTANT.fullmatch(_text(data)):
+            raise ValidationError("must be an instant with an offset (2026-02-01T00:00:00Z)", code="invalid")
+        try:
+            return datetime.fromisoformat(data.upper()).astimezone(UTC)
+        except (ValueError, OverflowError) as error:
+            raise ValidationError("there is no such instant", code="invalid") from error
 
 
 class SessionCodeField(PatternField):

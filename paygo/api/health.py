@@ -34,6 +34,7 @@ class HealthState(serializers.Serializer[Any]):
     deposits = Part()
     refunds = Part()
     events = Part()
+    books = Part()
     clock = Part()
 
 

@@ -19,6 +19,7 @@ from paygo.api.qr import PaymentQr
 from paygo.api.schema import Docs, Schema
 from paygo.api.session_pauses import Pause, Resumption
 from paygo.api.sessions import Heartbeat, Session, SessionEnd, Sessions
+from paygo.api.statements import PermissionStatement, VendorStatement
 from paygo.api.vendors import Activation, Deactivation, Prices, Vendor, Vendors
 from paygo.api.webhooks import (
     WebhookDeletion,
@@ -66,6 +67,8 @@ urlpatterns = [
     path("v1/webhooks/endpoints/<str:endpoint_id>/deliveries", WebhookDeliveries.as_view()),
     path("v1/webhooks/deliveries/<str:delivery_id>", WebhookDelivery.as_view()),
     path("v1/webhooks/deliveries/<str:delivery_id>/redeliver", WebhookRedelivery.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>/statement", PermissionStatement.as_view()),
+    path("v1/vendors/<str:vendor_id>/statement", VendorStatement.as_view()),
     path("v1/health", Health.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),

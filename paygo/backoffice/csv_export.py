@@ -17,7 +17,7 @@ _CHUNK = 2_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-class _Echo:
+class Echo:
     """A file that hands back what is written to it."""
 
     def write(self, text: str) -> str:
@@ -55,7 +55,7 @@ def is_asked(request: HttpRequest) -> bool:
 def _lines(
     rows: QuerySet[Any], *, header: Sequence[str], cells: Callable[[Any], Sequence[Any]]
 ) -> Iterator[str]:
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
     yield writer.writerow(header)
     for number, row in enumerate(rows[: MOST_ROWS + 1].iterator(chunk_size=_CHUNK)):
         if number == MOST_ROWS:

@@ -1,6 +1,7 @@
 """How pages show amounts, instants, spans of time and payment codes."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import segno
 from django import template
@@ -44,6 +45,16 @@ def span(duration_ms: int) -> str:
     else:
         text = _("%(seconds)d s")
     return (text % values).replace(" ", "\N{NO-BREAK SPACE}")
+
+
+@register.filter
+def exact_seconds(duration_ms: int) -> str:
+    """Return a span of time in seconds, to the millisecond."""
+    return (
+        f"{Decimal(duration_ms).scaleb(-3):f}".rstrip("0").rstrip(".")
+        if duration_ms % 1000
+        else str(div_floor(duration_ms, 1000))
+    )
 
 
 @register.simple_tag
