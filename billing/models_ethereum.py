@@ -46,12 +46,20 @@ class Authorization(models.Model):
     spender = models.TextField()
     # The contract that enforces the signed limit; null: plain transferFrom by the service's key.
     collector = models.TextField(null=True)
+    # Where collected tokens go.
+    treasury = models.TextField()
     limit_units = UnitsField()
     rate_units_per_hour = UnitsField()
     nonce = UnitsField()
     # The exact EIP-712 document that the wallet is asked to sign, and what it signed.
     typed_data = models.JSONField()
     signature = models.BinaryField(null=True)
+    # The token's own document (EIP-2612), where it has one: signed, it stands in for an approval.
+    permit = models.JSONField(null=True)
+    permit_signature = models.BinaryField(null=True)
+    permit_send = models.ForeignKey(
+        "billing.ChainSend", on_delete=models.PROTECT, null=True, related_name="permits", db_index=False
+    )
     consented_at = models.DateTimeField()
     status = models.TextField(
         choices=[(s.value, s.value) for s in AuthorizationStatus], default=AuthorizationStatus.PENDING
@@ -163,6 +171,12 @@ class Authorization(models.Model):
                 name="billing_authorization_indebted",
                 condition=Q(charged_units__gt=F("collected_units")),
             ),
+            # Permits to be sent.
+            models.Index(
+                fields=["id"],
+                name="billing_authorization_permits",
+                condition=Q(permit_signature__isnull=False, permit_send__isnull=True),
+            ),
             # The expiry sweep.
             models.Index(
                 fields=["expires_at"],
@@ -231,7 +245,7 @@ class ChainSend(models.Model):
             ),
             models.CheckConstraint(condition=~Q(hashes=[]), name="billing_chainsend_was_signed"),
             models.CheckConstraint(
-                condition=Q(status__in=[ChainSendStatus.SIGNED, ChainSendStatus.SENT])
+                condition=Q(status__in=[ChainSendStatus.SIGNED, ChainSendStatus.SENT, ChainSendStatus.LOST])
                 | Q(mined_hash__isnull=False, block_number__isnull=False, block_hash__isnull=False),
                 name="billing_chainsend_mined_is_in_a_block",
             ),
@@ -314,3 +328,9 @@ class Collection(models.Model):
     @property
     def amount_units(self) -> int:
         return self.to_units - self.from_units
+
+    @property
+    def sent(self) -> ChainSend:
+        """What carries it; one that was never sent is failed and has none."""
+        assert self.send is not None, "it was never sent"
+        return self.send

@@ -251,6 +251,15 @@ ZCASH_CONFIRMATION_TIERS = env.str("ZCASH_CONFIRMATION_TIERS", default="")
 MAX_REVERSALS_PER_PASS = env.int("MAX_REVERSALS_PER_PASS", default=10)
 MAX_REVERSAL_AMOUNT_PER_PASS = env.str("MAX_REVERSAL_AMOUNT_PER_PASS", default="100")
 
+# -- Ethereum: the second rail. The service's key is no setting: billing.ethereum.keys --------------------
+ETHEREUM_CHAINS_FILE = env.str("ETHEREUM_CHAINS_FILE", default="")
+ETHEREUM_RPC_TIMEOUT_SECONDS = env.float("ETHEREUM_RPC_TIMEOUT_SECONDS", default=10.0)
+ETHEREUM_COLLECT_SECONDS = env.int("ETHEREUM_COLLECT_SECONDS", default=15)
+# What was charged to the last day of an authorisation may be collected for so long after it.
+ETHEREUM_COLLECT_GRACE_HOURS = env.int("ETHEREUM_COLLECT_GRACE_HOURS", default=72)
+# A transaction that is not mined by then is sent again for more gas money, under its own nonce.
+ETHEREUM_REPLACE_SECONDS = env.int("ETHEREUM_REPLACE_SECONDS", default=120)
+
 # -- Refunds ----------------------------------------------------------------------------------------
 REFUND_MINIMUM = env.str("REFUND_MINIMUM", default="0.001")
 # How deep the deposits behind a refund lie before it is sent, and when the refund itself counts as final.

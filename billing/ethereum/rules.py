@@ -36,6 +36,7 @@ class ChainSendStatus(StrEnum):
     MINED = "mined"  # in a block that a reorg may still take away
     CONFIRMED = "confirmed"  # deep enough; it succeeded
     REVERTED = "reverted"  # deep enough; it moved nothing
+    LOST = "lost"  # its nonce went to a transaction of somebody else's: it never happens
 
 
 class Binding(StrEnum):
@@ -71,12 +72,13 @@ UNFINISHED_COLLECTION = (_C.PENDING, _C.SUBMITTED, _C.UNKNOWN)
 
 _S = ChainSendStatus
 CHAIN_SEND_TRANSITIONS: dict[ChainSendStatus, frozenset[ChainSendStatus]] = {
-    _S.SIGNED: frozenset({_S.SENT, _S.MINED}),
-    _S.SENT: frozenset({_S.MINED}),
+    _S.SIGNED: frozenset({_S.SENT, _S.MINED, _S.LOST}),
+    _S.SENT: frozenset({_S.MINED, _S.LOST}),
     # Back to sent: a reorg took its block away.
     _S.MINED: frozenset({_S.SENT, _S.CONFIRMED, _S.REVERTED}),
     _S.CONFIRMED: frozenset(),
     _S.REVERTED: frozenset(),
+    _S.LOST: frozenset(),
 }
 # What is followed until it is final.
 FOLLOWED_CHAIN_SEND = (_S.SIGNED, _S.SENT, _S.MINED)

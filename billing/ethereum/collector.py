@@ -1,0 +1,153 @@
+"""The collector's round: follow what was sent, read the chain, send permits, collect what is due."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from django.db.models import F, Q
+
+from billing.ethereum import chains, debts, fees, following, journal, readings, running, statuses, tokens
+from billing.ethereum.chains import Chain
+from billing.ethereum.errors import ConfigurationUnfit, TokenUnfit
+from billing.ethereum.following import suspend
+from billing.ethereum.journal import Draft, Overtaken
+from billing.ethereum.keys import Key
+from billing.ethereum.rpc import CallReverted, Rpc, connect
+from billing.ethereum.rules import CollectionStatus
+from billing.models_ethereum import Authorization, Collection
+from billing.rules import TransactionStatus
+from core import db
+from core.db import operation
+from core.errors import Unavailable
+
+log = structlog.get_logger(__name__)
+
+
+def run(*, key: Key, read_clock: Callable[[], datetime]) -> dict[str, str]:
+    """Go once round every chain; return what is wrong with those that could not be finished, by name.
+
+    One process at a time does a chain; a chain that is away holds up no other.
+    """
+    wrong = {}
+    for chain in chains.all_chains():
+        try:
+            with db.alone(f"ethereum collector {chain.chain_id}") as first:
+                if first:
+                    run_chain(chain, key=key, read_clock=read_clock)
+        except Unavailable as error:
+            log.warning("collector_postponed", chain=chain.name, reason=error.detail)
+            wrong[chain.name] = error.detail
+    return wrong
+
+
+def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> None:
+    """Go once round one chain.
+
+    Raises:
+        ChainUnavailable: the node went away; what is in the journal goes on from there.
+        ConfigurationUnfit: key, contract or chain are not what the configuration says: nothing was sent.
+    """
+    rpc = connect(chain)
+    _require_fit(rpc, chain, key)
+    following.follow(rpc, chain, key, now=read_clock())
+    read_all(rpc, chain, now=read_clock())
+    for draft in _drafts(rpc, chain, now=read_clock()):
+        if not _send(rpc, chain, key, draft, now=read_clock()):
+            return
+
+
+def read_all(rpc: Rpc, chain: Chain, *, now: datetime) -> None:
+    """Read the chain for everything that runs, owes, or waits for its permit."""
+    asked = (
+        Q(open_transactions__gt=0) | Q(charged_units__gt=F("collected_units")) | Q(permit_send__isnull=False)
+    )
+    living = Authorization.objects.filter(asked, chain_id=chain.chain_id, verified_at__isnull=False)
+    for found in living.order_by("id"):
+        try:
+            seen = readings.look(rpc, found)
+        except TokenUnfit as error:
+            log.warning("token_unfit", token=found.token_address, reason=error.detail)
+            continue
+        with operation():
+            readings.note(running.lock_current(found.pk, now=now), seen, now=now)
+
+
+def _require_fit(rpc: Rpc, chain: Chain, key: Key) -> None:
+    if key.address != chain.service:
+        raise ConfigurationUnfit(f"the key is of {key.address}; {chain.name} says {chain.service}")
+    if (answered := rpc.chain_id()) != chain.chain_id:
+        raise ConfigurationUnfit(f"the node of {chain.name} is of chain {answered}, not {chain.chain_id}")
+    if chain.collector:
+        tokens.require_collector(rpc, chain, chain.collector)
+
+
+def _drafts(rpc: Rpc, chain: Chain, *, now: datetime) -> list[Draft]:
+    permits = Authorization.objects.filter(
+        chain_id=chain.chain_id, permit_signature__isnull=False, permit_send=None, expires_at__gt=now
+    ).order_by("id")
+    found = [debts.permit(each) for each in permits]
+    payable = [each for each in debts.due(chain, now=now) if _can_pay(rpc, each, now=now)]
+    found += debts.batches([each for each in payable if each.collector])
+    return [*found, *(debts.plain(each) for each in payable if not each.collector)]
+
+
+def _can_pay(rpc: Rpc, authorization: Authorization, *, now: datetime) -> bool:
+    """Whether a collection would succeed now; where it would not, it has failed without a transaction.
+
+    The reading of this round tells of allowance and balance; a token asked by the service's own key may
+    refuse for reasons of its own.
+    """
+    debt = authorization.debt_units
+    if (authorization.allowance_units or 0) < debt:
+        reason = "allowance"
+    elif (authorization.balance_units or 0) < debt:
+        reason = "balance"
+    else:
+        reason = "" if authorization.collector else _refusal(rpc, authorization)
+    if reason:
+        _fail(authorization, reason=reason, now=now)
+    return not reason
+
+
+def _refusal(rpc: Rpc, authorization: Authorization) -> str:
+    draft = debts.plain(authorization)
+    try:
+        answer = rpc.call(draft.to, draft.data, sender=authorization.spender)
+    except CallReverted as error:
+        return f"token_refused: {error}"[:200]
+    # A token may return nothing; one that returns false has moved nothing.
+    return "" if not answer or int.from_bytes(answer[:32]) == 1 else "token_refused"
+
+
+def _fail(authorization: Authorization, *, reason: str, now: datetime) -> None:
+    """Book a collection that the chain would refuse."""
+    with operation():
+        locked = running.lock_current(authorization.pk, now=now)
+        part = debts.piece(locked)
+        if part.to_units == part.from_units or locked.collections.filter(status__in=statuses.UNFINISHED):
+            return
+        failed = Collection.objects.create(
+            authorization=locked,
+            from_units=part.from_units,
+            to_units=part.to_units,
+            status=CollectionStatus.FAILED,
+            reason=reason,
+            created_at=now,
+            finished_at=now,
+        )
+        statuses.note_transactions(failed, TransactionStatus.FAILED)
+        suspend(failed, reason=reason, now=now)
+
+
+def _send(rpc: Rpc, chain: Chain, key: Key, draft: Draft, *, now: datetime) -> bool:
+    """Write and hand over one transaction; False where gas is dearer than the operator allows."""
+    offered = fees.current(rpc, chain)
+    if offered is None:
+        log.warning("gas_too_dear", chain=chain.name, advice="collections wait; max_fee_gwei is the cap")
+        return False
+    try:
+        send = journal.write(chain, key, draft, fees=offered, chain_nonce=rpc.nonce(key.address), now=now)
+    except Overtaken:
+        return True
+    journal.hand_over(rpc, send, now=now)
+    return True
