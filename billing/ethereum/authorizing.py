@@ -146,6 +146,17 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
     return locked
 
 
+def show(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
+    """Return a client's authorisation as it is now: settled, and expired where its time is over.
+
+    Raises:
+        AuthorizationNotFound: not this client's.
+    """
+    found = of_client(client_id=client_id, public_id=public_id)
+    with operation():
+        return running.lock_current(found.pk, now=now)
+
+
 def of_client(*, client_id: int, public_id: UUID) -> Authorization:
     """Return a client's authorisation as it was last written.
 

@@ -146,7 +146,7 @@ def _next_nonce(chain: Chain, key: Key, *, chain_nonce: int) -> int:
     if chain_nonce > last + 1:
         raise ConfigurationUnfit(
             f"{chain.name} has {chain_nonce} transactions of the key, the journal {last + 1}: "
-            "somebody else sends with it, or the database is older than the chain (see docs/operators/ethereum.md)"
+            "somebody else sends with it, or the database is older than the chain (see docs/operators)"
         )
     return int(last) + 1
 

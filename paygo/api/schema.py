@@ -21,6 +21,7 @@ _QUERY: Final = "query"
 _HEADER: Final = "header"
 
 PERMISSION_IN_PATH = OpenApiParameter("permission_id", OpenApiTypes.UUID, _PATH)
+AUTHORIZATION_IN_PATH = OpenApiParameter("authorization_id", OpenApiTypes.UUID, _PATH)
 ADDRESS_IN_PATH = OpenApiParameter("address", OpenApiTypes.STR, _PATH, description="A Zcash address")
 VENDOR_IN_PATH = OpenApiParameter("vendor_id", OpenApiTypes.STR, _PATH)
 ENDPOINT_IN_PATH = OpenApiParameter("endpoint_id", OpenApiTypes.UUID, _PATH)

@@ -2,6 +2,12 @@
 
 from django.urls import path
 
+from paygo.api.authorizations import (
+    Authorization,
+    AuthorizationRevocation,
+    Authorizations,
+    AuthorizationVerification,
+)
 from paygo.api.balance import BalanceOfWallet
 from paygo.api.events import Events
 from paygo.api.health import Health
@@ -44,6 +50,10 @@ urlpatterns = [
     path("v1/zcash/permissions/<str:permission_id>/payer_links", PayerLinks.as_view()),
     path("v1/zcash/permissions/<str:permission_id>/payer_links/revoke", PayerLinkRevocation.as_view()),
     path("v1/zcash/balance/<str:address>", BalanceOfWallet.as_view()),
+    path("v1/ethereum/authorizations", Authorizations.as_view()),
+    path("v1/ethereum/authorizations/<str:authorization_id>", Authorization.as_view()),
+    path("v1/ethereum/authorizations/<str:authorization_id>/verify", AuthorizationVerification.as_view()),
+    path("v1/ethereum/authorizations/<str:authorization_id>/revoke", AuthorizationRevocation.as_view()),
     path("v1/sessions", Sessions.as_view()),
     path("v1/sessions/end", SessionEnd.as_view()),
     path("v1/sessions/heartbeat", Heartbeat.as_view()),

@@ -15,6 +15,7 @@ from paygo.api.urls import urlpatterns
 from paygo.api.views import PublicView
 from sessions_app.models import StreamingSession
 from tests.api.world import ALICE, BOB, Api, create_active, permission_body, session_body, start
+from tests.evm.rows import TOKEN, WALLET, make_authorization
 from zcash.node.rpc import RpcClient
 
 
@@ -89,6 +90,16 @@ BODIES: Mapping[str, Body] = {
     "POST v1/zcash/permissions/<str:permission_id>/refund_address": {"refund_address": BOB},
     "POST v1/zcash/permissions/<str:permission_id>/payer_links": None,
     "POST v1/zcash/permissions/<str:permission_id>/payer_links/revoke": None,
+    "POST v1/ethereum/authorizations": {
+        "chain_id": 31337,
+        "wallet_address": WALLET,
+        "token": TOKEN,
+        "limit": "100000000",
+        "rate_per_hour": "1000000",
+        "privacy_consent": True,
+    },
+    "POST v1/ethereum/authorizations/<str:authorization_id>/verify": {"signature": "0x" + "11" * 65},
+    "POST v1/ethereum/authorizations/<str:authorization_id>/revoke": None,
     "POST v1/sessions": session_body(client_ref="living room"),
     "POST v1/sessions/end": _session,
     "POST v1/sessions/heartbeat": _session,
@@ -110,11 +121,16 @@ BODIES: Mapping[str, Body] = {
 FOREIGN: Mapping[str, int] = {
     # What the chain shows to everybody; without what is in a permission.
     "GET v1/zcash/balance/<str:address>": 200,
+    # No chain is configured here.
+    "POST v1/ethereum/authorizations": 400,
     # The wallet has no permission with Mallory.
     "POST v1/sessions": 402,
 }
 # What Vera is answered, where that is no success.
 OWN: Mapping[str, int] = {
+    # No chain is configured here: tests/evm has one.
+    "POST v1/ethereum/authorizations": 400,
+    "POST v1/ethereum/authorizations/<str:authorization_id>/verify": 400,
     # Everything that was asked for has been paid.
     "GET v1/zcash/permissions/<str:permission_id>/qr": 409,
 }
@@ -152,7 +168,13 @@ def build(vera: Api, node: RpcClient) -> World:
     session = start(vera, vendor_id="veras-own")
     publisher.publish_all(now=clock.now())
     delivery = WebhookDelivery.objects.filter(endpoint__public_id=endpoint["endpoint_id"]).latest("pk")
-    more = {"endpoint_id": endpoint["endpoint_id"], "delivery_id": str(delivery.public_id)}
+    assert vera.user is not None
+    authorization = make_authorization(vera.user, now=clock.now())
+    more = {
+        "endpoint_id": endpoint["endpoint_id"],
+        "delivery_id": str(delivery.public_id),
+        "authorization_id": str(authorization.public_id),
+    }
     return World(vera, permission, session, more)
 
 
@@ -169,8 +191,9 @@ def is_about_vera(route: Route, world: World) -> bool:
 
 def state_of(client_id: int) -> list[Any]:
     """Return Vera's rows that another client's call must leave as they are."""
+    from billing.models_ethereum import Authorization
     from sessions_app.models import Vendor
     from zcash.models import SpendingPermission
 
-    kinds = (SpendingPermission, StreamingSession, Vendor, WebhookEndpoint)
+    kinds = (SpendingPermission, Authorization, StreamingSession, Vendor, WebhookEndpoint)
     return [list(kind.objects.filter(client=client_id).order_by("pk").values()) for kind in kinds]

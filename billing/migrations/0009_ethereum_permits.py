@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0007_ledger'),
+        ('billing', '0008_statistics'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
