@@ -16,17 +16,17 @@ What it takes is told as the running total of an authorisation, not as an amount
 interface ContractWallet:
     def isValidSignature(digest: bytes32, signature: Bytes[512]) -> bytes4: view
 
-# What the viewer has signed of a token, but for what all have in common; and what is due of it in all.
+# What the viewer has signed of a token, and what is due of it in all.
 struct Charge:
     wallet: address
     limit: uint256
-    ratePerHour: uint256
-    expiresAt: uint256
     collectableUntil: uint256
-    nonce: uint256
-    # keccak256 of the signed text that names the client and the authorisation.
-    reference: bytes32
+    # The hash (EIP-712) of what else was signed, which is for people and for the service: rate, last day of
+    # streaming, nonce, whom it is for, consent.
+    terms: bytes32
     total: uint256
+    # Which of the call's signatures is this one's, counted from 1; 0: it has paid before.
+    signature: uint256
 
 # The authorisation of this digest has now paid so much in all.
 event Collected:
@@ -53,14 +53,10 @@ MOST_CHARGES: constant(uint256) = 64
 SIGNATURE_GAS: constant(uint256) = 100_000
 # The upper half of possible `s` is the same signature in another form (EIP-2).
 HALF_ORDER: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
-CONSENT: constant(String[91]) = (
-    "I know that payments on this chain are public and can be linked to my wallet by anybody."
-)
 
 TYPE_HASH: constant(bytes32) = keccak256(
-    "SpendingAuthorization(address wallet,address token,uint256 limit,uint256 ratePerHour,uint256 expiresAt,uint256 collectableUntil,uint256 nonce,string reference,string consent)"
+    "SpendingAuthorization(address wallet,address token,uint256 limit,uint256 collectableUntil,Terms terms)Terms(uint256 ratePerHour,uint256 expiresAt,uint256 nonce,string reference,string consent)"
 )
-CONSENT_HASH: constant(bytes32) = keccak256(CONSENT)
 DOMAIN_TYPE_HASH: constant(bytes32) = keccak256(
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
@@ -97,11 +93,10 @@ def set_service(service: address):
 def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures: DynArray[Bytes[512], MOST_CHARGES]):
     """
     @notice Take of each wallet what is due; one that cannot pay does not hold up the others.
-    @param signatures One for each charge, empty for an authorisation that has paid before.
+    @param signatures Of those that have not paid before.
     """
     assert msg.sender == self.service, "not the service"
     assert token.is_contract, "not a token"
-    assert len(charges) == len(signatures), "a signature for each charge"
     domain: bytes32 = self._domain()
     for i: uint256 in range(len(charges), bound=MOST_CHARGES):
         charge: Charge = charges[i]
@@ -114,7 +109,9 @@ def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures:
             reason = TOO_LATE
         elif charge.total <= paid:
             reason = NOTHING_DUE
-        elif paid == 0 and not self._is_signed(charge.wallet, digest, signatures[i]):
+        elif paid == 0 and (charge.signature == 0 or charge.signature > len(signatures)):
+            reason = NOT_SIGNED
+        elif paid == 0 and not self._is_signed(charge.wallet, digest, signatures[charge.signature - 1]):
             reason = NOT_SIGNED
         else:
             # Written first: whatever the token calls back finds it paid.
@@ -132,7 +129,7 @@ def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures:
 @view
 def digest_of(token: address, charge: Charge) -> bytes32:
     """
-    @notice The digest that the viewer signs (EIP-712); `total` is no part of it.
+    @notice The digest that the viewer signs (EIP-712); `total` and `signature` are no part of it.
     """
     return self._digest(self._domain(), token, charge)
 
@@ -154,12 +151,8 @@ def _digest(domain: bytes32, token: address, charge: Charge) -> bytes32:
             charge.wallet,
             token,
             charge.limit,
-            charge.ratePerHour,
-            charge.expiresAt,
             charge.collectableUntil,
-            charge.nonce,
-            charge.reference,
-            CONSENT_HASH,
+            charge.terms,
         )
     )
     return keccak256(concat(b"\x19\x01", domain, signed))

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-_CHARGE = "(address,uint256,uint256,uint256,uint256,uint256,bytes32,uint256)"
+_CHARGE = "(address,uint256,uint256,bytes32,uint256,uint256)"
 ALLOWANCE = "allowance(address,address)"
 APPROVE = "approve(address,uint256)"
 BALANCE_OF = "balanceOf(address)"
 COLLECT = f"collect(address,{_CHARGE}[],bytes[])"
+DIGEST_OF = f"digest_of(address,{_CHARGE})"
 DECIMALS = "decimals()"
 DOMAIN_SEPARATOR = "DOMAIN_SEPARATOR()"
 IS_VALID_SIGNATURE = "isValidSignature(bytes32,bytes)"

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Exists, F, OuterRef
 
-from billing.ethereum import abi, statuses
+from billing.ethereum import abi, statuses, typed_data
 from billing.ethereum.chains import Chain
 from billing.ethereum.journal import Draft, Piece
 from billing.ethereum.rules import AuthorizationStatus, CollectionStatus
@@ -80,25 +80,25 @@ def batches(authorizations: Sequence[Authorization]) -> Iterator[Draft]:
 
 def _batch(authorizations: Sequence[Authorization]) -> Draft:
     first = authorizations[0]
-    charges = [_charge(each) for each in authorizations]
-    # What has paid before was checked then: the contract remembers.
-    signatures = [b"" if each.collected_units else bytes(each.signature or b"") for each in authorizations]
+    charges, signatures = [], list[bytes]()
+    for each in authorizations:
+        # What has paid before was checked then: the contract remembers.
+        if not each.collected_units:
+            signatures.append(bytes(each.signature or b""))
+        charges.append(_charge(each, signature=0 if each.collected_units else len(signatures)))
     data = abi.call(abi.COLLECT, first.token_address, charges, signatures)
     gas = _BASE_GAS + _PIECE_GAS * len(authorizations)
     return Draft(str(first.collector), data, gas, tuple(piece(each) for each in authorizations))
 
 
-def _charge(authorization: Authorization) -> tuple[object, ...]:
-    message = authorization.typed_data["message"]
+def _charge(authorization: Authorization, *, signature: int) -> tuple[object, ...]:
     return (
         authorization.wallet_address,
         authorization.limit_units,
-        authorization.rate_units_per_hour,
-        int(message["expiresAt"]),
-        int(message["collectableUntil"]),
-        authorization.nonce,
-        abi.digest(message["reference"]),
+        int(authorization.typed_data["message"]["collectableUntil"]),
+        typed_data.terms_hash(authorization.typed_data),
         authorization.charged_units,
+        signature,
     )
 
 

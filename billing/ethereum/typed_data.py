@@ -12,9 +12,13 @@ _AUTHORIZATION = [
     {"name": "wallet", "type": "address"},
     {"name": "token", "type": "address"},
     {"name": "limit", "type": "uint256"},
+    {"name": "collectableUntil", "type": "uint256"},
+    {"name": "terms", "type": "Terms"},
+]
+# Apart from what the contract enforces, so that it needs to be told no more than their hash.
+_TERMS = [
     {"name": "ratePerHour", "type": "uint256"},
     {"name": "expiresAt", "type": "uint256"},
-    {"name": "collectableUntil", "type": "uint256"},
     {"name": "nonce", "type": "uint256"},
     {"name": "reference", "type": "string"},
     {"name": "consent", "type": "string"},
@@ -63,14 +67,17 @@ def of_promise(promise: Promise) -> dict[str, Any]:
         "wallet": promise.wallet,
         "token": promise.token,
         "limit": str(promise.limit_units),
-        "ratePerHour": str(promise.rate_units_per_hour),
-        "expiresAt": str(promise.expires_s),
         "collectableUntil": str(promise.collectable_until_s),
-        "nonce": str(promise.nonce),
-        "reference": promise.reference,
-        "consent": CONSENT,
+        "terms": {
+            "ratePerHour": str(promise.rate_units_per_hour),
+            "expiresAt": str(promise.expires_s),
+            "nonce": str(promise.nonce),
+            "reference": promise.reference,
+            "consent": CONSENT,
+        },
     }
-    return _document("SpendingAuthorization", _AUTHORIZATION, fields, domain, message)
+    kinds = {"SpendingAuthorization": _AUTHORIZATION, "Terms": _TERMS}
+    return _document("SpendingAuthorization", kinds, fields, domain, message)
 
 
 def of_permit(
@@ -86,7 +93,7 @@ def of_permit(
         "nonce": str(nonce),
         "deadline": str(deadline_s),
     }
-    return _document("Permit", _PERMIT, [*_DOMAIN_NAME, _CHAIN, _CONTRACT], domain, message)
+    return _document("Permit", {"Permit": _PERMIT}, [*_DOMAIN_NAME, _CHAIN, _CONTRACT], domain, message)
 
 
 def digest(document: dict[str, Any]) -> bytes:
@@ -98,6 +105,14 @@ def digest(document: dict[str, Any]) -> bytes:
     return bytes(keccak(b"\x19" + signable.version + signable.header + signable.body))
 
 
+def terms_hash(document: dict[str, Any]) -> bytes:
+    """Return the hash of what an authorisation says beside what the contract enforces."""
+    from eth_account._utils.encode_typed_data.encoding_and_hashing import hash_struct
+
+    types = {"Terms": document["types"]["Terms"]}
+    return bytes(hash_struct("Terms", types, _with_numbers(document)["message"]["terms"]))
+
+
 def domain_separator(document: dict[str, Any]) -> bytes:
     """Return the hash of a document's domain."""
     from eth_account.messages import encode_typed_data
@@ -107,13 +122,13 @@ def domain_separator(document: dict[str, Any]) -> bytes:
 
 def _document(
     primary: str,
-    fields: list[dict[str, str]],
+    kinds: dict[str, list[dict[str, str]]],
     domain_fields: list[dict[str, str]],
     domain: dict[str, Any],
     message: dict[str, Any],
 ) -> dict[str, Any]:
     return {
-        "types": {"EIP712Domain": domain_fields, primary: fields},
+        "types": {"EIP712Domain": domain_fields, **kinds},
         "primaryType": primary,
         "domain": domain,
         "message": message,
@@ -121,9 +136,16 @@ def _document(
 
 
 def _with_numbers(document: dict[str, Any]) -> dict[str, Any]:
-    kinds = {each["name"]: each["type"] for each in document["types"][document["primaryType"]]}
-    message = {
-        name: int(value) if kinds[name].startswith("uint") else value
-        for name, value in document["message"].items()
-    }
+    message = _numbers(document["message"], document["primaryType"], document["types"])
     return {**document, "message": message}
+
+
+def _numbers(message: dict[str, Any], kind: str, types: dict[str, Any]) -> dict[str, Any]:
+    kinds = {each["name"]: each["type"] for each in types[kind]}
+    return {name: _value(value, kinds[name], types) for name, value in message.items()}
+
+
+def _value(value: Any, kind: str, types: dict[str, Any]) -> Any:
+    if kind in types:
+        return _numbers(value, kind, types)
+    return int(value) if kind.startswith("uint") else value
