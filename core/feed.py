@@ -8,6 +8,8 @@ from uuid import UUID
 from core.clock import cut
 from core.models import Event
 
+_MOST_NEWS = 5_000
+
 
 @dataclass(frozen=True)
 class FeedPage:
@@ -36,6 +38,28 @@ def last_position(*, client_id: int) -> int:
     """Return the position of a client's latest published event, 0 where there is none."""
     found = Event.objects.filter(client_id=client_id, position__isnull=False).order_by("-position")
     return found.values_list("position", flat=True).first() or 0
+
+
+@dataclass(frozen=True)
+class News:
+    """Up to which position events are published, and whom those after another one are about."""
+
+    position: int
+    topics: Sequence[Any]
+
+
+def newest_position() -> int:
+    """Return the position of the latest published event of all."""
+    found = Event.objects.filter(position__isnull=False).order_by("-position")
+    return found.values_list("position", flat=True).first() or 0
+
+
+def news(*, after: int) -> News:
+    """Return whose events came after a position: each client as ("client", its key), and each subject."""
+    found = Event.objects.filter(position__gt=after).order_by("position")
+    events = list(found.values_list("position", "client_id", "subject")[:_MOST_NEWS])
+    topics = [topic for _, client_id, subject in events for topic in (("client", client_id), subject)]
+    return News(events[-1][0] or after if events else after, topics)
 
 
 def envelope(event: Event) -> dict[str, Any]:

@@ -2,10 +2,13 @@
 
 import os
 
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from paygo.api.edge import guarded
+from paygo.api.edge import guarded, limit_calls
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paygo.settings")
 
 application = guarded(get_wsgi_application())
+if pool := settings.DATABASES["default"]["OPTIONS"].get("pool"):
+    limit_calls(pool["max_size"])

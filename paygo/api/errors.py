@@ -4,6 +4,16 @@ from collections.abc import Mapping
 
 from rest_framework.exceptions import APIException, PermissionDenied
 
+from core.errors import Unavailable
+
+
+class StreamsFull(Unavailable):
+    """As many streams are open as this service, or this client, may have."""
+
+    code = "streams_full"
+    title = "Too many streams"
+    retry_after_seconds = 15
+
 
 class BodyTooLarge(APIException):
     """The body has more bytes than API_MAX_BODY_BYTES."""

@@ -124,6 +124,12 @@ def revoke(key_ids: list[int], *, now: datetime) -> int:
     return ApiKey.objects.filter(pk__in=key_ids, revoked_at__isnull=True).update(revoked_at=now)
 
 
+def is_live(key: ApiKey, *, now: datetime) -> bool:
+    """Whether a key that was good a while ago still is."""
+    found = ApiKey.objects.filter(pk=key.pk, revoked_at=None, client__is_active=True)
+    return found.exclude(expires_at__lte=now).exists()
+
+
 def digest(key: str) -> bytes:
     """Return what is stored of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -86,7 +86,7 @@ class Permission(ApiView):
     def get(self, request: Request, permission_id: str) -> Response:
         """Answer what is left at this very moment."""
         public_id = path_uuid(permission_id, field="permission_id")
-        return Response(_state(public_id, client=client_id(request), now=clock.now()))
+        return Response(state_of(public_id, client=client_id(request), now=clock.now()))
 
 
 class Verification(ApiView):
@@ -139,7 +139,7 @@ class Revocation(ApiView):
             found = live.of_client(client_id=client, public_id=public_id, now=now)
             if found.permission.status != PermissionStatus.REVOKED:
                 raise
-        return Response(_state(public_id, client=client, now=now))
+        return Response(state_of(public_id, client=client, now=now))
 
 
 class RefundAddress(ApiView):
@@ -166,10 +166,11 @@ class RefundAddress(ApiView):
             now=now,
             actor=f"client:{client}",
         )
-        return Response(_state(public_id, client=client, now=now))
+        return Response(state_of(public_id, client=client, now=now))
 
 
-def _state(public_id: UUID, *, client: int, now: datetime) -> dict[str, Any]:
+def state_of(public_id: UUID, *, client: int, now: datetime) -> dict[str, Any]:
+    """Return a client's permission as it is at this moment, as every call shows it."""
     found = live.of_client(client_id=client, public_id=public_id, now=now)
     permission = found.permission
     return render_state(found, funding.payment_of(permission), refund_view.of_permission(permission))

@@ -32,6 +32,9 @@ RATE_IN_QUERY = OpenApiParameter(
 )
 IMAGE_IN_QUERY = OpenApiParameter("format", OpenApiTypes.STR, _QUERY, enum=["svg", "png"], default="svg")
 STRICT_IN_QUERY = OpenApiParameter("strict", OpenApiTypes.INT, _QUERY, enum=[0, 1])
+LAST_EVENT_IN_HEADER = OpenApiParameter(
+    "Last-Event-ID", OpenApiTypes.INT, _HEADER, description="The position after which the stream goes on"
+)
 _IDEMPOTENCY_KEY = OpenApiParameter(
     IDEMPOTENCY_HEADER,
     OpenApiTypes.STR,

@@ -26,6 +26,7 @@ from paygo.api.schema import Docs, Schema
 from paygo.api.session_pauses import Pause, Resumption
 from paygo.api.sessions import Heartbeat, Session, SessionEnd, Sessions
 from paygo.api.statements import PermissionStatement, VendorStatement
+from paygo.api.streams import EventStream, PermissionStream, SessionStream
 from paygo.api.vendors import Activation, Deactivation, Prices, Vendor, Vendors
 from paygo.api.webhooks import (
     WebhookDeletion,
@@ -68,6 +69,9 @@ urlpatterns = [
     path("v1/keys", Keys.as_view()),
     path("v1/keys/rotate", Rotation.as_view()),
     path("v1/events", Events.as_view()),
+    path("v1/events/stream", EventStream.as_view()),
+    path("v1/zcash/permissions/<str:permission_id>/stream", PermissionStream.as_view()),
+    path("v1/sessions/<str:session_code>/stream", SessionStream.as_view()),
     path("v1/webhooks/endpoints", WebhookEndpoints.as_view()),
     path("v1/webhooks/endpoints/<str:endpoint_id>", WebhookEndpoint.as_view()),
     path("v1/webhooks/endpoints/<str:endpoint_id>/rotate", WebhookRotation.as_view()),

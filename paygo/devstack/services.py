@@ -12,6 +12,8 @@ from paygo.devstack.process import spawn
 
 # Threads per web process; each may hold one connection of the pool.
 WEB_THREADS = 16
+# Streams that a web process holds open besides.
+WEB_STREAMS = 500
 # Stages of Service: what works with something stops before it.
 CLOCKWORK, WORKERS, NODE, BROKER, DATABASE = range(5)
 
@@ -59,9 +61,18 @@ def web(launcher: Launcher, *, host: str, port: int, env: Mapping[str, str]) -> 
     threads = env.get("PAYGO_WEB_THREADS", str(WEB_THREADS))
     workers = env.get("PAYGO_WEB_WORKERS", str(min(4, os.cpu_count() or 1)))
     args = ["-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
-    args += ["--workers", workers, "--blocking-threads", threads]
+    streams = env.get("STREAM_LIMIT", str(WEB_STREAMS))
+    # Streams have threads beside those of calls; the server starts them when they are needed.
+    together = str(int(threads) + int(streams))
+    args += ["--workers", workers, "--blocking-threads", together, "--backpressure", together]
     args += ["--workers-kill-timeout", "2", "--respawn-failed-workers", "paygo.wsgi:application"]
-    return launcher.python("web", args, env={"PAYGO_DB_POOL": threads, **env}, stage=WORKERS, seconds=3.0)
+    return launcher.python(
+        "web",
+        args,
+        env={"PAYGO_DB_POOL": threads, "STREAM_LIMIT": streams, **env},
+        stage=WORKERS,
+        seconds=3.0,
+    )
 
 
 def upkeep(launcher: Launcher, *, env: Mapping[str, str]) -> list[Service]:
