@@ -208,6 +208,14 @@ class TestTheCommand:
         assert not ForeignSend.objects.exists()
 
 
+def give_up() -> str:
+    """Give the one send up as expired; return the transaction that is on the chain all the same."""
+    send = WalletSend.objects.get()
+    assert sends.move(send, to=SendStatus.FAILED, now=clock.now(), reason="its transaction expired unmined")
+    (txid,) = send.txids
+    return str(txid)
+
+
 class TestTheGuard:
     def test_moves_on_with_every_look(self, world: World) -> None:
         world.revoked()
@@ -232,9 +240,7 @@ class TestTheGuard:
         world.float_money()
         permission = world.revoked(ALICE_T)
         world.round(2)
-        send = WalletSend.objects.get()
-        (txid,) = send.txids
-        sends.move(send, to=SendStatus.FAILED, now=clock.now(), reason="given up")
+        txid = give_up()
         Refund.objects.update(not_before=clock.now())
 
         world.round(3)
@@ -247,8 +253,7 @@ class TestTheGuard:
         world.float_money()
         world.revoked(ALICE_T)
         world.round(2)
-        (txid,) = WalletSend.objects.get().txids
-        WalletSend.objects.update(status="failed")
+        txid = give_up()
         world.by_hand = world.sent()
         Refund.objects.update(status="confirmed")
         world.revoked(MALLORY)
