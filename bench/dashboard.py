@@ -22,7 +22,7 @@ INSERT INTO sessions_session (public_id, code, client_id, wallet_address, vendor
 SELECT gen_random_uuid(), 'past-' || n, 1, 'wallet-' || 1 + n %% %(running)s, 1 + n %% %(vendors)s, '',
        100000000, 'ended', at, at + interval '1 hour', at + interval '30 minutes', 'ended_by_client'
 FROM generate_series(1, %(transactions)s) n, LATERAL (
-    SELECT date_trunc('second', now()) - %(days)s * interval '1 day' * n / %(transactions)s AS at
+    SELECT date_trunc('second', now()) - %(days)s * interval '1 day' * (n::float8 / %(transactions)s) AS at
 ) t;
 INSERT INTO billing_transaction (public_id, session_id, permission_id, rate_zat_per_hour, started_at,
                                  billable_until, status, ended_at, amount_zat)
@@ -41,7 +41,7 @@ SELECT 1 + n %% %(running)s, at, at, 1000, 999,
        CASE WHEN n %% 10 = 0 THEN (ARRAY['created', 'activated', 'exhausted', 'expired'])[1 + n / 10 %% 4]
             ELSE 'settled' END, 'bench'
 FROM generate_series(1, %(rows)s) n,
-     LATERAL (SELECT now() - %(days)s * interval '1 day' * (%(rows)s - n) / %(rows)s AS at) t
+     LATERAL (SELECT now() - %(days)s * interval '1 day' * ((%(rows)s - n)::float8 / %(rows)s) AS at) t
 """
 
 

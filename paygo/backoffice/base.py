@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from core.amounts import zec_text
@@ -18,6 +19,22 @@ from core.models import User
 from paygo.backoffice import csv_export
 from paygo.backoffice.actions import buttons, page_of
 
+_TONES = {
+    "active": "success",
+    "confirmed": "success",
+    "sent": "success",
+    "open": "info",
+    "queued": "info",
+    "sending": "info",
+    "seen": "info",
+    "pending": "warning",
+    "paused": "warning",
+    "exhausted": "warning",
+    "suspended": "danger",
+    "unknown": "danger",
+    "failed": "danger",
+    "reversed": "danger",
+}
 _FORMAT = "format"
 # So many rows are found by one name.
 _FOUND = 1_000
@@ -142,6 +159,18 @@ def zec_column(field: str, description: str) -> Any:
     def column(_: ModelAdmin, row: Any) -> str:
         amount_zat = getattr(row, field)
         return "" if amount_zat is None else zec_text(amount_zat)
+
+    return column
+
+
+def status_column(field: str = "status") -> Any:
+    """Return a list column that shows a state in the colour of what it means."""
+
+    @display(  # type: ignore[untyped-decorator]
+        description=field.replace("_", " "), ordering=field, label=_TONES
+    )
+    def column(_: ModelAdmin, row: Any) -> str:
+        return str(getattr(row, field) or "")
 
     return column
 

@@ -4,14 +4,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from billing import approvals
 from billing.models import ForeignSend, IntervalRun, Refund, Transaction, WalletSend
 from billing.operator_models import OperatorAction
 from billing.operator_rules import APPROVERS
+from paygo.backoffice import pages
 from paygo.backoffice.actions import buttons
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, zec_column
+from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, status_column, zec_column
+from paygo.backoffice.filters import TimeFilter
 
 
 @admin.register(Transaction)
@@ -20,17 +21,19 @@ class TransactionAdmin(ReadOnlyAdmin):
         "public_id",
         "of_session",
         "of_permission",
-        "status",
+        "state",
         "rate",
         "started_at",
         "ended_at",
         "amount",
     )
-    list_filter = ("status", ("started_at", RangeDateTimeFilter))
+    list_filter = ("status", ("started_at", TimeFilter))
     list_select_related = ("session", "permission")
     search_fields = ("=public_id", "=session__code", "=permission__public_id")
     search_help_text = "Transaction, session code or permission"
     ordering = ("-id",)
+
+    state = status_column()
 
     of_session = link_column("session", "session")
     of_permission = link_column("permission", "permission")
@@ -44,7 +47,7 @@ class RefundAdmin(ReadOnlyAdmin):
         "public_id",
         "of_permission",
         "cause",
-        "status",
+        "state",
         "amount",
         "fee",
         "to",
@@ -52,11 +55,13 @@ class RefundAdmin(ReadOnlyAdmin):
         "attempts",
         "reason",
     )
-    list_filter = ("status", "cause", ("created_at", RangeDateTimeFilter))
+    list_filter = ("status", "cause", ("created_at", TimeFilter))
     list_select_related = ("permission", "send")
     search_fields = ("=public_id", "=permission__public_id", "=address", "=send__txids__contains")
     search_help_text = "Refund, permission, address or txid"
     ordering = ("-id",)
+
+    state = status_column()
 
     of_permission = link_column("permission", "permission")
     amount = zec_column("amount_zat", "amount (ZEC)")
@@ -71,6 +76,7 @@ class RefundAdmin(ReadOnlyAdmin):
             "office_buttons": buttons(row, request),
             "office_approvals": [str(each.operator) for each in given] if needed else None,
             "office_approvers": APPROVERS,
+            **pages.of_refund(row),
         }
 
 
@@ -86,7 +92,7 @@ class OperatorActionAdmin(ReadOnlyAdmin):
         "of_refund",
         "reason",
     )
-    list_filter = ("verb", ("created_at", RangeDateTimeFilter))
+    list_filter = ("verb", ("created_at", TimeFilter))
     list_select_related = ("operator", "permission", "deposit", "session", "refund")
     search_fields = ("=permission__public_id", "=operator__username", "=session__code", "=deposit__txid")
     search_help_text = "Permission, operator, session code or txid"
@@ -100,10 +106,12 @@ class OperatorActionAdmin(ReadOnlyAdmin):
 
 @admin.register(WalletSend)
 class WalletSendAdmin(ReadOnlyAdmin):
-    list_display = ("public_id", "status", "policy", "txids", "operation_id", "intent_height", "reason")
-    list_filter = ("status", ("created_at", RangeDateTimeFilter))
+    list_display = ("public_id", "state", "policy", "txids", "operation_id", "intent_height", "reason")
+    list_filter = ("status", ("created_at", TimeFilter))
     search_fields = ("=public_id", "=operation_id", "=txids__contains")
     ordering = ("-id",)
+
+    state = status_column()
 
 
 @admin.register(ForeignSend)
@@ -116,5 +124,5 @@ class ForeignSendAdmin(ReadOnlyAdmin):
 @admin.register(IntervalRun)
 class IntervalRunAdmin(ReadOnlyAdmin):
     list_display = ("started_at", "finished_at", "engine", "permissions", "events", "put_aside")
-    list_filter = (("started_at", RangeDateTimeFilter),)
+    list_filter = (("started_at", TimeFilter),)
     ordering = ("-started_at",)

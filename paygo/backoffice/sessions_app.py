@@ -4,10 +4,19 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from core import clock
-from paygo.backoffice.base import ReadOnlyAdmin, Window, address_column, link_column, zec_column
+from paygo.backoffice import pages
+from paygo.backoffice.actions import buttons
+from paygo.backoffice.base import (
+    ReadOnlyAdmin,
+    Window,
+    address_column,
+    link_column,
+    status_column,
+    zec_column,
+)
+from paygo.backoffice.filters import TimeFilter
 from sessions_app import vendors
 from sessions_app.models import StreamingSession, Vendor, VendorPrice
 
@@ -22,6 +31,10 @@ class VendorAdmin(Window):
     readonly_fields = ("created_at", "price_version")
 
     price = zec_column("price_zat_per_hour", "price (ZEC/h)")
+
+    def page_extra(self, request: HttpRequest, row: Vendor) -> dict[str, Any]:
+        """Show its prices and latest sessions."""
+        return pages.of_vendor(row)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Vendor | None = None) -> tuple[str, ...]:
         """Callers know a vendor by its client and its id: these stay."""
@@ -65,18 +78,24 @@ class StreamingSessionAdmin(ReadOnlyAdmin):
         "client",
         "wallet",
         "of_vendor",
-        "status",
+        "state",
         "rate",
         "price_version",
         "started_at",
         "end_reason",
     )
-    list_filter = ("status", "end_reason", ("started_at", RangeDateTimeFilter))
+    list_filter = ("status", "end_reason", ("started_at", TimeFilter))
     list_select_related = ("client", "vendor")
     search_fields = ("=code", "=public_id", "=wallet_address", "=vendor__slug")
     search_help_text = "Session code, session, wallet or vendor"
     ordering = ("-id",)
 
+    state = status_column()
+
     wallet = address_column("wallet_address", "wallet")
     of_vendor = link_column("vendor", "vendor")
     rate = zec_column("rate_zat_per_hour", "rate (ZEC/h)")
+
+    def page_extra(self, request: HttpRequest, row: StreamingSession) -> dict[str, Any]:
+        """Show what it cost, and what operators did."""
+        return {"office_buttons": buttons(row, request), **pages.of_session(row)}

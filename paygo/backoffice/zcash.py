@@ -7,10 +7,12 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from core import clock
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, zec_column
+from paygo.backoffice import pages
+from paygo.backoffice.actions import buttons
+from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, status_column, zec_column
+from paygo.backoffice.filters import TimeFilter
 from zcash.models import (
     AuditSeal,
     Deposit,
@@ -27,7 +29,7 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
         "public_id",
         "client",
         "wallet",
-        "status",
+        "state",
         "requested",
         "remaining",
         "open_transactions",
@@ -38,8 +40,8 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
     list_filter = (
         "status",
         "suspended_for",
-        ("created_at", RangeDateTimeFilter),
-        ("expires_at", RangeDateTimeFilter),
+        ("created_at", TimeFilter),
+        ("expires_at", TimeFilter),
     )
     list_select_related = ("client",)
     search_fields = (
@@ -52,9 +54,18 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
     search_help_text = "Permission, wallet, address, txid or session code"
     ordering = ("-id",)
 
+    state = status_column()
+
     wallet = address_column("wallet_address", "wallet")
     requested = zec_column("requested_zat", "requested (ZEC)")
     remaining = zec_column("remaining_zat", "remaining when settled (ZEC)")
+
+    def page_extra(self, request: HttpRequest, row: SpendingPermission) -> dict[str, Any]:
+        """Show what is left now, what belongs to it, and its time line."""
+        shown = pages.of_permission(row, now=clock.now())
+        # What time alone brings may have happened by the look at it.
+        row.refresh_from_db()
+        return {"office_buttons": buttons(row, request), **shown}
 
 
 @admin.register(Deposit)
@@ -63,18 +74,20 @@ class DepositAdmin(ReadOnlyAdmin):
         "txid",
         "pool",
         "amount",
-        "status",
+        "state",
         "confirmations",
         "of_permission",
         "first_seen_at",
         "quarantined",
         "lost_at",
     )
-    list_filter = ("status", "pool", "quarantined", ("first_seen_at", RangeDateTimeFilter))
+    list_filter = ("status", "pool", "quarantined", ("first_seen_at", TimeFilter))
     list_select_related = ("permission",)
     search_fields = ("=txid", "=permission__public_id", "=permission__payment_address")
     search_help_text = "Txid, permission or address"
     ordering = ("-id",)
+
+    state = status_column()
 
     of_permission = link_column("permission", "permission")
     amount = zec_column("amount_zat", "amount (ZEC)")

@@ -17,6 +17,8 @@ from tests.factories import ALICE, NOW, after, make_active_permission, make_clie
 
 pytestmark = pytest.mark.django_db
 
+# What every vendor says besides.
+TERMS = {"fee_bps": 0, "payout_schedule": "weekly", "payout_minimum_zat": 1_000_000}
 WRITABLE = {"user", "group", "vendor"}
 
 
@@ -84,7 +86,7 @@ def test_makes_a_vendor(operator: Client):
 
     operator.post(
         reverse("admin:sessions_app_vendor_add"),
-        {"client": vera.pk, "slug": "vendor123", "name": "Vera", "is_active": "on"},
+        {"client": vera.pk, "slug": "vendor123", "name": "Vera", "is_active": "on", **TERMS},
     )
 
     vendor = Vendor.objects.get()
@@ -99,8 +101,10 @@ def test_a_new_price_of_a_vendor_is_a_new_version(operator: Client):
     url = reverse("admin:sessions_app_vendor_change", args=[vendor.pk])
     mallory = make_client("mallory")
 
-    operator.post(url, {"name": "Vera", "price_zat_per_hour": 2, "slug": "stolen", "client": mallory.pk})
-    operator.post(url, {"name": "Vera TV", "price_zat_per_hour": 2, "is_active": "on"})
+    operator.post(
+        url, {"name": "Vera", "price_zat_per_hour": 2, "slug": "stolen", "client": mallory.pk, **TERMS}
+    )
+    operator.post(url, {"name": "Vera TV", "price_zat_per_hour": 2, "is_active": "on", **TERMS})
 
     vendor.refresh_from_db()
     assert (vendor.name, vendor.slug, vendor.is_active) == ("Vera TV", "vendor123", True)
