@@ -6,6 +6,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
+from core import clock
 from core.models import User
 from tests.factories import make_active_permission, make_client, make_vendor
 from zcash.models import SpendingPermission
@@ -38,7 +39,7 @@ def browser_of(role: str) -> Client:
 def permission() -> SpendingPermission:
     vera = make_client()
     make_vendor(vera)
-    return make_active_permission(vera)
+    return make_active_permission(vera, now=clock.now())
 
 
 def test_a_fresh_database_has_the_four_roles() -> None:
