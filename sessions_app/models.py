@@ -125,7 +125,8 @@ class StreamingSession(models.Model):
     wallet_address = models.TextField()
     vendor = models.ForeignKey(Vendor, on_delete=models.PROTECT, related_name="sessions")
     client_ref = models.TextField(default="", blank=True)
-    rate_zat_per_hour = models.BigIntegerField()
+    # Null: it began on a token, at a vendor without a price in ZEC.
+    rate_zat_per_hour = models.BigIntegerField(null=True)
     # Which of the vendor's prices it started with, null: before there were any.
     price_version = models.IntegerField(null=True)
     status = models.TextField(

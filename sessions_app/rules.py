@@ -24,6 +24,9 @@ class EndReason(StrEnum):
     SPENDING_CAP = "spending_cap"
     PAUSE_EXPIRED = "pause_expired"
     ENDED_BY_OPERATOR = "ended_by_operator"
+    AUTHORIZATION_EXPIRED = "authorization_expired"
+    AUTHORIZATION_REVOKED = "authorization_revoked"
+    AUTHORIZATION_SUSPENDED = "authorization_suspended"
 
 
 class PayoutSchedule(StrEnum):

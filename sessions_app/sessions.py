@@ -30,7 +30,7 @@ def new_session(
     wallet_address: str,
     vendor: Vendor,
     client_ref: str,
-    rate_zat_per_hour: int,
+    rate_zat_per_hour: int | None,
     price_version: int | None,
     max_amount_zat: int | None,
     heartbeat_seconds: int | None,
@@ -66,6 +66,13 @@ def go_on(session: StreamingSession, *, at: datetime) -> None:
     if session.heartbeat_seconds:
         session.lease_until = at + timedelta(seconds=session.heartbeat_seconds)
     session.status, session.paused_at, session.resume_by = SessionStatus.ACTIVE, None, None
+
+
+def freeze_rate(session: StreamingSession, *, rate_zat_per_hour: int) -> None:
+    """Give a session that began on a token its price in ZEC, for the rest of its life; a step."""
+    require_transaction()
+    session.rate_zat_per_hour = rate_zat_per_hour
+    session.save(update_fields=["rate_zat_per_hour"])
 
 
 def lock_idle(session_id: int, *, now: datetime) -> StreamingSession:
@@ -108,7 +115,7 @@ def told(kind: str, session: StreamingSession) -> Happened:
         "session_code": session.code,
         "user_wallet_address": session.wallet_address,
         "vendor_id": session.vendor.slug,
-        "rate_per_hour": zec_text(session.rate_zat_per_hour),
+        "rate_per_hour": zec_text(session.rate_zat_per_hour) if session.rate_zat_per_hour else None,
         "started_at": session.started_at.isoformat(),
         "ended_at": session.ended_at.isoformat() if session.ended_at else None,
         "end_reason": session.end_reason,

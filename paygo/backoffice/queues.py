@@ -139,7 +139,7 @@ def _suspended_cells(row: SpendingPermission) -> Sequence[str]:
 
 
 def _session_cells(row: StreamingSession) -> Sequence[str]:
-    rate = f"{zec_text(row.rate_zat_per_hour)} ZEC/h"
+    rate = f"{zec_text(row.rate_zat_per_hour)} ZEC/h" if row.rate_zat_per_hour else "in tokens"
     return (row.code, f"{row.started_at:%Y-%m-%d %H:%M}", rate, f"{row.client}/{row.vendor}")
 
 
