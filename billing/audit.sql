@@ -543,3 +543,125 @@ SELECT of, asset, sum(units) AS units FROM (
     SELECT debit_of, asset, -amount_units FROM billing_transfer WHERE debit = 'vendor'
 ) moved GROUP BY of, asset HAVING sum(units) < 0
 LIMIT 20;
+
+-- The second source: authorisations on an EVM chain. Their charges are one running total that never falls, in a
+-- token's smallest unit; what was collected of it is paid, the rest is owed.
+
+-- name: I1 what an authorisation was charged is what its transactions used
+SELECT a.id, a.charged_units, coalesce(used.units, 0) AS used_units
+FROM billing_authorization a
+LEFT JOIN (
+    SELECT x.authorization_id, sum(CASE WHEN x.status <> 'open' THEN x.amount_units ELSE
+        floor(x.rate_units_per_hour * floor(1000 * extract(epoch FROM
+            least(b.settled_at, x.billable_until) - x.started_at)) / 3600000) END) AS units
+    FROM billing_transaction x JOIN billing_authorization b ON b.id = x.authorization_id
+    GROUP BY x.authorization_id
+) used ON used.authorization_id = a.id
+WHERE a.charged_units <> coalesce(used.units, 0)
+LIMIT 20;
+
+-- name: I2 an authorisation is charged no more than its viewer signed, nor paid more than it was charged
+SELECT id, limit_units, charged_units, collected_units, cutoff_units FROM billing_authorization
+WHERE charged_units NOT BETWEEN 0 AND limit_units OR collected_units NOT BETWEEN 0 AND charged_units
+   OR cutoff_units > limit_units OR settled_at <> date_trunc('milliseconds', settled_at)
+   OR next_event_at <> date_trunc('milliseconds', next_event_at)
+LIMIT 20;
+
+-- name: I3 the count of an authorisation's open transactions is right, and so is its meter
+SELECT a.id, a.status, a.open_transactions, coalesce(x.open, 0) AS open, a.meter_rate_units_per_hour, a.meter_started_at
+FROM billing_authorization a
+LEFT JOIN (
+    SELECT authorization_id, count(*) AS open, min(rate_units_per_hour) AS rate, min(started_at) AS started_at
+    FROM billing_transaction WHERE status = 'open' GROUP BY 1
+) x ON x.authorization_id = a.id
+WHERE a.open_transactions <> coalesce(x.open, 0) OR (x.open > 0 AND a.status <> 'active')
+   OR (a.meter_rate_units_per_hour, a.meter_started_at) IS DISTINCT FROM
+      (CASE WHEN x.open = 1 THEN x.rate END, CASE WHEN x.open = 1 THEN x.started_at END)
+LIMIT 20;
+
+-- name: I4 a final amount of a token follows from the formula, or is the last that could be charged
+-- Less than the full amount only where nothing was left at that instant, and then not less than the amount one
+-- millisecond before.
+SELECT x.id, x.amount_units, f.full_units, f.least_units
+FROM billing_transaction x
+CROSS JOIN LATERAL (SELECT floor(1000 * extract(epoch FROM x.ended_at - x.started_at)) AS ms) t
+CROSS JOIN LATERAL (
+    SELECT floor(x.rate_units_per_hour * t.ms / 3600000) AS full_units,
+           floor(x.rate_units_per_hour * greatest(0, t.ms - 1) / 3600000) AS least_units
+) f
+LEFT JOIN (
+    SELECT DISTINCT y.authorization_id, y.ended_at FROM billing_transaction y
+    JOIN sessions_session s ON s.id = y.session_id AND s.ended_at = y.ended_at
+    WHERE y.authorization_id IS NOT NULL AND s.end_reason IN ('exhausted', 'heartbeat_lost', 'max_duration')
+) e ON e.authorization_id = x.authorization_id AND e.ended_at = x.ended_at
+WHERE x.status <> 'open' AND x.amount_units <> f.full_units
+  AND (e.ended_at IS NULL OR x.amount_units NOT BETWEEN f.least_units AND f.full_units)
+LIMIT 20;
+
+-- name: I4 nothing of a token was billed past an end, and all of it at the signed rate
+SELECT x.id, x.started_at, x.ended_at, x.billable_until, s.ended_at AS session_ended_at, a.expires_at
+FROM billing_transaction x
+JOIN sessions_session s ON s.id = x.session_id JOIN billing_authorization a ON a.id = x.authorization_id
+WHERE x.ended_at > s.ended_at OR x.ended_at > a.expires_at OR x.ended_at > x.billable_until
+   OR x.started_at < a.verified_at OR x.rate_units_per_hour <> a.rate_units_per_hour OR x.asset <> a.token_symbol
+   OR (x.status <> 'open') <> (x.ended_at IS NOT NULL) OR (x.status <> 'open') <> (x.amount_units IS NOT NULL)
+LIMIT 20;
+
+-- name: I4 nothing happens by itself before an authorisation's next event
+SELECT a.id, a.next_event_at, a.settled_at, a.expires_at, x.bound, x.used_units, a.cutoff_units, a.charged_units
+FROM billing_authorization a
+LEFT JOIN (
+    SELECT o.authorization_id, min(o.billable_until) AS bound,
+           sum(floor(o.rate_units_per_hour * floor(1000 * extract(epoch FROM
+                   b.next_event_at - interval '1 millisecond' - o.started_at)) / 3600000)
+               - floor(o.rate_units_per_hour * floor(1000 * extract(epoch FROM
+                   b.settled_at - o.started_at)) / 3600000)) AS used_units
+    FROM billing_transaction o JOIN billing_authorization b ON b.id = o.authorization_id
+    WHERE o.status = 'open' GROUP BY o.authorization_id
+) x ON x.authorization_id = a.id
+WHERE (a.next_event_at IS NULL) <> (x.bound IS NULL)
+   OR a.next_event_at > x.bound OR a.next_event_at > a.expires_at OR a.next_event_at <= a.settled_at
+   OR a.charged_units + x.used_units >= a.cutoff_units
+LIMIT 20;
+
+-- name: I5 a token transaction says how far its authorisation was charged when it ended
+SELECT x.id, x.amount_units, x.due_units, a.charged_units
+FROM billing_transaction x JOIN billing_authorization a ON a.id = x.authorization_id
+WHERE x.status <> 'open' AND (x.due_units > a.charged_units OR x.due_units < x.amount_units)
+LIMIT 20;
+
+-- name: I5 a token transaction is confirmed once it is paid, and not before
+SELECT x.id, x.status, x.amount_units, x.due_units, a.collected_units
+FROM billing_transaction x JOIN billing_authorization a ON a.id = x.authorization_id
+WHERE x.status <> 'open' AND x.amount_units > 0 AND (x.status = 'confirmed') <> (x.due_units <= a.collected_units)
+LIMIT 20;
+
+-- name: I6 an authorisation that may not be charged has no meter, and an exhausted one is charged in full
+SELECT id, status, open_transactions, charged_units, limit_units FROM billing_authorization
+WHERE (status <> 'active' AND open_transactions > 0) OR (status = 'exhausted' AND charged_units <> limit_units)
+   OR (status = 'active' AND charged_units = limit_units)
+   OR (status IN ('expired', 'revoked')) <> (closed_at IS NOT NULL)
+LIMIT 20;
+
+-- name: I6 no event of an authorisation is long past
+SELECT id, status, next_event_at, expires_at FROM billing_authorization
+WHERE least(next_event_at, CASE WHEN status IN ('pending', 'active', 'exhausted', 'suspended') THEN expires_at END)
+      < coalesce(nullif(current_setting('paygo.audit_late', true), ''), '-infinity')::timestamptz
+LIMIT 20;
+
+-- name: I9 who streams and whose token pays belong to one client and one viewer
+SELECT x.id, s.id AS session_id, a.id AS authorization_id, s.wallet_address
+FROM billing_transaction x
+JOIN sessions_session s ON s.id = x.session_id
+JOIN sessions_vendor v ON v.id = s.vendor_id
+JOIN billing_authorization a ON a.id = x.authorization_id
+WHERE a.client_id <> s.client_id OR v.client_id <> s.client_id
+   OR s.wallet_address NOT IN (a.wallet_address, coalesce(a.linked_wallet_address, a.wallet_address))
+   OR s.max_amount_zat IS NOT NULL
+LIMIT 20;
+
+-- name: I10 every authorisation that runs was settled
+SELECT id, open_transactions, settled_at FROM billing_authorization
+WHERE open_transactions > 0
+  AND settled_at < coalesce(nullif(current_setting('paygo.audit_late', true), ''), '-infinity')::timestamptz
+LIMIT 20;

@@ -15,6 +15,34 @@ class InsufficientFunding(PermissionExhausted):
     """What remains does not pay for the shortest session: for a start, the permission is used up."""
 
 
+class AuthorizationRequired(PaymentRequired):
+    """An Ethereum wallet without an authorisation that has been signed."""
+
+    code = "authorization_required"
+    title = "The wallet has no authorisation here"
+
+
+class AuthorizationSuspended(PaymentRequired):
+    """A collection failed: what is owed comes first."""
+
+    code = "authorization_suspended"
+    title = "The authorisation is suspended"
+
+
+class AuthorizationExhausted(PaymentRequired):
+    """Its limit, allowance or balance is used up, or more is owed than may be."""
+
+    code = "authorization_exhausted"
+    title = "Nothing is left of the authorisation"
+
+
+class AuthorizationExpired(PaymentRequired):
+    """Its last day is over."""
+
+    code = "authorization_expired"
+    title = "The authorisation has expired"
+
+
 class RefundUnderWay(Conflict):
     """The refund has been handed to the wallet: its address cannot change any more."""
 

@@ -1,6 +1,6 @@
 """What happens to permissions by itself, by the set: a bound, depletion, the last day, and the roll-over.
 
-The same as `billing.metering` does to one permission, for those with one meter; the others go there one by
+The same as `billing.succession` does to one permission, for those with one meter; the others go there one by
 one. An event takes effect at its own instant, however late it is noticed, and so does what follows from it
 on the permissions that sessions roll over to.
 """
@@ -26,7 +26,7 @@ def settle_events(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> t
     events = settled = 0
     with db.operation():
         db.execute(sql.EVENT_SETTINGS)
-        due = lock_due(ids, to=to)
+        due = _without_fallback(lock_due(ids, to=to))
         endings.lock_queues(due)
         while due:
             closed = _close(due, to=to, booked_at=booked_at)
@@ -37,6 +37,11 @@ def settle_events(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> t
             )
             due = lock_due(heirs, to=to)
     return events, settled
+
+
+def _without_fallback(ids: Sequence[int]) -> list[int]:
+    """Return those whose sessions have no authorisation to go on with: the others go one by one."""
+    return [free for (free,) in db.rows(sql.WITHOUT_FALLBACK, {"ids": list(ids)})]
 
 
 def _close(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> list[int]:

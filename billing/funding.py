@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, IntegrityError, OperationalError
 
-from billing import expiry, ledger, metering, operators, reversals
+from billing import covering, expiry, ledger, metering, operators, reversals, succession
 from billing.operator_rules import Verb
 from billing.operators import Word
 from core import db
@@ -163,7 +163,7 @@ def _revoke_once(
             details=word.details if word else None,
         )
         if was_active:
-            metering.hand_over(permission, at=at, now=now)
+            succession.hand_over(permission, at=at, now=now)
         if word:
             operators.note(word, Verb.REVOKE, permission=permission, now=now)
     return permission
@@ -185,6 +185,9 @@ def _credit(permission_id: int, *, now: datetime) -> int:
         # What is over does not come back to life by the credit that is made now.
         permission, active = expiry.lock_current(permission_id, now=now)
         now = queries.not_before_the_meter(permission, now=now)
+        fallback = None if active else covering.lock_behind(permission, now=now)
+        if fallback is not None:
+            now = metering.settled_at(fallback)
         ready = deposits.lock_creditable(permission)
         for deposit in ready:
             deposits.mark_credited(deposit, permission=permission, now=now)
@@ -200,6 +203,8 @@ def _credit(permission_id: int, *, now: datetime) -> int:
             metering.note_money(permission)
         if _is_payable(permission):
             _activate_or_queue(permission, behind=active, now=now)
+            if fallback is not None:
+                covering.take_back(permission, fallback, at=now)
         elif permission.suspended_for == SuspensionReason.REVERSAL and permission.is_paid:
             # What came back has only repaid what had been streamed.
             permissions.change_status(

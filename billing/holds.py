@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import IntegrityError
 
-from billing import expiry, metering, operators
+from billing import expiry, metering, operators, succession
 from billing.operator_rules import Verb
 from billing.operators import Word
 from core import db
@@ -53,7 +53,7 @@ def _hold_once(permission_id: int, *, word: Word, now: datetime) -> SpendingPerm
             suspended_for=SuspensionReason.HOLD,
         )
         if was_active:
-            metering.hand_over(permission, at=at, now=now)
+            succession.hand_over(permission, at=at, now=now)
         operators.note(word, Verb.HOLD, permission=permission, now=now)
     return permission
 

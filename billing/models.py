@@ -156,16 +156,23 @@ class Transaction(models.Model):
         return f"{self.public_id} ({self.status})"
 
     @property
-    def payer(self) -> SpendingPermission:
-        """The permission that pays for it; an authorisation's has none."""
-        assert self.permission is not None, "an authorisation pays for it"
-        return self.permission
+    def payer(self) -> SpendingPermission | Authorization:
+        """What pays for it."""
+        found = self.permission or self.authorization
+        assert found is not None, "billing_transaction_one_payer"
+        return found
 
     @property
-    def price_zat(self) -> int:
-        """Its price in zatoshis an hour; an authorisation's has none."""
-        assert self.rate_zat_per_hour is not None, "an authorisation pays for it"
-        return self.rate_zat_per_hour
+    def rate(self) -> int:
+        """Its price an hour, in the smallest unit of its asset."""
+        found = self.rate_zat_per_hour or self.rate_units_per_hour
+        assert found is not None, "billing_transaction_one_payer"
+        return found
+
+    @property
+    def amount(self) -> int | None:
+        """What a final one came to, in the smallest unit of its asset."""
+        return self.amount_zat if self.authorization_id is None else self.amount_units
 
     @property
     def left_zat(self) -> int | None:

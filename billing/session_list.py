@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from django.db.models import F, Sum
 
-from billing import expiry, records
-from billing.models import Transaction
+from billing import covering, expiry, records
+from billing.models import ZEC, Transaction
 from billing.rules import TransactionStatus
 from core import db
 from core.clock import MS
@@ -21,7 +21,10 @@ from sessions_app.rules import SessionStatus
 
 @dataclass(frozen=True)
 class ListedSession:
-    """A session with its totals in zatoshis and billable milliseconds."""
+    """A session with its totals in zatoshis and billable milliseconds.
+
+    What tokens paid of it is told by the session's own record.
+    """
 
     session: StreamingSession
     amount_zat: int
@@ -89,11 +92,13 @@ def _session_id(code: str, *, client_id: int) -> int:
 def _bring_current(sessions: Iterable[StreamingSession], *, now: datetime) -> None:
     """Let everything happen to sessions that time alone brings."""
     ids = [each.pk for each in sessions if each.status == SessionStatus.ACTIVE]
-    due = Transaction.objects.filter(
-        session_id__in=ids, status=TransactionStatus.OPEN, permission__next_event_at__lte=now
-    )
+    running = Transaction.objects.filter(session_id__in=ids, status=TransactionStatus.OPEN)
+    due = running.filter(permission__next_event_at__lte=now)
     for permission_id in sorted(set(due.values_list("permission_id", flat=True))):
         expiry.bring_current(permission_id, now=now)
+    owed = running.filter(authorization__next_event_at__lte=now)
+    for authorization_id in sorted(set(owed.values_list("authorization_id", flat=True))):
+        covering.bring_current(authorization_id, now=now)
     for session in sessions:
         if session.pause_is_over(now=now):
             expiry.end_pause(session.pk, now=now)
@@ -103,7 +108,7 @@ def _final(sessions: Iterable[StreamingSession]) -> Mapping[int, _Cost]:
     """Return what the final transactions of sessions come to, by session."""
     final = Transaction.objects.filter(session__in=list(sessions)).exclude(status=TransactionStatus.OPEN)
     sums = final.values("session_id").annotate(
-        zat=Sum("amount_zat"), duration=Sum(F("ended_at") - F("started_at"))
+        zat=Sum("amount_zat", default=0), duration=Sum(F("ended_at") - F("started_at"))
     )
     return {each["session_id"]: _Cost(int(each["zat"]), each["duration"] // MS) for each in sums}
 
@@ -113,9 +118,11 @@ def _running(sessions: Iterable[StreamingSession], *, now: datetime) -> Mapping[
     running = Transaction.objects.filter(session__in=list(sessions), status=TransactionStatus.OPEN)
     found = {
         each.session_id: records.of_transaction(each, now=now)
-        for each in running.select_related("permission")
+        for each in running.select_related(*records.PAYERS)
     }
-    return {key: _Cost(each.amount_zat, each.duration_ms) for key, each in found.items()}
+    return {
+        key: _Cost(each.amount if each.asset == ZEC else 0, each.duration_ms) for key, each in found.items()
+    }
 
 
 def _listed(

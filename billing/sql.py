@@ -65,6 +65,14 @@ _DEPLETES_AT = depletes_at(
     "x.rate_zat_per_hour", since="x.started_at", zat=f"{_SETTLED_ZAT} + p.remaining_zat"
 )
 
+# Of some permissions, those of wallets that no authorisation is linked to.
+WITHOUT_FALLBACK = """
+SELECT p.id FROM zcash_permission p
+WHERE p.id = ANY(%(ids)s) AND NOT EXISTS (
+    SELECT 1 FROM billing_authorization a
+    WHERE a.client_id = p.client_id AND a.linked_wallet_address = p.wallet_address AND a.status = 'active')
+"""
+
 # The one transaction of each locked permission whose first event is due ends at that instant. At depletion
 # it gets all that was left: `settled` is what it was drawn already. Its charge is posted with it.
 CLOSE_AT_EVENT = f"""

@@ -107,7 +107,7 @@ def read(link: PayerLink, *, now: datetime) -> PayerState:
         may_redirect=link.may_redirect,
         now=now,
         remaining_zat=found.remaining_zat,
-        burn_zat_per_hour=sum(each.record.rate_zat_per_hour for each in running),
+        burn_zat_per_hour=sum(each.record.rate for each in running),
         payment=funding.payment_of(permission),
         sessions=_open_sessions(permission, now=now),
         deposits=list(

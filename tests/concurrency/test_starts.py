@@ -189,7 +189,7 @@ def test_an_end_finds_its_session_where_it_has_rolled_over_to(vera: User) -> Non
         wait_until_blocked(2)
 
     record = ended.result()
-    assert [each.amount_zat for each in record.transactions] == [1 * ZEC, 2 * ZEC]
+    assert [each.amount for each in record.transactions] == [1 * ZEC, 2 * ZEC]
     assert record.session.ended_at == after(hours=3)
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing import engine, interval, sql
+from billing import engine, interval, pages, sql
 from billing.models import IntervalRun, Transaction
 from core import db
 from core.models import Event, User
@@ -257,7 +257,7 @@ def test_a_run_that_dies_is_not_recorded_as_finished(monkeypatch: pytest.MonkeyP
     def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(interval, "draw_page", die)
+    monkeypatch.setattr(pages, "draw_page", die)
 
     with pytest.raises(KeyboardInterrupt):
         run(hours=1)

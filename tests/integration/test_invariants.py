@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from billing import audit, engine, funding, interval, metering, refunds, sends
+from billing import audit, engine, funding, interval, refunds, sends, transactions
 from billing.matching import asked
 from billing.models import Refund
 from billing.rules import RefundStatus, SendStatus, depletes_ms
@@ -19,9 +19,11 @@ from tests import books
 from tests.factories import (
     ALICE,
     MALLORY,
+    USD,
     ZEC,
     after,
     make_active_permission,
+    make_authorization,
     make_client,
     make_vendor,
     stream,
@@ -33,6 +35,7 @@ pytestmark = pytest.mark.django_db
 
 # The start of an invariant's name, and what breaks it, past every trigger and constraint. Alice's permission
 # runs one session, Bob's two; Carol's is used up, and that of the wallet ALICE was revoked and refunded.
+# Erin's authorisation runs one session, Frank's is used up.
 BROKEN = {
     "I1 what was credited is": "UPDATE zcash_permission SET remaining_zat = remaining_zat + 1 WHERE {alice}",
     "I1 all that was received": "UPDATE zcash_permission SET remaining_zat = remaining_zat - 1 WHERE {bob}",
@@ -69,9 +72,11 @@ BROKEN = {
         "UPDATE billing_transaction SET billable_until = billable_until - interval '1 ms'"
         " WHERE status = 'open'"
     ),
-    "I4 a final amount": "UPDATE billing_transaction SET amount_zat = amount_zat - 1 WHERE status <> 'open'",
-    "I4 nothing was billed": "UPDATE sessions_session SET ended_at = ended_at - interval '1 ms'",
-    "I4 nothing happens": (
+    "I4 a final amount follows": (
+        "UPDATE billing_transaction SET amount_zat = amount_zat - 1 WHERE status <> 'open'"
+    ),
+    "I4 nothing was billed past": "UPDATE sessions_session SET ended_at = ended_at - interval '1 ms'",
+    "I4 nothing happens by itself before a permission": (
         "UPDATE zcash_permission SET next_event_at = next_event_at + interval '1 ms' WHERE {bob}"
     ),
     "I4 the amount before": "UPDATE zcash_permission SET previous_zat = 12345 WHERE {alice}",
@@ -95,7 +100,9 @@ BROKEN = {
     "I6 one permission": (
         "UPDATE zcash_permission SET status = 'queued', queued_at = created_at WHERE {alice}"
     ),
-    "I6 no event": "UPDATE zcash_permission SET next_event_at = created_at - interval '1 day' WHERE {alice}",
+    "I6 no event is": (
+        "UPDATE zcash_permission SET next_event_at = created_at - interval '1 day' WHERE {alice}"
+    ),
     "I8 an output": "UPDATE zcash_deposit SET txid = 'one'",
     "I8 a deposit was credited": (
         "INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,"
@@ -103,9 +110,35 @@ BROKEN = {
         " action, actor, details FROM zcash_permission_audit WHERE action = 'credited'"
     ),
     "I8 a credited deposit": "UPDATE zcash_deposit SET block_hash = NULL",
-    "I9 who streams": "UPDATE sessions_session SET wallet_address = 'mallory' WHERE wallet_address = 'alice'",
+    "I9 who streams, who": (
+        "UPDATE sessions_session SET wallet_address = 'mallory' WHERE wallet_address = 'alice'"
+    ),
     "I9 a client is told": "UPDATE core_event SET client_id = {mallory_id} WHERE kind = 'session.started'",
     "I10 everything": "UPDATE zcash_permission SET settled_at = created_at WHERE {alice}",
+    "I1 what an authorisation": (
+        "UPDATE billing_authorization SET charged_units = charged_units + 1 WHERE {erin}"
+    ),
+    "I2 an authorisation is": "UPDATE billing_authorization SET collected_units = charged_units + 1",
+    "I3 the count of an authorisation's": (
+        "UPDATE billing_authorization SET open_transactions = 3 WHERE {erin}"
+    ),
+    "I4 a final amount of a token": (
+        "UPDATE billing_transaction SET amount_units = amount_units - 2 WHERE status <> 'open'"
+    ),
+    "I4 nothing of a token": "UPDATE billing_transaction SET rate_units_per_hour = 7",
+    "I4 nothing happens by itself before an authorisation's": (
+        "UPDATE billing_authorization SET next_event_at = next_event_at + interval '1 ms' WHERE {erin}"
+    ),
+    "I5 a token transaction says": "UPDATE billing_transaction SET due_units = due_units + 1",
+    "I5 a token transaction is": (
+        "UPDATE billing_transaction SET status = 'confirmed' WHERE status = 'pending'"
+    ),
+    "I6 an authorisation that": "UPDATE billing_authorization SET status = 'suspended' WHERE {erin}",
+    "I6 no event of an authorisation": (
+        "UPDATE billing_authorization SET next_event_at = created_at - interval '1 day' WHERE {erin}"
+    ),
+    "I9 who streams and whose token": "UPDATE sessions_session SET wallet_address = 'mallory' WHERE {erin}",
+    "I10 every authorisation": "UPDATE billing_authorization SET settled_at = created_at WHERE {erin}",
     "L1 a permission's account": (
         "UPDATE billing_transfer SET credit_of = credit_of + 1 WHERE kind = 'deposit'"
     ),
@@ -161,8 +194,10 @@ def world() -> User:
     make_vendor(vera, slug="cheap", price=ZEC // 3)
     for wallet in ("alice", "bob", ALICE):
         make_active_permission(vera, wallet=wallet, rate=1 * ZEC)
+    make_authorization(vera, wallet="0xerin", linked=None)
+    make_authorization(vera, wallet="0xfrank", linked=None, limit=USD // 2)
     make_active_permission(vera, wallet="carol", requested=ZEC, rate=1 * ZEC + 7)
-    for wallet in ("alice", "bob", "carol", ALICE):
+    for wallet in ("alice", "bob", "carol", ALICE, "0xerin", "0xfrank"):
         stream(vera, wallet=wallet)
     stream(vera, wallet="bob", vendor="cheap", ref="second", now=after(seconds=7))
     interval.run_interval(now=after(hours=1), engine="test", chunk_size=100)
@@ -204,6 +239,7 @@ def test_names_each_invariant_that_is_broken(world: User) -> None:
         for name in ("alice",)
     }
     who |= {name: f"wallet_address = '{name}'" for name in ("alice", "bob")}
+    who["erin"] = "wallet_address = '0xerin'"
     late = after(hours=1.9).isoformat()
     assert books.violations() == []
     assert found_after(f"SET LOCAL paygo.audit_late = '{late}'") == []
@@ -230,8 +266,8 @@ def test_the_next_event_of_several_meters_is_judged_to_the_millisecond(world: Us
     bob = SpendingPermission.objects.get(wallet_address="bob")
     assert bob.settled_at is not None
     depletes = depletes_ms(
-        metering.meters(metering.open_transactions(bob)),
-        remaining_zat=bob.remaining_zat,
+        transactions.meters(transactions.running_on(bob)),
+        remaining=bob.remaining_zat,
         settled_ms=clock.to_ms(bob.settled_at),
     )
     assert depletes is not None
@@ -281,6 +317,6 @@ def test_the_command_writes_json(world: User) -> None:
 def test_the_command_asks_whether_the_interval_runs(world: User) -> None:
     """The world stands still since long ago: right to the zatoshi, and late."""
     with pytest.raises(
-        CommandError, match=r"I6 no event is long past; I10 everything that runs was settled$"
+        CommandError, match=r"I6 no event is long past; I10 everything that runs was settled; I6"
     ):
         call_command("audit", stdout=StringIO())
