@@ -77,8 +77,10 @@ def lock_current(authorization_id: int, *, now: datetime, wait: bool = True) -> 
     """
     require_transaction()
     found = Authorization.objects.values("client_id", "linked_wallet_address").get(pk=authorization_id)
-    if (wallet := found["linked_wallet_address"]) is not None:
-        active = queries.lock_active(client_id=found["client_id"], wallet_address=wallet, wait=wait)
+    client_id, wallet = found["client_id"], found["linked_wallet_address"]
+    if wallet is not None:
+        # The first lock of whoever calls this: one that lost its race is simply asked for again.
+        active = db.again(lambda: queries.lock_active(client_id=client_id, wallet_address=wallet, wait=wait))
         if active is not None:
             succession.settle(active, now=now, wait=wait)
     authorization = linked.lock(authorization_id, wait=wait)

@@ -103,7 +103,7 @@ def note_cutoff(authorization: Authorization, *, now: datetime) -> None:
     """
     if authorization.remaining_units:
         note_money(authorization)
-    else:
+    elif authorization.open_transactions:
         stop_all(authorization, at=settled_at(authorization), now=now, reason=EndReason.EXHAUSTED)
 
 

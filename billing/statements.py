@@ -130,12 +130,12 @@ def _running(permission: SpendingPermission, *, balance_zat: int, now: datetime)
     open_ones = Transaction.objects.filter(permission=permission, status=TransactionStatus.OPEN)
     for each in open_ones.select_related("permission", "session").order_by("id"):
         record = records.of_transaction(each, now=now)
-        balance_zat -= record.amount_zat
+        balance_zat -= record.amount
         yield Line(
             kind=RUNNING,
             at=record.started_at,
             booked_at=None,
-            amount_zat=-record.amount_zat,
+            amount_zat=-record.amount,
             balance_zat=balance_zat,
             stretch=record,
             session_code=each.session.code,

@@ -66,6 +66,6 @@ def _cells(line: Line) -> list[str]:
         safe(stretch and stretch.started_at),
         safe(stretch and stretch.ended_at),
         str(stretch.duration_ms / 1000) if stretch else "",
-        zec_text(stretch.rate_zat_per_hour) if stretch else "",
+        zec_text(stretch.rate) if stretch else "",
         safe(reference(line)),
     ]

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import IntegrityError
 
+from billing import covering
 from billing.authorizations import change_status
 from billing.ethereum import chains, readings, running, signatures, tokens, typed_data
 from billing.ethereum.chains import Chain, Token
@@ -117,7 +118,7 @@ def verify(
     seen = readings.look(rpc, found)
     try:
         with operation():
-            locked = running.lock_current(found.pk, now=read_clock())
+            locked = covering.lock_current(found.pk, now=read_clock())
             _refuse_closed(locked, now=read_clock())
             _sign(locked, signature, permit_signature, now=read_clock())
             readings.note(locked, seen, now=read_clock())
@@ -137,11 +138,11 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
     """
     found = of_client(client_id=client_id, public_id=public_id)
     with operation():
-        locked = running.lock_current(found.pk, now=now)
+        locked = covering.lock_current(found.pk, now=now)
         if locked.status == AuthorizationStatus.REVOKED:
             return locked
         _refuse_closed(locked, now=now)
-        at = running.stop_all(locked, now=now, reason=EndReason.PERMISSION_REVOKED)
+        at = running.stop_all(locked, now=now, reason=EndReason.AUTHORIZATION_REVOKED)
         change_status(locked, to=AuthorizationStatus.REVOKED, effective_at=at, booked_at=now)
     return locked
 
@@ -154,7 +155,7 @@ def show(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
     """
     found = of_client(client_id=client_id, public_id=public_id)
     with operation():
-        return running.lock_current(found.pk, now=now)
+        return covering.lock_current(found.pk, now=now)
 
 
 def of_client(*, client_id: int, public_id: UUID) -> Authorization:

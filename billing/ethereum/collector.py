@@ -6,7 +6,8 @@ from datetime import datetime
 import structlog
 from django.db.models import F, Q
 
-from billing.ethereum import chains, debts, fees, following, journal, readings, running, statuses, tokens
+from billing import covering
+from billing.ethereum import chains, debts, fees, following, journal, readings, statuses, tokens
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ConfigurationUnfit, TokenUnfit
 from billing.ethereum.following import suspend
@@ -69,7 +70,7 @@ def read_all(rpc: Rpc, chain: Chain, *, now: datetime) -> None:
             log.warning("token_unfit", token=found.token_address, reason=error.detail)
             continue
         with operation():
-            readings.note(running.lock_current(found.pk, now=now), seen, now=now)
+            readings.note(covering.lock_current(found.pk, now=now), seen, now=now)
 
 
 def _require_fit(rpc: Rpc, chain: Chain, key: Key) -> None:
@@ -122,7 +123,7 @@ def _refusal(rpc: Rpc, authorization: Authorization) -> str:
 def _fail(authorization: Authorization, *, reason: str, now: datetime) -> None:
     """Book a collection that the chain would refuse."""
     with operation():
-        locked = running.lock_current(authorization.pk, now=now)
+        locked = covering.lock_current(authorization.pk, now=now)
         part = debts.piece(locked)
         if part.to_units == part.from_units or locked.collections.filter(status__in=statuses.UNFINISHED):
             return

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 
+from billing import covering
 from billing.authorizations import change_status
 from billing.ethereum import fees, journal, outcomes, running, statuses
 from billing.ethereum.chains import Chain
@@ -84,7 +85,7 @@ def _nonce_used(rpc: Rpc, chain: Chain, send: ChainSend, *, now: datetime) -> No
     log.error("chain_send_lost", nonce=send.nonce, advice="somebody else sends with the service's key")
     with operation():
         for collection in _collections(send):
-            running.lock_current(collection.authorization_id, now=now)
+            covering.lock_current(collection.authorization_id, now=now)
             if statuses.finish(
                 collection, to=CollectionStatus.FAILED, received_units=None, reason="nonce_lost", now=now
             ):
@@ -123,7 +124,7 @@ def _finish(send: ChainSend, receipt: ChainReceipt, *, now: datetime) -> None:
 
 
 def _book(collection: Collection, outcome: Outcome, *, now: datetime) -> None:
-    authorization = running.lock_current(collection.authorization_id, now=now)
+    authorization = covering.lock_current(collection.authorization_id, now=now)
     to = CollectionStatus.CONFIRMED if outcome.paid else CollectionStatus.FAILED
     received = outcome.received_units if outcome.paid else None
     if not statuses.finish(collection, to=to, received_units=received, reason=outcome.reason, now=now):
@@ -146,7 +147,7 @@ def _book(collection: Collection, outcome: Outcome, *, now: datetime) -> None:
 
 def suspend(collection: Collection, *, reason: str, now: datetime) -> None:
     """Suspend the authorisation of a failed collection: its sessions end `exhausted`, its debt is kept."""
-    authorization = running.lock_current(collection.authorization_id, now=now)
+    authorization = covering.lock_current(collection.authorization_id, now=now)
     if authorization.status != AuthorizationStatus.ACTIVE:
         return
     at = running.stop_all(authorization, now=now, reason=EndReason.EXHAUSTED)

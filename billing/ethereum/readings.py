@@ -5,7 +5,8 @@ from datetime import datetime
 
 from django.db.models import F, Sum
 
-from billing.ethereum import chains, outcomes, running, tokens
+from billing import covering, metering
+from billing.ethereum import chains, outcomes, tokens
 from billing.ethereum.chains import Token
 from billing.ethereum.rpc import Rpc, connect
 from billing.ethereum.rules import UNFINISHED_COLLECTION, ceiling, cutoff
@@ -31,7 +32,7 @@ def refresh(authorization_id: int, *, now: datetime) -> Authorization:
     found = Authorization.objects.get(pk=authorization_id)
     seen = look(connect(chains.chain(found.chain_id)), found)
     with operation():
-        locked = running.lock_current(authorization_id, now=now)
+        locked = covering.lock_current(authorization_id, now=now)
         note(locked, seen, now=now)
     return locked
 
@@ -69,7 +70,7 @@ def note(authorization: Authorization, seen: Seen, *, now: datetime) -> None:
             "allowance_units", "balance_units", "chain_read_at", "ceiling_units", "cutoff_units", "binding",
         ]
     )  # fmt: skip
-    running.note_cutoff(authorization, now=now)
+    metering.note_cutoff(authorization, now=now)
 
 
 def ceiling_of(authorization: Authorization, token: Token) -> int:

@@ -4,34 +4,18 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from billing import metering
 from billing.authorizations import change_status
-from billing.ethereum.rules import LIVING_AUTHORIZATION, AuthorizationStatus
+from billing.ethereum.rules import AuthorizationStatus
 from billing.models_ethereum import Authorization
-from core.db import require_transaction
 from sessions_app.rules import EndReason
-
-_EXPIRING = (AuthorizationStatus.PENDING, *LIVING_AUTHORIZATION)
-
-
-def lock_current(authorization_id: int, *, now: datetime) -> Authorization:
-    """Lock an authorisation, settled up to now and expired where its time is over; a step."""
-    require_transaction()
-    found = Authorization.objects.select_for_update(no_key=True).get(pk=authorization_id)
-    if found.status in _EXPIRING and found.expires_at <= now:
-        to = AuthorizationStatus.EXPIRED
-        change_status(found, to=to, effective_at=found.expires_at, booked_at=now)
-    return found
-
-
-def note_cutoff(authorization: Authorization, *, now: datetime) -> None:
-    """Write on a locked, settled authorisation what its new cutoff means for what runs on it; a step."""
-    assert not authorization.open_transactions, f"nothing is metered on authorisations yet ({now})"
 
 
 def stop_all(authorization: Authorization, *, now: datetime, reason: EndReason) -> datetime:
     """End what runs on a locked, settled authorisation; return the instant that counts; a step."""
-    assert not authorization.open_transactions, f"nothing is metered on authorisations yet ({reason})"
-    return max(now, authorization.settled_at or now)
+    at = metering.effective_instant(authorization, now=now) if authorization.settled_at else now
+    metering.stop_all(authorization, at=at, now=now, reason=reason)
+    return at
 
 
 def lift(authorization: Authorization, *, now: datetime) -> None:

@@ -109,5 +109,5 @@ def _stretch(line: Line) -> dict[str, Any] | None:
         "started_at": instant(line.stretch.started_at),
         "ended_at": instant_or_none(line.stretch.ended_at),
         "duration_seconds": seconds(line.stretch.duration_ms),
-        "rate_per_hour": zec_or_none(line.stretch.rate_zat_per_hour),
+        "rate_per_hour": zec_or_none(line.stretch.rate),
     }

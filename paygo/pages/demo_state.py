@@ -74,7 +74,7 @@ class DemoState:
     @property
     def burn_zat_per_hour(self) -> int:
         """What runs uses in an hour."""
-        return self.running.session.rate_zat_per_hour if self.running else 0
+        return (self.running.session.rate_zat_per_hour or 0) if self.running else 0
 
     @property
     def falls_zat_per_hour(self) -> int:

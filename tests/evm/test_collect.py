@@ -1,27 +1,21 @@
 """Collecting on a real chain, by the contract and by plain transferFrom: what was charged arrives, once."""
 
 import pytest
-from django.db.models import F
 
 from billing.ethereum import readings
 from billing.ethereum.rules import AuthorizationStatus, CollectionStatus
-from billing.models_ethereum import Authorization, ChainSend, Collection
+from billing.models_ethereum import ChainSend, Collection
 from core.models import User
 from tests.evm.world import TREASURY, USD, World, viewer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def charge(authorization: Authorization, units: int) -> None:
-    Authorization.objects.filter(pk=authorization.pk).update(charged_units=F("charged_units") + units)
-    authorization.refresh_from_db()
-
-
 @pytest.mark.parametrize("by_collector", [True, False])
 def test_collects_what_was_charged_and_no_more(world: World, vera: User, by_collector: bool) -> None:
     world.configure(by_collector=by_collector)
     authorization = world.active(vera, viewer(1), money=10 * USD)
-    charge(authorization, 1_234_567)
+    world.stream(authorization, 1_234_567)
 
     world.settle()
 
@@ -39,9 +33,9 @@ def test_a_second_debt_is_collected_from_where_the_first_ended(
 ) -> None:
     world.configure(by_collector=by_collector)
     authorization = world.active(vera, viewer(1), money=10 * USD)
-    charge(authorization, 600_000)
+    world.stream(authorization, 600_000)
     world.settle()
-    charge(authorization, 700_000)
+    world.stream(authorization, 700_000)
 
     world.settle()
 

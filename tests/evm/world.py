@@ -12,6 +12,8 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from pytest_django.fixtures import Settings
 
+from billing import engine
+from billing.engine import StartRequest
 from billing.ethereum import abi, authorizing, chains, collector, keys, typed_data
 from billing.models_ethereum import Authorization
 from core.models import User
@@ -151,6 +153,15 @@ class World:
         self.give(who.address, money, symbol=symbol)
         self.approve(who.address, money, symbol=symbol)
         return self.signed(self.asked(client, who, **changes), who)
+
+    def stream(self, authorization: Authorization, units: int) -> None:
+        """Let its wallet stream until that has cost so much: a unit a millisecond."""
+        assert authorization.rate_units_per_hour == 3_600_000
+        wallet, client_id = authorization.wallet_address, authorization.client_id
+        started = engine.start(StartRequest(wallet, "vendor123"), client_id=client_id, now=self.now)
+        self.now += timedelta(milliseconds=units)
+        engine.end(started.session_code, client_id=client_id, now=self.now)
+        authorization.refresh_from_db()
 
     def round(self, *, seconds: float = 0) -> dict[str, str]:
         """Let the collector go round once."""
