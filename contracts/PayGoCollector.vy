@@ -13,9 +13,6 @@ service says, no more is taken than was signed: a stolen service key is no loss 
 What it takes is told as the running total of an authorisation, not as an amount: to say it twice takes it once.
 """
 
-interface ContractWallet:
-    def isValidSignature(digest: bytes32, signature: Bytes[512]) -> bytes4: view
-
 # What the viewer has signed of a token, and what is due of it in all.
 struct Charge:
     wallet: address
@@ -28,10 +25,9 @@ struct Charge:
     # Which of the call's signatures is this one's, counted from 1; 0: it has paid before.
     signature: uint256
 
-# The authorisation of this digest has now paid so much in all.
+# The authorisation of this digest has paid what was due; `collected` says how much in all.
 event Collected:
     digest: bytes32
-    total: uint256
 
 # Nothing was taken for the authorisation of this digest.
 event Refused:
@@ -48,7 +44,7 @@ NOT_SIGNED: constant(uint256) = 3
 NOTHING_DUE: constant(uint256) = 4
 TOKEN_REFUSED: constant(uint256) = 5
 
-MOST_CHARGES: constant(uint256) = 64
+MOST_CHARGES: constant(uint256) = 50
 # What a contract wallet may spend on looking at a signature.
 SIGNATURE_GAS: constant(uint256) = 100_000
 # The upper half of possible `s` is the same signature in another form (EIP-2).
@@ -60,6 +56,8 @@ TYPE_HASH: constant(bytes32) = keccak256(
 DOMAIN_TYPE_HASH: constant(bytes32) = keccak256(
     "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 )
+
+PREFIX: constant(Bytes[2]) = b"\x19\x01"
 
 admin: public(immutable(address))
 treasury: public(immutable(address))
@@ -90,7 +88,7 @@ def set_service(service: address):
 
 @external
 @nonreentrant
-def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures: DynArray[Bytes[512], MOST_CHARGES]):
+def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures: DynArray[Bytes[320], MOST_CHARGES]):
     """
     @notice Take of each wallet what is due; one that cannot pay does not hold up the others.
     @param signatures Of those that have not paid before.
@@ -100,7 +98,17 @@ def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures:
     domain: bytes32 = self._domain()
     for i: uint256 in range(len(charges), bound=MOST_CHARGES):
         charge: Charge = charges[i]
-        digest: bytes32 = self._digest(domain, token, charge)
+        digest: bytes32 = keccak256(
+            concat(
+                PREFIX,
+                domain,
+                keccak256(
+                    abi_encode(
+                        TYPE_HASH, charge.wallet, token, charge.limit, charge.collectableUntil, charge.terms
+                    )
+                ),
+            )
+        )
         paid: uint256 = self.collected[digest]
         reason: uint256 = 0
         if charge.total > charge.limit:
@@ -116,11 +124,25 @@ def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures:
         else:
             # Written first: whatever the token calls back finds it paid.
             self.collected[digest] = charge.total
-            if not self._take(token, charge.wallet, unsafe_sub(charge.total, paid)):
+            # Some tokens return nothing; some return false instead of failing.
+            success: bool = False
+            answer: Bytes[32] = b""
+            success, answer = raw_call(
+                token,
+                abi_encode(
+                    charge.wallet,
+                    treasury,
+                    unsafe_sub(charge.total, paid),
+                    method_id=method_id("transferFrom(address,address,uint256)"),
+                ),
+                max_outsize=32,
+                revert_on_failure=False,
+            )
+            if not success or (len(answer) != 0 and not (len(answer) == 32 and convert(answer, uint256) == 1)):
                 self.collected[digest] = paid
                 reason = TOKEN_REFUSED
         if reason == 0:
-            log Collected(digest=digest, total=charge.total)
+            log Collected(digest=digest)
         else:
             log Refused(digest=digest, reason=reason)
 
@@ -155,12 +177,12 @@ def _digest(domain: bytes32, token: address, charge: Charge) -> bytes32:
             charge.terms,
         )
     )
-    return keccak256(concat(b"\x19\x01", domain, signed))
+    return keccak256(concat(PREFIX, domain, signed))
 
 
 @internal
 @view
-def _is_signed(wallet: address, digest: bytes32, signature: Bytes[512]) -> bool:
+def _is_signed(wallet: address, digest: bytes32, signature: Bytes[320]) -> bool:
     if len(signature) == 65:
         r: uint256 = convert(slice(signature, 0, 32), uint256)
         s: uint256 = convert(slice(signature, 32, 32), uint256)
@@ -183,19 +205,3 @@ def _is_signed(wallet: address, digest: bytes32, signature: Bytes[512]) -> bool:
         revert_on_failure=False,
     )
     return success and len(answer) == 32 and slice(answer, 0, 4) == b"\x16\x26\xba\x7e"
-
-
-@internal
-def _take(token: address, wallet: address, amount: uint256) -> bool:
-    """
-    Some tokens return nothing; some return false instead of failing.
-    """
-    success: bool = False
-    answer: Bytes[32] = b""
-    success, answer = raw_call(
-        token,
-        abi_encode(wallet, treasury, amount, method_id=method_id("transferFrom(address,address,uint256)")),
-        max_outsize=32,
-        revert_on_failure=False,
-    )
-    return success and (len(answer) == 0 or (len(answer) == 32 and convert(answer, uint256) == 1))

@@ -22,7 +22,7 @@ TREASURY = "treasury()"
 VERSION = "version()"
 
 TRANSFER = "Transfer(address,address,uint256)"
-COLLECTED = "Collected(bytes32,uint256)"
+COLLECTED = "Collected(bytes32)"
 REFUSED = "Refused(bytes32,uint256)"
 
 

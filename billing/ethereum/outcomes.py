@@ -41,9 +41,9 @@ def _by_collector(collection: Collection, receipt: ChainReceipt, *, received: in
     for log in receipt.logs:
         if log.address != str(collection.authorization.collector).lower() or log.data[:32] != digest:
             continue
-        number = int.from_bytes(log.data[32:])
         if log.topics[0] == abi.digest(abi.COLLECTED):
             return Outcome(paid=True, received_units=received)
+        number = int.from_bytes(log.data[32:])
         # The contract has had this total already: an earlier send, that the database forgot, has paid it.
         if _REASONS.get(number) == "nothing_due":
             return Outcome(paid=True, received_units=collection.amount_units, reason="paid_before")

@@ -6,7 +6,7 @@ from billing.ethereum import abi
 from billing.ethereum.errors import SignatureInvalid
 from billing.ethereum.rpc import CallReverted, Rpc
 
-_HEX = re.compile(r"0x([0-9a-fA-F]{2}){1,512}")
+_HEX = re.compile(r"0x([0-9a-fA-F]{2}){1,320}")
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _MAGIC = bytes.fromhex("1626ba7e")
 
@@ -18,7 +18,7 @@ def parse(text: str, *, field: str) -> bytes:
         SignatureInvalid: not bytes in hexadecimal, or too many.
     """
     if not _HEX.fullmatch(text):
-        raise SignatureInvalid("must be 0x and up to 512 bytes in hexadecimal", field=field)
+        raise SignatureInvalid("must be 0x and up to 320 bytes in hexadecimal", field=field)
     signature = bytes.fromhex(text[2:])
     if len(signature) == 65 and signature[64] < 2:
         return signature[:64] + bytes([signature[64] + 27])

@@ -15,7 +15,7 @@ def __init__(owner_: address):
 
 @external
 @view
-def isValidSignature(digest: bytes32, signature: Bytes[512]) -> bytes4:
+def isValidSignature(digest: bytes32, signature: Bytes[320]) -> bytes4:
     if len(signature) != 65:
         return 0x00000000
     r: uint256 = convert(slice(signature, 0, 32), uint256)

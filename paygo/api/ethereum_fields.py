@@ -42,9 +42,9 @@ class UnitsTextField(StrictField):
 
 
 class SignatureField(StrictField):
-    """A signature as a wallet gives it: 65 bytes of a key, up to 512 of a contract."""
+    """A signature as a wallet gives it: 65 bytes of a key, up to 320 of a contract."""
 
-    openapi = MappingProxyType({"type": "string", "pattern": "^0x([0-9a-fA-F]{2}){1,512}$"})
+    openapi = MappingProxyType({"type": "string", "pattern": "^0x([0-9a-fA-F]{2}){1,320}$"})
 
     def to_internal_value(self, data: Any) -> bytes:
         """Return its bytes."""

@@ -24,7 +24,7 @@ def find_anvil(base_dir: Path) -> Path | None:
 def command(program: Path, *, port: int, state: Path | None, block_seconds: int | None) -> list[str]:
     """Return the command line; without seconds it mines when told to."""
     mining = ["--no-mining"] if block_seconds is None else ["--block-time", str(block_seconds)]
-    kept = ["--state", str(state)] if state else []
+    kept = ["--state", str(state), "--state-interval", "5"] if state else []
     return [
         *(str(program), "--host", LOOPBACK, "--port", str(port), "--chain-id", str(CHAIN_ID), "--silent"),
         *mining,

@@ -75,6 +75,19 @@ def web(launcher: Launcher, *, host: str, port: int, env: Mapping[str, str]) -> 
     )
 
 
+def evm_chain(launcher: Launcher, command: Sequence[str]) -> Service:
+    """The local EVM chain, whose state its own folder keeps."""
+    log = launcher.data.log("evm")
+    words = list(command)
+    return Service(name="evm", log=log, spawn=lambda: spawn(words, log=log), stage=NODE, stop_seconds=3.0)
+
+
+def collector(launcher: Launcher, *, env: Mapping[str, str], key_file: Path) -> Service:
+    """What collects on EVM chains: the one process that is told where the service's key is."""
+    complete = {**env, "ETHEREUM_KEY_FILE": str(key_file)}
+    return launcher.python("collector", ["manage.py", "collect", "--loop"], env=complete, stage=CLOCKWORK)
+
+
 def upkeep(launcher: Launcher, *, env: Mapping[str, str]) -> list[Service]:
     """Celery's worker and beat, and the watcher that takes over when they are late."""
     celery = ["-m", "celery", "-A", "paygo"]

@@ -91,6 +91,8 @@ class World:
         for symbol, address in self.tokens.items():
             text += f'[[chain.token]]\nsymbol = "{symbol}"\naddress = "{address}"\ndecimals = 6\n'
             text += 'collect_at = "0.5"\nfirst_debt = "2"\nmost_debt = "50"\n'
+            # By the service's key itself, whatever the chain has.
+            text += "collector = false\n" if symbol.startswith("PLAIN") else ""
         path = self._folder / f"chains-{len(list(self._folder.iterdir()))}.toml"
         path.write_text(text)
         self._settings.ETHEREUM_CHAINS_FILE = str(path)
