@@ -6,6 +6,8 @@ TESTS ?= tests
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+# The local EVM chain, where npm is; `make run` says so where it is not.
+ANVIL := $(if $(shell command -v npm 2>/dev/null),node_modules/.installed)
 # The interpreter that makes the virtual environment; 3.11 or newer.
 PYTHON3 ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -14,13 +16,16 @@ PYTHON3 ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$
 NO_DATABASE := PAYGO_NO_ENV_FILES=1 DATABASE_URL=postgresql://127.0.0.1:1/none PYTHONWARNINGS=ignore::RuntimeWarning
 FORBIDDEN := 'pypi[.]org|p[y]thonhosted[.]org|npmjs[.](org|com)|index[-]url|/(root|home|Users)/[A-Za-z0-9._-]+/'
 
-.PHONY: help install run demo test lint bench soak lock clean reset
+.PHONY: contracts help install run demo test lint bench soak lock clean reset
 .DEFAULT_GOAL := help
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## Make .venv with the locked dependencies
+install: $(INSTALLED) $(ANVIL) ## Make .venv with the locked dependencies
+
+node_modules/.installed: package-lock.json
+	@npm ci --silent && touch $@ || echo "npm ci failed: the local EVM chain is left out; all else works"
 
 $(INSTALLED): requirements.txt requirements-dev.txt
 	@test -n "$(PYTHON3)" || { echo "PayGo needs Python 3.11 or newer (set PYTHON3=/path/to/python3)."; exit 1; }
@@ -46,6 +51,9 @@ lint: install ## Check style, types, imports, migrations, and that no registry o
 	@$(VENV)/bin/lint-imports
 	@$(NO_DATABASE) $(PYTHON) manage.py makemigrations --check --dry-run
 	@! git grep --untracked -nIE $(FORBIDDEN) || { echo "A package registry or a path of one machine is named above."; exit 1; }
+
+contracts: install ## Compile the contracts to contracts/build (the same bytes everywhere)
+	@$(PYTHON) -m contracts.build
 
 bench: install ## Measure the billing engine (half an hour; see bench/RESULTS.md)
 	@$(PYTHON) -m bench
