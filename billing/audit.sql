@@ -72,6 +72,15 @@ WHERE s.status <> 'failed' AND (
     OR coalesce(r.zat, 0) <> (SELECT sum((p->>'amount_zat')::numeric) FROM jsonb_array_elements(s.payments) p))
 LIMIT 20;
 
+-- name: I1 a send pays its refunds where they go
+-- One that was found on the chain names the receivers that were paid, not the addresses that were asked for.
+SELECT f.id, f.send_id, f.address
+FROM billing_refund f JOIN billing_walletsend s ON s.id = f.send_id AND s.status <> 'failed' AND s.policy <> ''
+WHERE NOT EXISTS (
+    SELECT FROM jsonb_array_elements(s.payments) p
+    WHERE p->>'address' = f.address AND (p->>'amount_zat')::numeric = f.amount_zat - f.fee_zat)
+LIMIT 20;
+
 -- name: I1 no transaction of the wallet pays two sends
 SELECT txid, count(*) AS sends FROM billing_walletsend s, unnest(s.txids) txid
 WHERE s.status <> 'failed' GROUP BY txid HAVING count(*) > 1

@@ -18,23 +18,21 @@ from core.models import ReceiptRow
 LEASE = timedelta(seconds=60)
 
 # Holds a key and finds its row at once. The row is as it was when the statement began: where the first call
-# answered at that very moment, `STORED` finds its row and the repetition starts again.
+# answered at that very moment there seems to be none, and `_STORE` refuses.
 _CLAIM = """
 SELECT pg_try_advisory_xact_lock(%(number)s) AS held, r.body_digest, r.result, r.lease_until
 FROM (SELECT) once LEFT JOIN core_receipt r
     ON r.client_id = %(client_id)s AND r.endpoint = %(endpoint)s AND r.key = %(key)s
 """
 
-# Keeps the answer of `%(receipts)s` (`given`); a part of the statement of the effect. Returns how many.
-STORED = """
-stored AS (
-    INSERT INTO core_receipt (client_id, endpoint, key, body_digest, seed, created_at, result)
-    SELECT %(client_id)s, r.endpoint, r.key, decode(r.body_digest, 'hex'), gen_random_uuid(), %(booked_at)s,
-           r.result
-    FROM jsonb_to_recordset(%(receipts)s::jsonb)
-        AS r (endpoint text, key text, body_digest text, result jsonb)
-    ON CONFLICT DO NOTHING RETURNING id
-)
+# Keeps an answer: in a new row, or in the row of a call that has begun. Nothing is returned where the key has
+# an answer already.
+_STORE = """
+INSERT INTO core_receipt AS r (client_id, endpoint, key, body_digest, seed, created_at, result)
+VALUES (%(client_id)s, %(endpoint)s, %(key)s, %(body_digest)s, gen_random_uuid(), %(now)s, %(result)s)
+ON CONFLICT (client_id, endpoint, key) DO UPDATE SET result = excluded.result, lease_until = NULL
+    WHERE r.result IS NULL AND r.body_digest = excluded.body_digest
+RETURNING r.id
 """
 
 
@@ -110,26 +108,15 @@ def begin(receipt: Receipt, *, now: datetime) -> Begun:
 
 
 def store(receipt: Receipt, result: dict[str, Any], *, now: datetime) -> None:
-    """Keep the answer, in the transaction of the effect."""
+    """Keep the answer, in the transaction of the effect.
+
+    Raises:
+        KeyInFlight: another call with this key was faster; its effect stands, and this one must not.
+    """
     require_transaction()
-    ReceiptRow.objects.update_or_create(
-        **_identity(receipt),
-        defaults={"result": result, "lease_until": None},
-        create_defaults={"result": result, "body_digest": receipt.body_digest, "created_at": now},
-    )
-
-
-def given(receipt: Receipt | None, result: dict[str, Any]) -> str:
-    """Return `%(receipts)s` for an answer; nothing is kept where no key was given."""
-    if receipt is None:
-        return "[]"
-    kept = {
-        "endpoint": receipt.endpoint,
-        "key": receipt.key,
-        "body_digest": receipt.body_digest.hex(),
-        "result": result,
-    }
-    return json.dumps([kept])
+    answer = {"body_digest": receipt.body_digest, "now": now, "result": json.dumps(result)}
+    if not prepared(_STORE, {**_identity(receipt), **answer}):
+        raise KeyInFlight
 
 
 def release(receipt: Receipt, begun: Begun) -> None:

@@ -1,14 +1,10 @@
 """The management commands, as an operator calls them."""
 
 import io
-import signal
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
 from pytest_django.fixtures import Settings
 
 from billing import rounds
@@ -27,7 +23,6 @@ from tests.factories import (
     see_deposit,
     stream,
 )
-from zcash.models import SpendingPermission, WatchedChain
 
 pytestmark = pytest.mark.django_db
 
@@ -132,91 +127,3 @@ def test_bill_fails_when_somebody_could_not_be_billed(monkeypatch: pytest.Monkey
 def test_when_late_is_nothing_without_a_loop() -> None:
     with pytest.raises(CommandError, match="--loop"):
         run("bill", "--when-late")
-
-
-@pytest.fixture
-def loop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., list[str]]]:
-    """Run the loop until its step (`last`) was reached so many times; return the steps that were done."""
-    settings.BILLING_INTERVAL_SECONDS = settings.DEPOSIT_SCAN_SECONDS = 0
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def until(last: str, *arguments: str, times: int = 1, fails: Exception | None = None) -> list[str]:
-        done: list[str] = []
-
-        def noted(name: str, step: Callable[..., Any]) -> Callable[..., Any]:
-            def call(**options: Any) -> Any:
-                done.append(name)
-                if name == last and done.count(name) == times:
-                    signal.raise_signal(signal.SIGTERM)
-                if fails and len(done) == 1:
-                    raise fails
-                return step(**options)
-
-            return call
-
-        for name in ("interval_round", "expiry_round", "deposit_round", "scan_is_late"):
-            monkeypatch.setattr(rounds, name, noted(name, getattr(rounds, name)))
-        run("bill", "--loop", *arguments)
-        return done
-
-    yield until
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-def nobody_is_late() -> None:
-    now = clock.now()
-    IntervalRun.objects.create(started_at=now, finished_at=now, engine="worker")
-    WatchedChain.objects.create(network="regtest", genesis_hash="0" * 64, asked_at=now)
-
-
-def test_the_loop_does_every_round_until_it_is_told_to_stop(loop: Callable[..., list[str]]) -> None:
-    done = loop("deposit_round", times=2)
-
-    assert done == ["interval_round", "expiry_round", "deposit_round"] * 2
-    assert IntervalRun.objects.count() == 2
-
-
-def test_the_late_watcher_keeps_still_while_others_do_their_work(loop: Callable[..., list[str]]) -> None:
-    nobody_is_late()
-
-    assert loop("scan_is_late", "--when-late", times=3) == ["expiry_round", "scan_is_late"] * 3
-
-
-def test_the_late_watcher_takes_over_what_nobody_ever_did(loop: Callable[..., list[str]]) -> None:
-    assert loop("deposit_round", "--when-late") == [
-        "interval_round",
-        "expiry_round",
-        "scan_is_late",
-        "deposit_round",
-    ]
-    assert IntervalRun.objects.get().finished_at is not None
-
-
-def test_the_late_watcher_takes_over_when_the_last_run_is_too_old(loop: Callable[..., list[str]]) -> None:
-    nobody_is_late()
-    clock.advance(6_000)
-
-    assert "interval_round" in loop("deposit_round", "--when-late")
-
-
-def test_a_run_that_never_finished_counts_as_none(loop: Callable[..., list[str]]) -> None:
-    nobody_is_late()
-    IntervalRun.objects.update(finished_at=None)
-
-    assert "interval_round" in loop("scan_is_late", "--when-late")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_billing_goes_on_without_the_node_and_after_a_failed_round(loop: Callable[..., list[str]]) -> None:
-    vera, now = make_client(), clock.now()
-    make_vendor(vera)
-    permission = make_active_permission(vera, rate=1 * ZEC, now=now)
-    stream(vera, now=now)
-    clock.advance(3_600_000)
-    failure = OperationalError("the connection was lost")
-
-    done = loop("deposit_round", fails=failure)
-
-    assert done == ["interval_round", "interval_round", "expiry_round", "deposit_round"]
-    assert SpendingPermission.objects.get(pk=permission.pk).remaining_zat <= 9 * ZEC

@@ -43,7 +43,8 @@ BROKEN = {
         "UPDATE zcash_deposit SET amount_zat = amount_zat + 1 WHERE permission_id = ({alice_id})"
     ),
     "I1 what left for refunds": "UPDATE billing_refund SET status = 'cancelled'",
-    "I1 a send pays": "UPDATE billing_refund SET fee_zat = fee_zat + 1",
+    "I1 a send pays exactly": "UPDATE billing_refund SET fee_zat = fee_zat + 1",
+    "I1 a send pays its refunds where": "UPDATE billing_refund SET address = 'mallory'",
     "I1 no transaction of the wallet": "UPDATE billing_walletsend SET txids = ARRAY['a', 'a']",
     "I2 no amount": "UPDATE zcash_permission SET previous_zat = -1 WHERE {alice}",
     "I2 the meter counts": (

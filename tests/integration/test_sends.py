@@ -28,6 +28,7 @@ from tests.refunding import (
     send_statuses,
     statuses,
 )
+from zcash import queries
 from zcash.addresses import SAPLING, Network, Receiver, encode_p2pkh, encode_sapling, encode_unified
 from zcash.models import SpendingPermission
 from zcash.node import operations
@@ -307,6 +308,26 @@ class TestALostAnswer:
         assert given_up == ("failed", 1)
         assert refund_of(permission).status == "confirmed"
         assert world.transactions() == 1
+
+    def test_another_refund_of_the_permission_waits_as_long(self, world: World) -> None:
+        """A reversal cancels what waits: what is queued afterwards has the same money to pay."""
+        world.float_money()
+        permission = world.revoked()
+        world.fault("reset_before")
+        world.round()
+        outlive(world)
+        world.round()
+        with db.operation():
+            refunds.cancel_waiting(queries.lock(permission.pk), now=clock.now())
+        world.round(2)
+        waiting = statuses(), send_statuses()
+
+        wait_for_another_try(world)
+        world.round()
+
+        assert waiting == (["cancelled", "queued"], ["failed"])
+        assert send_statuses() == ["failed", "sending"]
+        assert WalletSend.objects.filter(mineable_below__isnull=False).count() == 1
 
     def test_is_not_given_up_while_the_wallet_works_on_something(self, world: World) -> None:
         permission = world.revoked()

@@ -22,7 +22,10 @@ log = structlog.get_logger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Settle every running permission, end what has expired, look for payments, credit and refund."
+    help = (
+        "Settle every running permission that was not settled just now, end what has expired, look for"
+        " payments, credit and refund."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--loop", action="store_true", help="go on until stopped, every interval")
@@ -64,32 +67,41 @@ class Command(BaseCommand):
 
 
 def _loop(*, when_late: bool) -> None:
-    """Run what is due until a signal says stop; an outage of the database is waited out."""
+    """Run what is due until a signal says stop; an outage of the database is waited out.
+
+    The meters are the main thread's: neither a slow node nor the seal of a large day delays them.
+    """
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
-    threading.Thread(target=_keep_history, args=(stopped,), daemon=True).start()
-    threading.Thread(target=_keep_events, args=(stopped,), daemon=True).start()
-    period_s = settings.BILLING_INTERVAL_SECONDS / (4 if when_late else 1)
-    while not stopped.wait(min(period_s, 15)):
-        _guarded(_take_over if when_late else _all_rounds)
+    period_s = min(15, settings.BILLING_INTERVAL_SECONDS / (4 if when_late else 1))
+    _beside(stopped, rounds.history_round, every_s=settings.AUDIT_UPKEEP_SECONDS)
+    _beside(stopped, rounds.statistics_round, every_s=settings.STATISTICS_SECONDS)
+    # Also while a worker does: events wait for nobody.
+    _beside(stopped, core_rounds.event_round, every_s=settings.EVENT_ROUND_SECONDS)
+    _beside(stopped, _ask_the_node_when_late if when_late else _ask_the_node, every_s=period_s)
+    while not stopped.wait(period_s):
+        _guarded(_bill_when_late if when_late else _bill)
 
 
-def _keep_history(stopped: threading.Event) -> None:
-    """Keep the audit log's partitions beside the rounds: to seal a day of many rows takes minutes."""
-    while not stopped.is_set():
-        _guarded(rounds.history_round)
-        connection.close()
-        stopped.wait(settings.AUDIT_UPKEEP_SECONDS)
+def _beside(stopped: threading.Event, step: Callable[[], object], *, every_s: float) -> None:
+    """Repeat a step in a thread of its own, which ends with the process."""
+
+    def repeat() -> None:
+        while not stopped.is_set():
+            _guarded(step)
+            connection.close()
+            stopped.wait(every_s)
+
+    threading.Thread(target=repeat, name="beside", daemon=True).start()
 
 
-def _keep_events(stopped: threading.Event) -> None:
-    """Publish and deliver beside the rounds, also while a worker does: events wait for no late interval."""
-    while not stopped.wait(settings.EVENT_ROUND_SECONDS):
-        _guarded(core_rounds.event_round)
+def _bill() -> None:
+    rounds.interval_round()
+    rounds.expiry_round()
 
 
-def _take_over() -> None:
+def _bill_when_late() -> None:
     if rounds.is_my_turn():
         log.warning(
             "interval_taken_over", advice="the Celery worker or beat does not run the interval: look at it"
@@ -97,18 +109,17 @@ def _take_over() -> None:
         rounds.interval_round()
     # Cheap where nothing is due, and nobody notes when it ran last.
     rounds.expiry_round()
-    rounds.statistics_round()
+
+
+def _ask_the_node() -> None:
+    rounds.deposit_round()
+    rounds.refund_round()
+
+
+def _ask_the_node_when_late() -> None:
     if rounds.scan_is_late():
         rounds.deposit_round(insist=True)
         rounds.refund_round()
-
-
-def _all_rounds() -> None:
-    rounds.interval_round()
-    rounds.expiry_round()
-    rounds.deposit_round()
-    rounds.refund_round()
-    rounds.statistics_round()
 
 
 def _guarded(step: Callable[[], object]) -> None:
