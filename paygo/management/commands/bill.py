@@ -53,6 +53,7 @@ class Command(BaseCommand):
         rounds.refund_round()
         rounds.statistics_round()
         rounds.history_round()
+        rounds.notice_round()
         core_rounds.event_round()
         courier.wait()
         self.stdout.write(
@@ -95,6 +96,7 @@ def _take_over() -> None:
             "interval_taken_over", advice="the Celery worker or beat does not run the interval: look at it"
         )
         rounds.interval_round()
+        rounds.notice_round()
     # Cheap where nothing is due, and nobody notes when it ran last.
     rounds.expiry_round()
     rounds.statistics_round()
@@ -109,6 +111,7 @@ def _all_rounds() -> None:
     rounds.deposit_round()
     rounds.refund_round()
     rounds.statistics_round()
+    rounds.notice_round()
 
 
 def _guarded(step: Callable[[], object]) -> None:
