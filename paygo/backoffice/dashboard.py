@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing import figures, outgoing, rounds
+from billing import figures, outgoing, reconciliation, rounds
 from billing.figures import RANGES, Figures, Range
 from billing.models import IntervalRun
 from core import clock
@@ -83,6 +83,7 @@ def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "interval": _interval(runs),
         "billing": _billing_state(runs),
         "node": _node(now=now),
+        "books": _books(now=now),
         "vendors": _vendors(found),
         "queue_counts": [(queue, count) for queue, count in counts if count],
     }
@@ -123,19 +124,21 @@ def _cards(found: Figures, counts: Sequence[tuple[Any, int]]) -> list[Card]:
 def _sum_card(found: Figures, title: str, name: str, asset: str, divisor: int, *, unit: str = "") -> Card:
     total = found.totals.get((name, asset), Decimal(0))
     before = found.before.get((name, asset), Decimal(0))
+    change = _change(total, before)
     return Card(
         title,
         plain(total / divisor),
         unit,
-        change=_change(total, before),
+        change=change,
         is_better=total >= before,
-        note="to the range before" if before else "",
+        note="than before" if change else "",
         sparkline=charts.sparkline([float(each) for each in found.of(name, asset)]),
     )
 
 
 def _change(total: Decimal, before: Decimal) -> str:
-    return f"{(total - before) / before:+.0%}" if before else ""
+    """Return by how much it has changed; a business that has just begun is compared with nothing."""
+    return f"{(total - before) / before:+.0%}" if before and total <= 10 * before else ""
 
 
 def _refunding(found: Figures) -> str:
@@ -169,10 +172,9 @@ def _hours(found: Figures, asked: Range) -> Chart:
 
 
 def _owed(found: Figures, asked: Range) -> Chart:
-    pairs = zip(found.of("remaining_zat", "ZEC"), found.of("refunding_zat", "ZEC"), strict=True)
     return charts.of_line(
         "Owed to viewers, ZEC",
-        [float((left + refunding) / _ZAT) for left, refunding in pairs],
+        [max(0.0, float(each / _ZAT)) for each in found.left()],
         charts.labels_of(found.buckets, unit=asked.unit),
         text=lambda value: f"{plain(Decimal(value))} ZEC",
     )
@@ -206,6 +208,7 @@ def _interval(runs: Sequence[IntervalRun]) -> Chart:
         [f"{run.started_at:%H:%M}" for run in runs],
         text=lambda value: f"{value:,.0f} permissions",
         width=charts.WIDE,
+        is_growing=False,
     )
 
 
@@ -218,7 +221,7 @@ def _billing_state(runs: Sequence[IntervalRun]) -> list[tuple[str, str, str]]:
     rate = f"{busiest[0].permissions / max(busiest[1], 0.001):,.0f} permissions/s" if busiest else "unknown"
     return [
         ("Last interval", since, "bad" if late.late else "good"),
-        ("Took at most", f"{max(took):,.2f} s" if took else "unknown", ""),
+        ("Took", f"{took[-1]:,.2f} s" if took else "unknown", ""),
         ("Throughput", rate, ""),
         ("Could not be billed", f"{late.put_aside}", "bad" if late.put_aside else "good"),
     ]
@@ -239,21 +242,41 @@ def _node(*, now: datetime) -> list[tuple[str, str, str]]:
     ]
 
 
+def _books(*, now: datetime) -> list[tuple[str, str, str]]:
+    """Return (what, how it is, tone) of the last comparison of what is owed with what the wallet holds."""
+    latest = reconciliation.latest()
+    if latest is None:
+        return [("Compared", "never: manage.py reconcile", "")]
+    holds, owed = latest.holdings_zat, latest.owed_zat
+    return [
+        ("Owed to viewers and vendors", f"{zec(Decimal(owed))} ZEC", ""),
+        (
+            "The wallet holds",
+            "was not asked" if holds is None else f"{zec(Decimal(holds))} ZEC",
+            "" if holds is None else "good" if holds >= owed else "bad",
+        ),
+        ("Findings", f"{len(latest.findings)}", "good" if latest.is_right else "bad"),
+        ("Compared", f"{ago(now - latest.at)} ago", ""),
+    ]
+
+
 def _vendors(found: Figures) -> list[Vendor]:
     most = max((each.amount for each in found.vendors), default=Decimal(0)) or Decimal(1)
     return [
         Vendor(
             name=each.name or each.slug,
             client=each.client,
-            amount=f"{zec(each.amount)} {each.asset}"
-            if each.asset == "ZEC"
-            else f"{each.amount} {each.asset}",
-            hours=plain(Decimal(each.streamed_ms) / _MS_PER_HOUR),
+            amount=_amount(each.amount, each.asset),
+            hours=f"{Decimal(each.streamed_ms) / _MS_PER_HOUR:,.1f}",
             width=round(float(100 * each.amount / most), 1),
             url=reverse("admin:sessions_app_vendor_change", args=[each.vendor_id]),
         )
         for each in found.vendors
     ]
+
+
+def _amount(amount: Decimal, asset: str) -> str:
+    return f"{amount / _ZAT:,.3f} ZEC" if asset == "ZEC" else f"{amount:,} {asset}"
 
 
 def zec(amount_zat: Decimal) -> str:

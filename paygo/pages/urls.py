@@ -2,7 +2,7 @@
 
 from django.urls import path, register_converter
 
-from paygo.pages import checkout, demo, landing, payer
+from paygo.pages import checkout, demo, landing, mail_stop, payer
 
 
 class TokenConverter:
@@ -22,6 +22,7 @@ class TokenConverter:
 register_converter(TokenConverter, "token")
 
 urlpatterns = [
+    path("mail/stop/<str:token>", mail_stop.page, name="mail-stop"),
     path("", landing.page, name="landing"),
     path("checkout/<token:token>", checkout.page, name="checkout"),
     path("checkout/<token:token>/state", checkout.state, name="checkout-state"),

@@ -56,6 +56,7 @@ class Command(BaseCommand):
         rounds.refund_round()
         rounds.statistics_round()
         rounds.history_round()
+        rounds.notice_round()
         core_rounds.event_round()
         courier.wait()
         self.stdout.write(
@@ -77,6 +78,7 @@ def _loop(*, when_late: bool) -> None:
     period_s = min(15, settings.BILLING_INTERVAL_SECONDS / (4 if when_late else 1))
     _beside(stopped, rounds.history_round, every_s=settings.AUDIT_UPKEEP_SECONDS)
     _beside(stopped, rounds.statistics_round, every_s=settings.STATISTICS_SECONDS)
+    _beside(stopped, rounds.notice_round, every_s=settings.NOTICE_ROUND_SECONDS)
     # Also while a worker does: events wait for nobody.
     _beside(stopped, core_rounds.event_round, every_s=settings.EVENT_ROUND_SECONDS)
     _beside(stopped, _ask_the_node_when_late if when_late else _ask_the_node, every_s=period_s)
