@@ -71,6 +71,7 @@ class Figures:
     before: dict[tuple[str, str], Decimal]
     measured: dict[str, Decimal]
     counted_at: datetime | None
+    left_before: Decimal = Decimal(0)
     vendors: list[TopVendor] = field(default_factory=list)
 
     def assets(self, name: str) -> list[str]:
@@ -78,6 +79,14 @@ class Figures:
         return sorted(
             {asset for found, asset in self.series if found == name}, key=lambda each: each != "ZEC"
         )
+
+    def left(self) -> list[Decimal]:
+        """Return what permissions had left at the end of each bucket, in zatoshis: what is owed."""
+        left, found = self.left_before, []
+        for moved, used in zip(self.of("moved_zat", "ZEC"), self.of("revenue", "ZEC"), strict=True):
+            left += moved - used
+            found.append(left)
+        return found
 
     def of(self, name: str, asset: str = "") -> list[Decimal]:
         """Return a figure's value in each bucket."""
@@ -98,6 +107,7 @@ def read(asked: Range, *, now: datetime) -> Figures:
         before=_totals(earlier),
         measured={name: value for name, _, _, value in measured},
         counted_at=statistics.counted_at(),
+        left_before=_left_before(since),
         vendors=_top_vendors(since),
     )
 
@@ -141,6 +151,11 @@ def _totals(rows: list[_Row]) -> dict[tuple[str, str], Decimal]:
     for name, asset, _, value in rows:
         found[name, asset] = found.get((name, asset), Decimal(0)) + value
     return found
+
+
+def _left_before(since: datetime) -> Decimal:
+    (left,) = db.row(statistics_sql.LEFT_BEFORE, {"since": since})
+    return Decimal(left)
 
 
 def _top_vendors(since: datetime) -> list[TopVendor]:

@@ -25,6 +25,7 @@ SUMS = (
     "refunded",
     "credited_zat",
     "refunded_zat",
+    "moved_zat",
 )
 MEASURED = ("remaining_zat", "running", "active", "pending", "lost_zat", "refunding_zat")
 # A day's vendors are counted from all of its transactions: not every minute.

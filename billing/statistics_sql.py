@@ -58,14 +58,15 @@ SELECT hour, name, CASE WHEN name LIKE '%%\\_zat' THEN 'ZEC' ELSE '' END, value 
                         + coalesce((details->>'shortfall_repaid_zat')::bigint, 0))
                     FILTER (WHERE action = 'credited'), 0) AS credited_zat,
            coalesce(sum(amount_before_zat - amount_after_zat)
-                    FILTER (WHERE action IN ('refund_queued', 'refund_cancelled')), 0) AS refunded_zat
+                    FILTER (WHERE action IN ('refund_queued', 'refund_cancelled')), 0) AS refunded_zat,
+           coalesce(sum(amount_after_zat - amount_before_zat), 0) AS moved_zat
     FROM zcash_permission_audit
     WHERE action <> 'settled' AND created_at >= %(since)s
     GROUP BY 1
 ) hours CROSS JOIN LATERAL (
     VALUES ('created', created), ('paid', paid), ('activated', activated), ('exhausted', exhausted),
            ('expired', expired), ('revoked', revoked), ('lapsed', lapsed), ('refunded', refunded),
-           ('credited_zat', credited_zat), ('refunded_zat', refunded_zat)
+           ('credited_zat', credited_zat), ('refunded_zat', refunded_zat), ('moved_zat', moved_zat)
 ) figures (name, value)
 WHERE value <> 0
 """
@@ -126,4 +127,10 @@ FROM (
     WHERE day >= %(since)s GROUP BY 1, 2 ORDER BY asset <> 'ZEC', sum(amount) DESC LIMIT %(limit)s
 ) t JOIN sessions_vendor v ON v.id = t.vendor_id JOIN core_user u ON u.id = v.client_id
 ORDER BY t.asset <> 'ZEC', t.amount DESC
+"""
+
+# What permissions had left when a time range began: all that moved without streaming, less what was streamed.
+LEFT_BEFORE = """
+SELECT coalesce(sum(CASE name WHEN 'revenue' THEN -value ELSE value END), 0) FROM billing_hourlyfigure
+WHERE (name = 'moved_zat' OR (name = 'revenue' AND asset = 'ZEC')) AND hour < %(since)s
 """

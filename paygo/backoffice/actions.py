@@ -110,7 +110,7 @@ def _end_session(row: StreamingSession, word: Word, _: Mapping[str, Any]) -> str
 def _retry(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
     if not interventions.retry(row, word=word, now=clock.now()):
         return "Nothing was queued: the refund has not failed, or another one of its permission is under way."
-    return "The refund is queued again; the next round sends it."
+    return "The refund is queued again; it goes out once nothing of its last try can be mined any more."
 
 
 def _follow(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
@@ -250,7 +250,7 @@ _ACTIONS = (
         Verb.RETRY,
         Refund,
         "Try again now",
-        "Queues the refund again; the next round sends it. It has definitely not been paid before.",
+        "Queues it again. It goes out once nothing of its last try can be mined any more: never twice.",
         "refund_permission",
         _retry,
         _status_in(RefundStatus.FAILED),

@@ -8,8 +8,9 @@ from math import floor, log10
 # In pixels: a chart beside another one, and one that has two thirds of a page. Texts keep their size in both.
 NARROW, WIDE = 560, 760
 HEIGHT = 240
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 8, 12, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 18, 12, 26
 _GAP = 0.28
+_THICKEST = 36
 _TICKS = 4
 _LABELS = 7
 
@@ -60,18 +61,20 @@ def of_bars(
     *,
     text: Callable[[float], str],
     width: int = NARROW,
+    is_growing: bool = True,
 ) -> Chart:
-    """Return a chart of bars, one for each value."""
+    """Return a chart of bars, one for each value; `is_growing`: the last one's time is not over."""
     top, ticks = _scale(max(values, default=0))
     step = _step(len(values), width=width)
+    thick = min(max(step * (1 - _GAP), 1), _THICKEST)
     bars = [
         Bar(
-            x=round(_LEFT + step * number + step * _GAP / 2, 2),
+            x=round(_LEFT + step * (number + 0.5) - thick / 2, 2),
             y=round(_y(value, top), 2),
-            width=round(max(step * (1 - _GAP), 1), 2),
+            width=round(thick, 2),
             height=round(_y(0, top) - _y(value, top), 2),
             text=f"{label}: {text(value)}",
-            is_last=number == len(values) - 1,
+            is_last=is_growing and number == len(values) - 1,
         )
         for number, (value, label) in enumerate(zip(values, labels, strict=True))
     ]

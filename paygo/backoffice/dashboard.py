@@ -129,7 +129,7 @@ def _sum_card(found: Figures, title: str, name: str, asset: str, divisor: int, *
         unit,
         change=_change(total, before),
         is_better=total >= before,
-        note="to the range before" if before else "",
+        note="than before" if before else "",
         sparkline=charts.sparkline([float(each) for each in found.of(name, asset)]),
     )
 
@@ -169,10 +169,9 @@ def _hours(found: Figures, asked: Range) -> Chart:
 
 
 def _owed(found: Figures, asked: Range) -> Chart:
-    pairs = zip(found.of("remaining_zat", "ZEC"), found.of("refunding_zat", "ZEC"), strict=True)
     return charts.of_line(
         "Owed to viewers, ZEC",
-        [float((left + refunding) / _ZAT) for left, refunding in pairs],
+        [max(0.0, float(each / _ZAT)) for each in found.left()],
         charts.labels_of(found.buckets, unit=asked.unit),
         text=lambda value: f"{plain(Decimal(value))} ZEC",
     )
@@ -206,6 +205,7 @@ def _interval(runs: Sequence[IntervalRun]) -> Chart:
         [f"{run.started_at:%H:%M}" for run in runs],
         text=lambda value: f"{value:,.0f} permissions",
         width=charts.WIDE,
+        is_growing=False,
     )
 
 
@@ -218,7 +218,7 @@ def _billing_state(runs: Sequence[IntervalRun]) -> list[tuple[str, str, str]]:
     rate = f"{busiest[0].permissions / max(busiest[1], 0.001):,.0f} permissions/s" if busiest else "unknown"
     return [
         ("Last interval", since, "bad" if late.late else "good"),
-        ("Took at most", f"{max(took):,.2f} s" if took else "unknown", ""),
+        ("Took", f"{took[-1]:,.2f} s" if took else "unknown", ""),
         ("Throughput", rate, ""),
         ("Could not be billed", f"{late.put_aside}", "bad" if late.put_aside else "good"),
     ]
@@ -245,15 +245,17 @@ def _vendors(found: Figures) -> list[Vendor]:
         Vendor(
             name=each.name or each.slug,
             client=each.client,
-            amount=f"{zec(each.amount)} {each.asset}"
-            if each.asset == "ZEC"
-            else f"{each.amount} {each.asset}",
-            hours=plain(Decimal(each.streamed_ms) / _MS_PER_HOUR),
+            amount=_amount(each.amount, each.asset),
+            hours=f"{Decimal(each.streamed_ms) / _MS_PER_HOUR:,.1f}",
             width=round(float(100 * each.amount / most), 1),
             url=reverse("admin:sessions_app_vendor_change", args=[each.vendor_id]),
         )
         for each in found.vendors
     ]
+
+
+def _amount(amount: Decimal, asset: str) -> str:
+    return f"{amount / _ZAT:,.3f} ZEC" if asset == "ZEC" else f"{amount:,} {asset}"
 
 
 def zec(amount_zat: Decimal) -> str:

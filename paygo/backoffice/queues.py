@@ -44,6 +44,8 @@ class Queue:
     rows: Callable[[], QuerySet[Any]]
     columns: Sequence[str]
     cells: Callable[[Any], Sequence[str]]
+    # What is offered beside a row; whatever else can be done is on the row's own page.
+    safe: Sequence[Verb]
 
     def count(self) -> int:
         """Return how many there are, up to a limit."""
@@ -152,6 +154,7 @@ QUEUES: tuple[Queue, ...] = (
         _stuck_refunds,
         ("refund", "amount", "status", "reason"),
         _refund_cells,
+        (Verb.RETRY, Verb.FOLLOW, Verb.RESOLVE),
     ),
     Queue(
         "large-refunds",
@@ -161,6 +164,7 @@ QUEUES: tuple[Queue, ...] = (
         _large_refunds,
         ("refund", "amount", "approved", "to"),
         _approval_cells,
+        (Verb.APPROVE,),
     ),
     Queue(
         "late-deposits",
@@ -170,6 +174,7 @@ QUEUES: tuple[Queue, ...] = (
         _late_deposits,
         ("transaction", "amount", "status", "client"),
         _deposit_cells,
+        (Verb.VERIFY,),
     ),
     Queue(
         "reversed-deposits",
@@ -179,6 +184,7 @@ QUEUES: tuple[Queue, ...] = (
         _reversed_deposits,
         ("transaction", "amount", "status", "client"),
         _deposit_cells,
+        (Verb.VERIFY, Verb.RESOLVE),
     ),
     Queue(
         "small-refunds",
@@ -188,6 +194,7 @@ QUEUES: tuple[Queue, ...] = (
         _small_refunds,
         ("permission", "left", "status", "client"),
         _left_cells,
+        (Verb.REFUND, Verb.RESOLVE),
     ),
     Queue(
         "suspended",
@@ -197,6 +204,7 @@ QUEUES: tuple[Queue, ...] = (
         _suspended,
         ("permission", "left", "held for", "client"),
         _suspended_cells,
+        (Verb.LIFT, Verb.VERIFY),
     ),
     Queue(
         "silent-sessions",
@@ -206,6 +214,7 @@ QUEUES: tuple[Queue, ...] = (
         _silent_sessions,
         ("session", "since", "rate", "vendor"),
         _session_cells,
+        (Verb.END_SESSION,),
     ),
 )
 
@@ -256,4 +265,10 @@ def _visible(request: HttpRequest) -> list[Queue]:
 def _cases(queue: Queue, request: HttpRequest, *, limit: int) -> list[Case]:
     rows: Iterable[Model] = queue.rows()[:limit]
     back_to = reverse("admin:queues")
-    return [Case(page_of(row), queue.cells(row), buttons(row, request, back_to=back_to)) for row in rows]
+    return [Case(page_of(row), queue.cells(row), _safe(queue, row, request, back_to=back_to)) for row in rows]
+
+
+def _safe(queue: Queue, row: Model, request: HttpRequest, *, back_to: str) -> list[Button]:
+    """Return what can be done to a case, what is most likely right first."""
+    found = {each.action.verb: each for each in buttons(row, request, back_to=back_to)}
+    return [found[verb] for verb in queue.safe if verb in found]

@@ -184,5 +184,17 @@ def test_the_numbers_of_every_range_come_from_the_roll_up_alone(vera: User, aske
         figures.read(asked, now=NOW)
 
     tables = " ".join(each["sql"] for each in captured)
-    assert len(captured) == 5
+    assert len(captured) == 6
     assert all(name not in tables for name in ("zcash_permission", "billing_transaction", "audit"))
+
+
+def test_what_is_owed_is_what_moved_less_what_was_streamed(vera: User) -> None:
+    make_active_permission(vera)
+    streamed(vera, since=NOW, hours=1)
+    streamed(vera, since=after(hours=30), hours=0.5)
+    statistics.bring_up_to_date(now=after(hours=31))
+
+    found = figures.read(RANGES[0], now=after(hours=31))
+
+    assert found.left()[0] == 750_000_000
+    assert found.left()[-1] == 625_000_000
