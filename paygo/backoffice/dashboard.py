@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing import figures, outgoing, rounds
+from billing import figures, outgoing, reconciliation, rounds
 from billing.figures import RANGES, Figures, Range
 from billing.models import IntervalRun
 from core import clock
@@ -83,6 +83,7 @@ def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "interval": _interval(runs),
         "billing": _billing_state(runs),
         "node": _node(now=now),
+        "books": _books(now=now),
         "vendors": _vendors(found),
         "queue_counts": [(queue, count) for queue, count in counts if count],
     }
@@ -236,6 +237,24 @@ def _node(*, now: datetime) -> list[tuple[str, str, str]]:
         ("Network", chain.network, ""),
         ("Height", f"{chain.tip_height or 0:,}", ""),
         ("Sending", "halted: manage.py reconcile" if halted else "goes on", "bad" if halted else "good"),
+    ]
+
+
+def _books(*, now: datetime) -> list[tuple[str, str, str]]:
+    """Return (what, how it is, tone) of the last comparison of what is owed with what the wallet holds."""
+    latest = reconciliation.latest()
+    if latest is None:
+        return [("Compared", "never: manage.py reconcile", "")]
+    holds, owed = latest.holdings_zat, latest.owed_zat
+    return [
+        ("Owed to viewers and vendors", f"{zec(Decimal(owed))} ZEC", ""),
+        (
+            "The wallet holds",
+            "was not asked" if holds is None else f"{zec(Decimal(holds))} ZEC",
+            "" if holds is None else "good" if holds >= owed else "bad",
+        ),
+        ("Findings", f"{len(latest.findings)}", "good" if latest.is_right else "bad"),
+        ("Compared", f"{ago(now - latest.at)} ago", ""),
     ]
 
 

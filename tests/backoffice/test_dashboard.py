@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -11,9 +12,10 @@ from django.urls import reverse
 from billing import engine, statistics
 from billing.figures import RANGES
 from billing.interval import run_interval
+from billing.ledger_models import Reconciliation
 from core import clock
 from core.models import User
-from tests.factories import ALICE, make_active_permission, make_client, make_vendor, stream
+from tests.factories import ALICE, ZEC, make_active_permission, make_client, make_vendor, stream
 
 pytestmark = pytest.mark.django_db
 
@@ -91,3 +93,26 @@ def test_the_numbers_are_those_of_the_rows(browser: Client) -> None:
     # 10 times 30 seconds at 1 ZEC an hour, each rounded down.
     assert (cards["Revenue"], cards["Streamed"]) == ("0.0833", "0.0833")
     assert cards["New permissions"] == "1"
+
+
+def test_every_window_is_in_the_sidebar(browser: Client) -> None:
+    page = browser.get(reverse("admin:index")).content.decode()
+
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+        assert f'href="{reverse(name)}"' in page, model
+
+
+def test_says_what_the_wallet_holds_of_what_is_owed(browser: Client) -> None:
+    assert browser.get(reverse("admin:index")).context["books"] == [
+        ("Compared", "never: manage.py reconcile", "")
+    ]
+    Reconciliation.objects.create(
+        at=clock.now(), owed_zat=2 * ZEC, booked_zat=0, holdings_zat=ZEC, findings=["too little"]
+    )
+
+    books = dict(each[:2] for each in browser.get(reverse("admin:index")).context["books"])
+
+    assert books["The wallet holds"] == "1 ZEC"
+    assert books["Owed to viewers and vendors"] == "2 ZEC"
+    assert books["Findings"] == "1"
