@@ -124,19 +124,21 @@ def _cards(found: Figures, counts: Sequence[tuple[Any, int]]) -> list[Card]:
 def _sum_card(found: Figures, title: str, name: str, asset: str, divisor: int, *, unit: str = "") -> Card:
     total = found.totals.get((name, asset), Decimal(0))
     before = found.before.get((name, asset), Decimal(0))
+    change = _change(total, before)
     return Card(
         title,
         plain(total / divisor),
         unit,
-        change=_change(total, before),
+        change=change,
         is_better=total >= before,
-        note="than before" if before else "",
+        note="than before" if change else "",
         sparkline=charts.sparkline([float(each) for each in found.of(name, asset)]),
     )
 
 
 def _change(total: Decimal, before: Decimal) -> str:
-    return f"{(total - before) / before:+.0%}" if before else ""
+    """Return by how much it has changed; a business that has just begun is compared with nothing."""
+    return f"{(total - before) / before:+.0%}" if before and total <= 10 * before else ""
 
 
 def _refunding(found: Figures) -> str:
