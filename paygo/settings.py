@@ -298,6 +298,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "WEBHOOKS": "paygo.api.webhook_schema.WEBHOOKS",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "POSTPROCESSING_HOOKS": ["paygo.api.openapi.complete"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
