@@ -51,8 +51,8 @@ class PaymentOption(serializers.Serializer[Any]):
     payTo = serializers.CharField(help_text="An address, or the call that gives one")  # noqa: N815
     maxTimeoutSeconds = serializers.IntegerField(help_text="For how long that counts")  # noqa: N815
     extra = serializers.DictField(
-        help_text="`payment_uri` and `verify` of `zip321`; `create` (method, url, body) and `choose`, the fields "
-        "that the payer decides, of `paygo-permission`"
+        help_text="`zip321`: `payment_uri` and `verify`; `paygo-permission`: `create` (method, url, body) "
+        "and `choose`, the fields that the payer decides"
     )
 
 
