@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from billing import rounds
+from billing.ethereum import chains
 from core import clock, db, idempotency
 from core.errors import Conflict
 from core.idempotency import Receipt
@@ -11,6 +12,11 @@ from zcash.node.port import WalletPort
 
 # Dates of a century ahead still fit everywhere; a sandbox has no use for more.
 _END_OF_TIME = datetime(2126, 1, 1, tzinfo=UTC)
+# Local nodes (anvil, hardhat, ganache), and the public test networks of Ethereum, Base, Optimism, Arbitrum,
+# Polygon, Gnosis, Avalanche and BNB: what is not here may be worth something.
+_TEST_CHAINS = frozenset(
+    {31337, 1337, 5777, 11155111, 17000, 560048, 84532, 11155420, 421614, 80002, 10200, 43113, 97}
+)
 
 
 class ClockTooFar(Conflict):
@@ -24,7 +30,7 @@ def advance(by: timedelta, *, wallet: WalletPort, now: datetime, receipt: Receip
     """Move the clock of every process forward, run the rounds that are due then, and return the new time.
 
     Raises:
-        SandboxOff: this is no sandbox, or its chain is no test chain.
+        SandboxOff: this is no sandbox, or one of its chains is no test chain.
         NodeUnavailable: which chain it is cannot be asked; the clock stands as it did.
         ClockTooFar, KeyInFlight, KeyReused.
     """
@@ -40,3 +46,17 @@ def advance(by: timedelta, *, wallet: WalletPort, now: datetime, receipt: Receip
     rounds.expiry_round()
     rounds.interval_round()
     return advanced
+
+
+def require_test_chains() -> None:
+    """Refuse where the sandbox is off, or the service collects tokens on a chain that may be worth something.
+
+    Raises:
+        SandboxOff.
+    """
+    simulation.require_sandbox()
+    for chain in chains.all_chains():
+        if chain.chain_id not in _TEST_CHAINS:
+            raise simulation.SandboxOff(
+                f"{chain.name} ({chain.chain_id}) is no test chain: a sandbox is for test chains only"
+            )

@@ -116,7 +116,16 @@ class NoFault(serializers.Serializer[Any]):
     kind = ChoiceField(simulation.FAULT_KINDS, allow_null=True)
 
 
-class SandboxClock(ApiView):
+class SandboxView(ApiView):
+    """A call of the sandbox, refused where any chain of the service is worth something."""
+
+    def check_permissions(self, request: Request) -> None:
+        """Ask what the key may do, and what the chains are."""
+        super().check_permissions(request)
+        sandbox.require_test_chains()
+
+
+class SandboxClock(SandboxView):
     """The clock."""
 
     scopes = MappingProxyType({"POST": SANDBOX})
@@ -140,7 +149,7 @@ class SandboxClock(ApiView):
         return Response({"now": instant(advanced)})
 
 
-class SandboxPayments(ApiView):
+class SandboxPayments(SandboxView):
     """Payments."""
 
     scopes = MappingProxyType({"POST": SANDBOX})
@@ -165,7 +174,7 @@ class SandboxPayments(ApiView):
         return Response(answer, status=201)
 
 
-class SandboxBlocks(ApiView):
+class SandboxBlocks(SandboxView):
     """Blocks."""
 
     scopes = MappingProxyType({"POST": SANDBOX})
@@ -177,7 +186,7 @@ class SandboxBlocks(ApiView):
         return Response({"tip_hash": simulation.mine(values["count"])}, status=201)
 
 
-class SandboxReorgs(ApiView):
+class SandboxReorgs(SandboxView):
     """Reorgs."""
 
     scopes = MappingProxyType({"POST": SANDBOX})
@@ -190,7 +199,7 @@ class SandboxReorgs(ApiView):
         return Response({"tip_hash": tip}, status=201)
 
 
-class SandboxFaults(ApiView):
+class SandboxFaults(SandboxView):
     """Faults of the node."""
 
     scopes = MappingProxyType({"POST": SANDBOX})
@@ -203,7 +212,7 @@ class SandboxFaults(ApiView):
         return Response({"kind": values["kind"]})
 
 
-class SandboxFaultEnd(ApiView):
+class SandboxFaultEnd(SandboxView):
     """The end of a fault."""
 
     scopes = MappingProxyType({"POST": SANDBOX})

@@ -202,6 +202,21 @@ def test_moves_no_clock_where_the_node_is_on_the_main_chain(vera: Api, node: Rpc
     assert (clock.now() - before).total_seconds() < 30
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_moves_nothing_where_tokens_of_a_real_evm_chain_are_collected(
+    call: str, vera: Api, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETHEREUM_RPC_URL", "https://ethereum.example/key")
+    monkeypatch.setenv("BASE_RPC_URL", "https://base.example/key")
+    example = settings.BASE_DIR / "docs" / "operators" / "ethereum-chains.example.toml"
+    settings.ETHEREUM_CHAINS_FILE = str(example)
+
+    answer = sandbox(vera, call, **CALLS[call])
+
+    assert answer.code == "sandbox_off"
+    assert "(1) is no test chain" in answer.body["detail"]
+
+
 def test_moves_no_clock_where_the_node_cannot_be_asked(vera: Api, settings: Any) -> None:
     settings.ZCASH_RPC_URL = "http://127.0.0.1:9"
 
