@@ -62,7 +62,9 @@ def stream(paygo: PayGo, options: argparse.Namespace) -> None:
         heartbeat_seconds=2 * _HEARTBEAT_SECONDS,
     )
     code = started["session_code"]
-    print(f"session     {code} at {zec(started['rate_per_hour'])} ZEC an hour; Ctrl-C ends it")
+    # A wallet that pays in a token has a price in that token alone.
+    rate = started["rate_per_hour"]
+    print(f"session     {code}{f' at {zec(rate)} ZEC an hour' if rate else ''}; Ctrl-C ends it")
     try:
         _show_meter(paygo, code, seconds=options.seconds)
     except KeyboardInterrupt:
