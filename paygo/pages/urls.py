@@ -1,6 +1,8 @@
 """Paths of the pages for people."""
 
+from django.templatetags.static import static
 from django.urls import path, register_converter
+from django.views.generic import RedirectView
 
 from paygo.pages import checkout, demo, landing, payer
 
@@ -23,6 +25,8 @@ register_converter(TokenConverter, "token")
 
 urlpatterns = [
     path("", landing.page, name="landing"),
+    # What browsers ask for by themselves, on pages that name no icon.
+    path("favicon.ico", RedirectView.as_view(url=static("pages/icon.svg"))),
     path("checkout/<token:token>", checkout.page, name="checkout"),
     path("checkout/<token:token>/state", checkout.state, name="checkout-state"),
     path("checkout/<token:token>/refund-address", checkout.refund_address, name="checkout-refund-address"),
