@@ -14,7 +14,9 @@ from django.template.loader import render_to_string
 
 from core import clock
 from core.errors import DomainError
+from paygo.api.errors import RateLimited
 from paygo.api.problems import problem_of
+from paygo.pages import limits
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +29,9 @@ def private(view: View) -> View:
     @wraps(view)
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
+            limits.count(request, limits.PAGES)
             response = view(request, *args, **kwargs)
-        except (DomainError, OperationalError, InterfaceError) as error:
+        except (DomainError, RateLimited, OperationalError, InterfaceError) as error:
             response = refusal(request, error)
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Robots-Tag"] = "noindex, nofollow"
