@@ -167,4 +167,4 @@ def test_says_so_when_the_service_is_away_and_goes_on(open_tab: OpenTab, vera: A
     expect(page.get_by_role("alert")).to_be_visible()
     page.unroute("**/state")
 
-    expect(page.get_by_role("alert")).to_be_hidden(timeout=20_000)
+    expect(page.get_by_role("alert")).to_be_hidden()
