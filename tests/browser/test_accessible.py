@@ -25,6 +25,7 @@ def test_every_page_can_be_seen_heard_and_touched(
     faults: dict[str, list[str]] = {}
 
     def check(name: str) -> None:
+        page.wait_for_load_state()
         if found := page.evaluate(CHECK):
             faults[name] = found
         shoot(page, f"all-{name}-{look}")
@@ -51,6 +52,7 @@ def _walk(page: Page, *, check: Any, api: Api, node: RpcClient) -> None:
     page.goto(link)
     check("payer-open")
     page.get_by_role("button", name="Open my page").click()
+    page.get_by_role("heading", name="Your streaming").wait_for()
     page.goto("/payer/?hours=2")
     page.get_by_text("Use another address for refunds").click()
     page.get_by_text("End this permission for good").click()
@@ -79,6 +81,7 @@ def _walk_checkouts(page: Page, *, check: Any, api: Api, node: RpcClient) -> Non
 def _walk_demo(page: Page, *, check: Any) -> None:
     page.goto("/demo/")
     page.get_by_role("button", name="Start the demo").click()
+    page.get_by_role("button", name="Pay 1 ZEC").wait_for()
     check("demo-pay")
     page.get_by_role("button", name="Pay 1 ZEC").click()
     for _ in range(3):
