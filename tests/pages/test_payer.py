@@ -246,7 +246,7 @@ def test_the_statement_adds_up(vera: Api, node: RpcClient):
     state = visitor.get("/payer/").context["state"]
 
     paid = sum(each.amount_zat for each in state.deposits)
-    assert paid == sum(each.record.amount_zat for each in state.stretches) + state.remaining_zat
+    assert paid == sum(each.record.amount for each in state.stretches) + state.remaining_zat
     assert state.streamed_zat == paid - state.remaining_zat
 
 
