@@ -11,7 +11,7 @@ from django.conf import settings
 from billing import expiry, funding, interval, reconciliation, refunds, sends, statistics
 from billing.errors import SendsHalted
 from billing.models import IntervalRun
-from core import clock, db
+from core import clock, db, idempotency
 from zcash import watch
 from zcash.history import leaves, seals
 from zcash.models import WatchedChain
@@ -125,11 +125,15 @@ def reconcile_round() -> bool | None:
 
 
 def history_round() -> None:
-    """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old."""
+    """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old.
+
+    What idempotency keys were answered a week ago is forgotten.
+    """
     clock.require_no_skew()
     leaves.create_ahead(now=clock.now())
     seals.seal_closed(now=clock.now())
     leaves.archive(now=clock.now(), retention=timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS))
+    idempotency.forget_old(now=clock.now())
 
 
 def statistics_round() -> bool:
