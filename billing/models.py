@@ -354,5 +354,6 @@ class IntervalRun(models.Model):
 
 # Their tables belong to this app; the operators' know the ones above.
 from billing.ledger_models import Reconciliation, Transfer  # noqa: E402, F401
+from billing.notice_models import Mail, MailCursor, Notice  # noqa: E402, F401
 from billing.operator_models import OperatorAction, RefundApproval  # noqa: E402, F401
 from billing.statistic_models import HourlyFigure, StatisticsMark, VendorDay  # noqa: E402, F401

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import structlog
 from django.conf import settings
 
-from billing import expiry, funding, interval, reconciliation, refunds, sends, statistics
+from billing import expiry, funding, interval, mails, notices, reconciliation, refunds, sends, statistics
 from billing.errors import SendsHalted
 from billing.models import IntervalRun
-from core import clock, db, idempotency
+from core import clock, db, idempotency, publisher
 from zcash import watch
 from zcash.history import leaves, seals
 from zcash.models import WatchedChain
@@ -122,6 +122,17 @@ def reconcile_round() -> bool | None:
         log.error("books_are_wrong", findings=found.findings, advice="manage.py reconcile")
     log.info("reconciled", owed=covered.owed_zat, holds=covered.holdings_zat, right=found.is_right)
     return found.is_right
+
+
+def notice_round() -> int:
+    """Warn of what is due, make the mails of what was published, send them; return how many warnings."""
+    told = notices.run(now=clock.now())
+    publisher.publish_all(now=clock.now())
+    if settings.EMAIL_URL:
+        while mails.queue(now=clock.now()) == mails.PAGE:
+            continue
+        mails.send_due(now=clock.now())
+    return told
 
 
 def history_round() -> None:

@@ -27,6 +27,11 @@ def reconcile(**_: Any) -> None:
     rounds.reconcile_round()
 
 
+@shared_task(name="billing.run_notices")
+def run_notices(**_: Any) -> None:
+    rounds.notice_round()
+
+
 @shared_task(name="billing.keep_history")
 def keep_history(**_: Any) -> None:
     rounds.history_round()

@@ -219,11 +219,19 @@ def _every(task: str, seconds: int) -> dict[str, Any]:
     return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
 
 
+# Mails to viewers: smtp+tls://user:password@host:587, filemail:///folder; without one nothing is mailed.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
+MAIL_FROM = env.str("MAIL_FROM", default="PayGo <paygo@localhost>")
+EMAIL_TIMEOUT = 10
+NOTICE_ROUND_SECONDS = env.int("NOTICE_ROUND_SECONDS", default=60)
+
 CELERY_BEAT_SCHEDULE = {
     "billing-interval": _every("billing.run_interval", BILLING_INTERVAL_SECONDS),
     "expiry-sweep": _every("billing.run_expiry", EXPIRY_SWEEP_SECONDS),
     "deposit-scan": _every("billing.scan_deposits", DEPOSIT_SCAN_SECONDS),
     "refund-round": _every("billing.run_refunds", REFUND_ROUND_SECONDS),
+    "notice-round": _every("billing.run_notices", NOTICE_ROUND_SECONDS),
     "event-round": _every("core.event_round", EVENT_ROUND_SECONDS),
     "statistics": _every("billing.keep_statistics", STATISTICS_SECONDS),
     "reconciliation": _every("billing.reconcile", RECONCILE_SECONDS),

@@ -87,6 +87,8 @@ class SpendingPermission(models.Model):
     birthday_height = models.IntegerField(default=0, db_default=0)
     # None: the wallet address itself.
     refund_address = models.TextField(null=True)
+    # Who is told of little left and of the end, by mail; none, or no more.
+    notify_email = models.TextField(null=True)
     # A change of the address after money was seen holds refunds back until then.
     refund_not_before = models.DateTimeField(null=True)
     # It has ended with money left, and nobody has looked yet whether that can be refunded.

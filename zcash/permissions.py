@@ -58,6 +58,7 @@ class Request:
     rate_zat_per_hour: int
     duration_days: int
     refund_address: str | None = None
+    notify_email: str | None = None
     max_sessions: int | None = None
 
 
@@ -231,6 +232,11 @@ def hold_for_reversal(
     )
 
 
+def stop_mails(public_id: str) -> None:
+    """Forget who is told of a permission by mail; a repetition, or one that nobody knows, does no harm."""
+    SpendingPermission.objects.filter(public_id=public_id).update(notify_email=None)
+
+
 def _of_result(result: dict[str, Any], *, client_id: int) -> SpendingPermission:
     return SpendingPermission.objects.get(client_id=client_id, public_id=result["permission_id"])
 
@@ -260,6 +266,7 @@ def _insert(
             diversifier_index=address.diversifier_index,
             birthday_height=birthday_height,
             refund_address=request.refund_address,
+            notify_email=request.notify_email,
             created_at=now,
             expires_at=expires_at,
             pay_before=min(expires_at, window_ends_at),

@@ -13,6 +13,8 @@ KINDS: Mapping[str, str] = {
     "permission.lapsed": "A permission was not paid within its window.",
     "permission.extended": "A permission lasts longer than before.",
     "permission.refund_address_changed": "Unused money goes to another address.",
+    "permission.low_balance": "A permission has little left; `rule` says by which measure.",
+    "permission.expiring": "A permission ends soon; `rule` says how soon.",
     "deposit.seen": "A payment was seen; it does not count yet.",
     "deposit.gone": "A payment that was seen can never be mined.",
     "deposit.confirmed": "A payment has its confirmations and counts.",

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.core.validators import validate_email
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
@@ -149,6 +151,23 @@ class DescriptionField(TextField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(least=0, most=200, **options)
+
+
+class MailAddressField(TextField):
+    """The address of somebody who reads mail."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(most=254, **options)
+        self.openapi = {**self.openapi, "format": "email"}
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the address as it is."""
+        address = super().to_internal_value(data)
+        try:
+            validate_email(address)
+        except DjangoValidationError as error:
+            raise ValidationError("must be a mail address", code="invalid") from error
+        return address
 
 
 class UuidTextField(StrictField):

@@ -15,6 +15,7 @@ from billing.refund_view import RefundView
 from billing.rules import RefundStatus
 from paygo.api.fields import (
     ChoiceField,
+    MailAddressField,
     StrictSerializer,
     ViewersAddressField,
     WebAddressField,
@@ -43,6 +44,10 @@ class PermissionRequest(StrictSerializer):
     )
     return_url = WebAddressField(
         required=False, help_text="Where the checkout page sends the viewer once the permission is paid."
+    )
+    notify_email = MailAddressField(
+        required=False,
+        help_text="Who is told by mail of little left, the end and the refund; a link in each ends them.",
     )
     max_sessions = WholeField(
         low=1,

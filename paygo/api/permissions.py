@@ -59,6 +59,7 @@ class Permissions(ApiView):
                 rate_zat_per_hour=values["rate_per_hour"],
                 duration_days=values.get("duration_days", settings.DEFAULT_PERMISSION_DURATION_DAYS),
                 refund_address=values.get("refund_address"),
+                notify_email=values.get("notify_email"),
                 max_sessions=values.get("max_sessions"),
             ),
             client_id=client_id(request),

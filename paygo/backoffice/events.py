@@ -1,10 +1,11 @@
-"""Windows on events, webhook endpoints and what is delivered to them."""
+"""Windows on events, webhook endpoints and what is delivered to them, warnings and mails."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from billing.notice_models import Mail, Notice
 from core import clock
 from core.errors import DomainError
 from core.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
@@ -94,4 +95,21 @@ class WebhookAttemptAdmin(ReadOnlyAdmin):
     list_display = ("id", "started_at", "delivery", "number", "response_status", "error", "duration_ms")
     list_select_related = ("delivery",)
     search_fields = ("=delivery__public_id",)
+    ordering = ("-id",)
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = ("id", "created_at", "permission", "rule", "period", "told")
+    list_select_related = ("permission",)
+    search_fields = ("=permission__public_id",)
+    ordering = ("-id",)
+
+
+@admin.register(Mail)
+class MailAdmin(ReadOnlyAdmin):
+    list_display = ("id", "created_at", "event", "permission", "status", "attempts", "finished_at", "error")
+    list_filter = ("status",)
+    list_select_related = ("event", "permission")
+    search_fields = ("=permission__public_id", "=recipient")
     ordering = ("-id",)

@@ -59,6 +59,8 @@ def _groups() -> list[dict[str, Any]]:
                 _rows("Audit log", "history", "zcash", "permissionaudit"),
                 _rows("Seals", "lock", "zcash", "auditseal"),
                 _rows("Events", "campaign", "core", "event"),
+                _rows("Warnings", "notification_important", "billing", "notice"),
+                _rows("Mails", "mail", "billing", "mail"),
                 _rows("Webhook endpoints", "webhook", "core", "webhookendpoint"),
                 _rows("Webhook deliveries", "outbox", "core", "webhookdelivery"),
                 _rows("Webhook attempts", "sync", "core", "webhookattempt"),

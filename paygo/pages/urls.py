@@ -4,7 +4,7 @@ from django.templatetags.static import static
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
-from paygo.pages import checkout, demo, landing, payer
+from paygo.pages import checkout, demo, landing, mail_stop, payer
 
 
 class TokenConverter:
@@ -24,6 +24,7 @@ class TokenConverter:
 register_converter(TokenConverter, "token")
 
 urlpatterns = [
+    path("mail/stop/<str:token>", mail_stop.page, name="mail-stop"),
     path("", landing.page, name="landing"),
     # What browsers ask for by themselves, on pages that name no icon.
     path("favicon.ico", RedirectView.as_view(url=static("pages/icon.svg"))),
