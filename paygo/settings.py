@@ -219,7 +219,7 @@ def _every(task: str, seconds: int) -> dict[str, Any]:
     return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
 
 
-# Mails to viewers: smtp+tls://user:password@host:587, filemail:///folder; without one nothing is mailed.
+# Mails to viewers: smtp+tls://user:password@host:587, filemail:////folder; without one nothing is mailed.
 EMAIL_URL = env.str("EMAIL_URL", default="")
 vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
 MAIL_FROM = env.str("MAIL_FROM", default="PayGo <paygo@localhost>")

@@ -100,7 +100,7 @@ class Supervisor:
 
     def _base_environment(self) -> dict[str, str]:
         own = {
-            "EMAIL_URL": f"filemail://{self._data.path / 'mail'}",
+            "EMAIL_URL": f"filemail:///{self._data.path / 'mail'}",
             "PAYGO_URL": f"http://{_reachable(self._options.host)}:{self._options.port}",
             "PAYGO_SECRET_KEY": os.environ.get("PAYGO_SECRET_KEY") or self._data.secret("secret_key"),
             "PYTHONUNBUFFERED": "1",
