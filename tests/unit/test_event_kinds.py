@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from billing.ethereum.rules import AUTHORIZATION_TRANSITIONS, CollectionStatus
 from billing.rules import RefundStatus
 from paygo.api.event_kinds import KINDS
 from zcash.rules import ENTERED, AuditAction
@@ -19,7 +20,15 @@ def written() -> set[str]:
     ]
     literal = {kind for path in sources for kind in _LITERAL.findall(path.read_text())}
     noted = [AuditAction.CREATED, AuditAction.EXTENDED, AuditAction.REFUND_ADDRESS_CHANGED, *ENTERED.values()]
-    return literal | {f"permission.{each}" for each in noted} | {f"refund.{each}" for each in RefundStatus}
+    reached = {each for states in AUTHORIZATION_TRANSITIONS.values() for each in states}
+    ethereum = {f"authorization.{each}" for each in reached}
+    ethereum |= {f"collection.{each}" for each in CollectionStatus}
+    return (
+        ethereum
+        | literal
+        | {f"permission.{each}" for each in noted}
+        | {f"refund.{each}" for each in RefundStatus}
+    )
 
 
 def test_describes_every_kind_that_is_written_and_no_other() -> None:
