@@ -45,6 +45,7 @@ def advance(by: timedelta, *, wallet: WalletPort, now: datetime, receipt: Receip
             idempotency.store(receipt, {"now": advanced.isoformat()}, now=now)
     rounds.expiry_round()
     rounds.interval_round()
+    rounds.notice_round()
     return advanced
 
 
