@@ -16,11 +16,11 @@ PYTHON3 ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$
 NO_DATABASE := PAYGO_NO_ENV_FILES=1 DATABASE_URL=postgresql://127.0.0.1:1/none PYTHONWARNINGS=ignore::RuntimeWarning
 FORBIDDEN := 'pypi[.]org|p[y]thonhosted[.]org|npmjs[.](org|com)|index[-]url|/(root|home|Users)/[A-Za-z0-9._-]+/'
 
-.PHONY: contracts help install run demo test lint bench soak lock clean reset
+.PHONY: contracts demo-hybrid help install run demo test lint api bench soak lock clean reset
 .DEFAULT_GOAL := help
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(INSTALLED) $(ANVIL) ## Make .venv with the locked dependencies
 
@@ -41,6 +41,9 @@ run: install ## Run everything: PostgreSQL, Valkey, simulated node, web, worker,
 demo: install ## Pay, stream, watch the meter and end: one whole stream, on a running stack or an own one
 	@$(PYTHON) manage.py demo
 
+demo-hybrid: install ## A stream that outlives its ZEC and ends paid from both rails (needs npm)
+	@$(PYTHON) manage.py demo_hybrid
+
 test: install ## Run every test (TESTS=tests/unit for some of them)
 	@$(PYTHON) -m pytest -n 2 $(TESTS)
 
@@ -54,6 +57,13 @@ lint: install ## Check style, types, imports, migrations, and that no registry o
 
 contracts: install ## Compile the contracts to contracts/build (the same bytes everywhere)
 	@$(PYTHON) -m contracts.build
+
+api: install ## Renew what follows from the API: examples, docs/openapi.json, the Python client; review the diff
+	@PAYGO_RECORD_EXAMPLES=1 $(PYTHON) -m pytest -q -n 0 tests/api/test_matrix.py
+	@$(NO_DATABASE) PAYGO_SECRET_KEY=none $(PYTHON) manage.py openapi docs/openapi.json
+	@$(PYTHON) clients/generate.py docs/openapi.json clients/python/paygo_client
+	@$(PYTHON) -m ruff check --quiet --fix --select F401,I clients
+	@$(PYTHON) -m ruff format --quiet clients
 
 bench: install ## Measure the billing engine (half an hour; see bench/RESULTS.md)
 	@$(PYTHON) -m bench

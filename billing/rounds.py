@@ -11,7 +11,7 @@ from django.conf import settings
 from billing import expiry, funding, interval, mails, notices, reconciliation, refunds, sends, statistics
 from billing.errors import SendsHalted
 from billing.models import IntervalRun
-from core import clock, db, publisher
+from core import clock, db, idempotency, publisher
 from zcash import watch
 from zcash.history import leaves, seals
 from zcash.models import WatchedChain
@@ -136,11 +136,15 @@ def notice_round() -> int:
 
 
 def history_round() -> None:
-    """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old."""
+    """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old.
+
+    What idempotency keys were answered a week ago is forgotten.
+    """
     clock.require_no_skew()
     leaves.create_ahead(now=clock.now())
     seals.seal_closed(now=clock.now())
     leaves.archive(now=clock.now(), retention=timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS))
+    idempotency.forget_old(now=clock.now())
 
 
 def statistics_round() -> bool:

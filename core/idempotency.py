@@ -16,6 +16,9 @@ from core.errors import Conflict, Unprocessable
 from core.models import ReceiptRow
 
 LEASE = timedelta(seconds=60)
+# A client that repeats a call after a week has not lost an answer.
+KEPT = timedelta(days=7)
+_FORGOTTEN_AT_ONCE = 5_000
 
 # Holds a key and finds its row at once. The row is as it was when the statement began: where the first call
 # answered at that very moment there seems to be none, and `_STORE` refuses.
@@ -33,6 +36,16 @@ VALUES (%(client_id)s, %(endpoint)s, %(key)s, %(body_digest)s, gen_random_uuid()
 ON CONFLICT (client_id, endpoint, key) DO UPDATE SET result = excluded.result, lease_until = NULL
     WHERE r.result IS NULL AND r.body_digest = excluded.body_digest
 RETURNING r.id
+"""
+
+
+# Ids grow with time, so that the oldest are found by the primary key alone.
+_FORGET = """
+WITH gone AS (
+    DELETE FROM core_receipt r USING (SELECT id FROM core_receipt ORDER BY id LIMIT %(most)s) oldest
+    WHERE r.id = oldest.id AND r.created_at < %(before)s RETURNING r.id
+)
+SELECT count(*) FROM gone
 """
 
 
@@ -123,6 +136,17 @@ def release(receipt: Receipt, begun: Begun) -> None:
     """Forget a begun call that failed without effect, unless a repetition has taken its lease over."""
     own = ReceiptRow.objects.filter(**_identity(receipt), lease_until=begun.lease_until)
     own.filter(result__isnull=True).delete()
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete receipts that are older than a week, some thousands in each transaction; return how many."""
+    total = 0
+    while True:
+        with operation():
+            (count,) = row(_FORGET, {"most": _FORGOTTEN_AT_ONCE, "before": now - KEPT})
+        total += count
+        if count < _FORGOTTEN_AT_ONCE:
+            return int(total)
 
 
 def finished(receipt: Receipt) -> dict[str, Any] | None:

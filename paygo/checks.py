@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
+from billing.ethereum import chains
+from billing.ethereum.errors import ConfigurationUnfit
 from core.amounts import AmountError, parse_zec
 from paygo.client_address import parse_networks
 from paygo.ratelimit import parse_rate
@@ -38,6 +40,9 @@ _AT_LEAST_ONE = (
     "STATISTICS_SECONDS",
     "RECONCILE_SECONDS",
     "API_MAX_BODY_BYTES",
+    "ETHEREUM_COLLECT_SECONDS",
+    "ETHEREUM_COLLECT_GRACE_HOURS",
+    "ETHEREUM_REPLACE_SECONDS",
     "AXES_FAILURE_LIMIT",
     "LOGIN_TRIES_PER_MINUTE",
     "EVENT_ROUND_SECONDS",
@@ -46,13 +51,20 @@ _AT_LEAST_ONE = (
     "STREAM_HEARTBEAT_SECONDS",
 )
 
-_RATES = ("RATE_LIMIT_CALLS", "RATE_LIMIT_NODE_CALLS", "RATE_LIMIT_PUBLIC", "RATE_LIMIT_GUESSES")
+_RATES = (
+    "RATE_LIMIT_CALLS",
+    "RATE_LIMIT_NODE_CALLS",
+    "RATE_LIMIT_PUBLIC",
+    "RATE_LIMIT_GUESSES",
+    "RATE_LIMIT_PAGES",
+    "RATE_LIMIT_DEMOS",
+)
 
 
 @checks.register()
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Return everything that is wrong with the settings of PayGo."""
-    return [*_numbers(), *_amounts(), *_limits(), *_zcash(), *_sandbox()]
+    return [*_numbers(), *_amounts(), *_limits(), *_zcash(), *_ethereum(), *_sandbox()]
 
 
 def _numbers() -> Iterator[CheckMessage]:
@@ -158,6 +170,17 @@ def _service_wallet() -> Iterator[CheckMessage]:
     if address.kind is not Kind.UNIFIED:
         yield Error(
             "ZCASH_SERVICE_WALLET must be a unified address of the wallet's own account.", id="paygo.E008"
+        )
+
+
+def _ethereum() -> Iterator[CheckMessage]:
+    if settings.ETHEREUM_RPC_TIMEOUT_SECONDS <= 0:
+        yield Error("ETHEREUM_RPC_TIMEOUT_SECONDS must be above 0.", id="paygo.E007")
+    try:
+        chains.all_chains()
+    except ConfigurationUnfit as error:
+        yield Error(
+            error.detail, hint="docs/operators/ethereum-chains.example.toml is a good one.", id="paygo.E020"
         )
 
 

@@ -287,6 +287,9 @@ RATE_LIMIT_CALLS = env.str("RATE_LIMIT_CALLS", default="12000/m")
 RATE_LIMIT_NODE_CALLS = env.str("RATE_LIMIT_NODE_CALLS", default="1200/m")
 RATE_LIMIT_PUBLIC = env.str("RATE_LIMIT_PUBLIC", default="600/m")
 RATE_LIMIT_GUESSES = env.str("RATE_LIMIT_GUESSES", default="60/m")
+# By address, too: a page that is open asks once in two seconds, a demo once a second.
+RATE_LIMIT_PAGES = env.str("RATE_LIMIT_PAGES", default="1200/m")
+RATE_LIMIT_DEMOS = env.str("RATE_LIMIT_DEMOS", default="20/m")
 # Only what these have appended to X-Forwarded-For is believed.
 TRUSTED_PROXIES = env.list("PAYGO_TRUSTED_PROXIES", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
@@ -306,6 +309,8 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "WEBHOOKS": "paygo.api.webhook_schema.WEBHOOKS",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "POSTPROCESSING_HOOKS": ["paygo.api.openapi.complete"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],

@@ -1,10 +1,10 @@
 """The collector's round: follow what was sent, read the chain, send permits, collect what is due."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from billing import covering
 from billing.ethereum import chains, debts, fees, following, journal, readings, statuses, tokens
@@ -14,12 +14,15 @@ from billing.ethereum.following import suspend
 from billing.ethereum.journal import Draft, Overtaken
 from billing.ethereum.keys import Key
 from billing.ethereum.rpc import CallReverted, Rpc, connect
-from billing.ethereum.rules import CollectionStatus
+from billing.ethereum.rules import AuthorizationStatus, CollectionStatus
 from billing.models_ethereum import Authorization, Collection
 from billing.rules import TransactionStatus
 from core import db
 from core.db import operation
 from core.errors import Unavailable
+
+# What rests is read now and then, so that it starts on what its wallet has and allows today.
+_OLD, _MOST_OLD = timedelta(minutes=5), 100
 
 log = structlog.get_logger(__name__)
 
@@ -58,12 +61,20 @@ def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
 
 
 def read_all(rpc: Rpc, chain: Chain, *, now: datetime) -> None:
-    """Read the chain for everything that runs, owes, or waits for its permit."""
+    """Read the chain for everything that runs, owes, waits for its permit, or has been collected since."""
+    collected = Collection.objects.filter(
+        authorization=OuterRef("pk"), finished_at__gte=OuterRef("chain_read_at")
+    )
     asked = (
-        Q(open_transactions__gt=0) | Q(charged_units__gt=F("collected_units")) | Q(permit_send__isnull=False)
+        Q(open_transactions__gt=0)
+        | Q(charged_units__gt=F("collected_units"))
+        | Q(permit_send__isnull=False, status=AuthorizationStatus.ACTIVE)
+        | Exists(collected)
     )
     living = Authorization.objects.filter(asked, chain_id=chain.chain_id, verified_at__isnull=False)
-    for found in living.order_by("id"):
+    active = Authorization.objects.filter(chain_id=chain.chain_id, status=AuthorizationStatus.ACTIVE)
+    old = active.filter(chain_read_at__lt=now - _OLD).order_by("chain_read_at")[:_MOST_OLD]
+    for found in {each.pk: each for each in [*living.order_by("id"), *old]}.values():
         try:
             seen = readings.look(rpc, found)
         except TokenUnfit as error:

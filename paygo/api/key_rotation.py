@@ -21,7 +21,7 @@ _DAY, _WEEK = 24 * 3600, 7 * 24 * 3600
 _MOST = 200
 
 
-class RotationRequest(StrictSerializer):
+class KeyRotationRequest(StrictSerializer):
     """For how long the old key goes on."""
 
     overlap_seconds = WholeField(
@@ -77,7 +77,7 @@ class Rotation(ApiView):
 
     @documented(
         "Rotate the API key",
-        request=RotationRequest,
+        request=KeyRotationRequest,
         answers={201: RotatedKey},
         problems=(400, 410, 503),
     )
@@ -87,7 +87,7 @@ class Rotation(ApiView):
         It takes no Idempotency-Key, whose stored answer would be a key to be read: where the answer was lost
         call again, and what the first call has made is revoked.
         """
-        values = body(request, RotationRequest)
+        values = body(request, KeyRotationRequest)
         rotated = keys.rotate(
             _calling(request).pk, overlap=timedelta(seconds=values["overlap_seconds"]), now=clock.now()
         )

@@ -32,12 +32,13 @@ RATE_IN_QUERY = OpenApiParameter(
 )
 IMAGE_IN_QUERY = OpenApiParameter("format", OpenApiTypes.STR, _QUERY, enum=["svg", "png"], default="svg")
 STRICT_IN_QUERY = OpenApiParameter("strict", OpenApiTypes.INT, _QUERY, enum=[0, 1])
+STRICT_IN_QUERY = OpenApiParameter("strict", OpenApiTypes.STR, _QUERY, enum=["0", "1"], default="0")
 LAST_EVENT_IN_HEADER = OpenApiParameter(
     "Last-Event-ID", OpenApiTypes.INT, _HEADER, description="The position after which the stream goes on"
 )
 _IDEMPOTENCY_KEY = OpenApiParameter(
     IDEMPOTENCY_HEADER,
-    OpenApiTypes.STR,
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
     _HEADER,
     description="1 to 255 visible ASCII characters; a repetition gets the first answer",
 )
@@ -103,7 +104,7 @@ def documented(
     types of a 200 that is no JSON.
     """
     kinds = dict(problems) if isinstance(problems, Mapping) else dict.fromkeys(problems, ProblemDocument)
-    common = (*(() if public else (401, 403)), *((413, 415) if request else ()))
+    common = (429, *(() if public else (401, 403)), *((411, 413, 415) if request else ()))
     every = {**dict.fromkeys(common, ProblemDocument), **kinds}
     responses: dict[Any, Any] = {(status, "application/json"): kind for status, kind in answers.items()}
     responses |= {(200, media_type): OpenApiTypes.BINARY for media_type in images}
@@ -124,7 +125,7 @@ class Schema(PublicView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer the document; it is the same for everybody."""
-        return Response(_document(), content_type="application/vnd.oai.openapi+json")
+        return Response(document(), content_type="application/vnd.oai.openapi+json")
 
 
 class Docs(PublicView, SpectacularSwaggerView):
@@ -134,5 +135,6 @@ class Docs(PublicView, SpectacularSwaggerView):
 
 
 @cache
-def _document() -> Any:
+def document() -> Any:
+    """Return the OpenAPI document; it is the same until the program changes."""
     return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]

@@ -22,6 +22,14 @@ from paygo.api.permissions import (
     Verification,
 )
 from paygo.api.qr import PaymentQr
+from paygo.api.sandbox import (
+    SandboxBlocks,
+    SandboxClock,
+    SandboxFaultEnd,
+    SandboxFaults,
+    SandboxPayments,
+    SandboxReorgs,
+)
 from paygo.api.schema import Docs, Schema
 from paygo.api.session_pauses import Pause, Resumption
 from paygo.api.sessions import Heartbeat, Session, SessionEnd, Sessions
@@ -66,6 +74,12 @@ urlpatterns = [
     path("v1/vendors/<str:vendor_id>/activate", Activation.as_view()),
     path("v1/vendors/<str:vendor_id>/deactivate", Deactivation.as_view()),
     path("v1/vendors/<str:vendor_id>/prices", Prices.as_view()),
+    path("v1/sandbox/clock", SandboxClock.as_view()),
+    path("v1/sandbox/payments", SandboxPayments.as_view()),
+    path("v1/sandbox/blocks", SandboxBlocks.as_view()),
+    path("v1/sandbox/reorgs", SandboxReorgs.as_view()),
+    path("v1/sandbox/faults", SandboxFaults.as_view()),
+    path("v1/sandbox/faults/end", SandboxFaultEnd.as_view()),
     path("v1/keys", Keys.as_view()),
     path("v1/keys/rotate", Rotation.as_view()),
     path("v1/events", Events.as_view()),

@@ -208,7 +208,8 @@ def bill(*, now: datetime) -> None:
 
 
 def count(*, now: datetime) -> None:
-    """Count the statistics from the beginning: a past has been made."""
+    """Compare the books with the wallet, and count the statistics anew: a past has been made."""
+    rounds.reconcile_round()
     statistics.start_over()
     statistics.bring_up_to_date(now=now, vendors=True)
 

@@ -155,6 +155,7 @@ class Supervisor:
         self._env["ZCASH_RPC_PASSWORD"] = self._data.secret("rpc_password")
         self._env.setdefault("ZCASH_NETWORK", "regtest")
         self._env.setdefault("ZCASH_MIN_CONFIRMATIONS", "1")
+        self._env.setdefault("PAYGO_SANDBOX", "1")
         # A newcomer's receiver runs on the same machine.
         self._env.setdefault("WEBHOOK_ALLOW_LOOPBACK", "1")
         seconds = self._env.get("PAYGO_BLOCK_SECONDS", "10")
@@ -262,6 +263,7 @@ class Supervisor:
             "ZCASH_NODE_URL",
             "ZCASH_NODE_COOKIE_FILE",
             "ZCASH_MIN_CONFIRMATIONS",
+            "PAYGO_SANDBOX",
             "REFUND_CONFIRMATIONS",
             "PAYGO_SECRET_KEY",
             "ETHEREUM_CHAINS_FILE",

@@ -8,27 +8,30 @@ from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from core import clock
 from core.errors import DomainError
+from paygo.api.errors import RateLimited
 from paygo.api.problems import problem_of
+from paygo.pages import limits
 
 log = structlog.get_logger(__name__)
 
-View = Callable[..., HttpResponse]
+View = Callable[..., HttpResponseBase]
 
 
 def private(view: View) -> View:
     """Return a view whose answers no cache keeps and no search engine lists, whatever becomes of them."""
 
     @wraps(view)
-    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
+            limits.count(request, limits.PAGES)
             response = view(request, *args, **kwargs)
-        except (DomainError, OperationalError, InterfaceError) as error:
+        except (DomainError, RateLimited, OperationalError, InterfaceError) as error:
             response = refusal(request, error)
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Robots-Tag"] = "noindex, nofollow"

@@ -13,7 +13,7 @@ from billing import engine, funding, pauses
 from billing.engine import StartRequest
 from core import clock
 from core.errors import DomainError
-from paygo.pages import answers, demo_state, payer_links
+from paygo.pages import answers, demo_state, limits, payer_links
 from paygo.pages.demo_state import HEARTBEAT_SECONDS, DemoState
 from paygo.pages.models import Checkout
 from zcash.errors import PermissionGone
@@ -40,8 +40,9 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 @answers.private
 @require_POST
-def begin(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+def begin(request: HttpRequest) -> HttpResponse:
     """Make a viewer and a permission, and lead to its demo."""
+    limits.count(request, limits.DEMOS)
     with simulated_node() as node:
         _require(node)
     return redirect("demo-player", demo_state.begin(now=clock.now()).token)

@@ -1,19 +1,23 @@
 """The payer's own page: what is left, what runs; stop it, pay more, take the rest back."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing import engine, funding, refunds
+from billing import engine, funding, refunds, statements
+from billing.statements import Asked, Statement
 from core import clock
 from core.amounts import MAX_ZAT
 from core.errors import DomainError, Invalid
+from paygo import statement_files
 from paygo.pages import answers, payer_links, payer_state
 from paygo.pages.models import PayerLink
 from paygo.pages.payer_state import PayerState
@@ -34,14 +38,16 @@ _PARTS = {
 _TOP_UP_HOURS = (1, 2, 5, 10)
 _QUICK_SECONDS, _CALM_SECONDS = 3, 15
 
-View = Callable[..., HttpResponse]
+_NUMBER = re.compile(r"[0-9]{1,18}")
+
+View = Callable[..., HttpResponseBase]
 
 
 def _of_payer(view: View) -> View:
     """Return a view that is called with the visitor's link; without one it says how to get in."""
 
     @wraps(view)
-    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         cookie = request.COOKIES.get(COOKIE, "")
         link = payer_links.of_cookie(cookie, now=clock.now()) if cookie else None
         if link is None:
@@ -97,6 +103,27 @@ def state(request: HttpRequest, link: PayerLink) -> HttpResponse:
         shown={"open": not found.is_over, "top-up": found.takes_money},
         every_seconds=_QUICK_SECONDS if found.burn_zat_per_hour else _CALM_SECONDS,
     )
+
+
+@answers.private
+@require_safe
+@_of_payer
+def statement(request: HttpRequest, link: PayerLink) -> HttpResponse:
+    """Show every movement of the permission's money, a page at a time, to be printed."""
+    found = statements.of_permission(link.permission, asked=Asked(after=_after(request)), now=clock.now())
+    next_url = f"?after={found.next_after}" if found.next_after else None
+    return HttpResponse(statement_files.as_page(found, next_url=next_url))
+
+
+@answers.private
+@require_safe
+@_of_payer
+def statement_table(request: HttpRequest, link: PayerLink) -> HttpResponseBase:  # noqa: ARG001
+    """Answer every movement of the permission's money as CSV."""
+    lines = statement_files.as_csv(_statement_pages(link, now=clock.now()))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="statement.csv"'
+    return response
 
 
 @answers.private
@@ -185,6 +212,19 @@ def _top_up(request: HttpRequest, found: PayerState) -> dict[str, Any]:
     amount_zat = min(MAX_ZAT, hours * found.permission.rate_zat_per_hour)
     uri = payment_uri(found.permission.payment_address, amount_zat=amount_zat)
     return {"hours": hours, "top_up_zat": amount_zat, "top_up_uri": uri}
+
+
+def _after(request: HttpRequest) -> int:
+    given = request.GET.get("after", "")
+    return int(given) if _NUMBER.fullmatch(given) else 0
+
+
+def _statement_pages(link: PayerLink, *, now: datetime) -> Iterator[Statement]:
+    after: int | None = 0
+    while after is not None:
+        found = statements.of_permission(link.permission, asked=Asked(after=after), now=now)
+        yield found
+        after = found.next_after
 
 
 def _closed(request: HttpRequest) -> HttpResponse:

@@ -1,6 +1,8 @@
 """Paths of the pages for people."""
 
+from django.templatetags.static import static
 from django.urls import path, register_converter
+from django.views.generic import RedirectView
 
 from paygo.pages import checkout, demo, landing, mail_stop, payer
 
@@ -24,6 +26,8 @@ register_converter(TokenConverter, "token")
 urlpatterns = [
     path("mail/stop/<str:token>", mail_stop.page, name="mail-stop"),
     path("", landing.page, name="landing"),
+    # What browsers ask for by themselves, on pages that name no icon.
+    path("favicon.ico", RedirectView.as_view(url=static("pages/icon.svg"))),
     path("checkout/<token:token>", checkout.page, name="checkout"),
     path("checkout/<token:token>/state", checkout.state, name="checkout-state"),
     path("checkout/<token:token>/refund-address", checkout.refund_address, name="checkout-refund-address"),
@@ -36,6 +40,8 @@ urlpatterns = [
     path("payer/", payer.page, name="payer"),
     path("payer/open/<token:token>", payer.open_link, name="payer-open"),
     path("payer/state", payer.state, name="payer-state"),
+    path("payer/statement", payer.statement, name="payer-statement"),
+    path("payer/statement.csv", payer.statement_table, name="payer-statement-csv"),
     path("payer/stop", payer.stop, name="payer-stop"),
     path("payer/revoke", payer.revoke, name="payer-revoke"),
     path("payer/refund-address", payer.refund_address, name="payer-refund-address"),

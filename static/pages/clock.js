@@ -7,11 +7,10 @@
   const serverNow = () => Date.now() + aheadMs;
 
   const localise = (root) => {
-    const language = document.documentElement.lang;
-    const format = new Intl.DateTimeFormat(
-      navigator.language.startsWith(language) ? navigator.language : language,
-      { dateStyle: "medium", timeStyle: "short" },
-    );
+    // The page's language, with the day and the hour as the viewer's region writes them.
+    const { region } = new Intl.Locale(navigator.language);
+    const language = [document.documentElement.lang, region].filter(Boolean).join("-");
+    const format = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
     for (const time of root.querySelectorAll("time[data-local]")) {
       time.title = time.textContent;
       time.textContent = format.format(new Date(time.dateTime));

@@ -9,6 +9,7 @@
   const last = new Map();
   let timer = 0;
   let asking = false;
+  let again = false; // something was done while an answer was on its way
   let pressed = null; // what a finger is on
 
 
@@ -39,13 +40,14 @@
     for (const [name, shown] of Object.entries(answer.shown)) {
       for (const each of page.querySelectorAll(`[data-shown="${name}"]`)) each.hidden = !shown;
     }
-    document.dispatchEvent(new CustomEvent("paygo:state", { detail: answer }));
   };
 
   const ask = async () => {
     clearTimeout(timer);
     // A page that nobody looks at asks nothing.
-    if (asking || document.hidden) return;
+    if (document.hidden) return;
+    again = asking;
+    if (asking) return;
     asking = true;
     let waitMs = PATIENT_MS;
     try {
@@ -63,16 +65,15 @@
       offline.hidden = false;
     }
     asking = false;
-    timer = setTimeout(ask, waitMs);
+    timer = setTimeout(ask, again ? 0 : waitMs);
   };
 
   document.addEventListener("pointerdown", (event) => {
     pressed = event.target;
   });
-  for (const kind of ["click", "pointercancel", "pointerleave"]) {
-    document.addEventListener(kind, () => {
-      pressed = null;
-    });
+  for (const kind of ["pointerup", "pointercancel"]) {
+    // The click that it makes comes first.
+    document.addEventListener(kind, () => setTimeout(() => (pressed = null)));
   }
   window.paygoLive = { ask, take };
   document.addEventListener("visibilitychange", ask);

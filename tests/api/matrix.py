@@ -115,6 +115,15 @@ BODIES: Mapping[str, Body] = {
     "POST v1/webhooks/endpoints/<str:endpoint_id>/disable": None,
     "POST v1/webhooks/endpoints/<str:endpoint_id>/delete": None,
     "POST v1/webhooks/deliveries/<str:delivery_id>/redeliver": None,
+    "POST v1/sandbox/clock": {"advance_seconds": 3600},
+    "POST v1/sandbox/payments": lambda world: {
+        "permission_id": world.permission["permission_id"],
+        "amount": 2.5,
+    },
+    "POST v1/sandbox/blocks": {"count": 1},
+    "POST v1/sandbox/reorgs": {"depth": 1},
+    "POST v1/sandbox/faults": {"kind": "syncing", "times": 1},
+    "POST v1/sandbox/faults/end": None,
     "POST v1/keys/rotate": {"overlap_seconds": 3600},
 }
 # What another client is answered, where that is not 404 for a route to something of Vera's and success else.
@@ -123,6 +132,8 @@ FOREIGN: Mapping[str, int] = {
     "GET v1/zcash/balance/<str:address>": 200,
     # No chain is configured here.
     "POST v1/ethereum/authorizations": 400,
+    # Another's permission can be named in a body, too.
+    "POST v1/sandbox/payments": 404,
     # The wallet has no permission with Mallory.
     "POST v1/sessions": 402,
 }
@@ -133,6 +144,11 @@ OWN: Mapping[str, int] = {
     "POST v1/ethereum/authorizations/<str:authorization_id>/verify": 400,
     # Everything that was asked for has been paid.
     "GET v1/zcash/permissions/<str:permission_id>/qr": 409,
+}
+# What another client may do though Vera's rows change by it.
+SHARED = {
+    # A sandbox has one clock, and the rounds that are due by it settle everybody.
+    "POST v1/sandbox/clock",
 }
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -1,6 +1,6 @@
 """Keeps real requests and answers as the examples of the OpenAPI document, when asked to (`make api`).
 
-What is kept already stays as it is while it has the same shape: ids and instants differ in each run.
+What is kept already stays as it is while it has the same fields: ids and instants differ in each run.
 """
 
 import json
@@ -22,8 +22,8 @@ def note(route: Route, *, body: Mapping[str, Any] | None, answer: Answer) -> Non
     kept = json.loads(examples.FILE.read_text()) if examples.FILE.exists() else {}
     found = {"request": dict(body)} if body else {}
     if answer.status < 300:
-        found |= {"status": answer.status, "answer": answer.body}
-    if _shape(kept.get(_name(route))) != _shape(found):
+        found |= {"status": answer.status, "answer": _without_secrets(answer.body)}
+    if _outline(kept.get(_name(route), {})) != _outline(found):
         kept[_name(route)] = found
         examples.FILE.write_text(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
@@ -32,9 +32,11 @@ def _name(route: Route) -> str:
     return f"{route.method} {route.template}"
 
 
-def _shape(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _shape(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_shape(each) for each in value[:1]]
-    return type(value).__name__
+def _outline(call: Mapping[str, Any]) -> list[list[str]]:
+    return [sorted(call.get(part, {})) for part in ("request", "answer")]
+
+
+def _without_secrets(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return an answer without what must never be in a repository, even of a client that is gone."""
+    secrets = ("key", "secret", "payer_url")
+    return {name: value[:12] + "..." if name in secrets else value for name, value in answer.items()}

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from tests.api.conftest import node, simnode, vera
@@ -38,6 +38,8 @@ _PHONE = {"width": 390, "height": 844}
 # Where the service answers with a problem on purpose, Chromium says on the console that loading failed.
 _ANTICIPATED = "Failed to load resource"
 _ASYNC_UNSAFE = "DJANGO_ALLOW_ASYNC_UNSAFE"
+# A page looks again after 15 s at the latest; two cores that do something else besides are slow.
+expect.set_options(timeout=20_000)
 
 OpenTab = Callable[..., Page]
 Shoot = Callable[[Page, str], Path]
@@ -79,7 +81,7 @@ def open_tab(chromium: Browser, live_server: LiveServer, settings: Any) -> Itera
             **{"locale": "en-GB", "timezone_id": "Asia/Tokyo", **options},
         )
         contexts.append(context)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(20_000)
         page = context.new_page()
         _listen(page, host=urlsplit(live_server.url).netloc, complaints=complaints)
         return page

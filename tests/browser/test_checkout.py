@@ -110,7 +110,7 @@ def test_takes_a_refund_address_until_a_payment_is_seen(
     pay(node, created, blocks=0)
     verify(vera, created)
     late.get_by_role("button", name="Use this address").click()
-    expect(late.get_by_text("a payment was seen")).to_be_visible()
+    expect(late.get_by_text("A payment was seen")).to_be_visible()
     shown = vera.get(f"{PERMISSIONS}/{created['permission_id']}").body
     assert shown["refund_address"] == BOB
 
@@ -167,4 +167,4 @@ def test_says_so_when_the_service_is_away_and_goes_on(open_tab: OpenTab, vera: A
     expect(page.get_by_role("alert")).to_be_visible()
     page.unroute("**/state")
 
-    expect(page.get_by_role("alert")).to_be_hidden(timeout=20_000)
+    expect(page.get_by_role("alert")).to_be_hidden()

@@ -89,7 +89,7 @@ def test_takes_the_rest_back(open_tab: OpenTab, shoot: Shoot, vera: Api, node: R
     page.get_by_role("button", name="End it and refund me").click()
     expect(page.get_by_text("This permission was ended.")).to_be_visible()
     rounds.refund_round()
-    expect(page.get_by_text("waits for its turn")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("waits for its turn")).to_be_visible()
     shoot(page, "payer-ended")
 
     shown = vera.get(f"{PERMISSIONS}/{created['permission_id']}").body
@@ -114,4 +114,4 @@ def test_closes_when_it_is_over_and_opens_for_nobody_else(
     expect(page.get_by_role("heading", name="Your streaming")).to_be_visible()
     vera.post(f"{PERMISSIONS}/{created['permission_id']}/payer_links/revoke")
 
-    expect(page.get_by_role("heading", name="This page is closed")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="This page is closed")).to_be_visible()

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from billing.ethereum import abi
+from billing.ethereum import abi, debts, journal
+from billing.ethereum.fees import Fees
 from billing.ethereum.rules import ChainSendStatus, CollectionStatus
 from billing.models_ethereum import Authorization, ChainSend, Collection
 from core.models import User
@@ -273,3 +274,43 @@ def test_a_database_older_than_the_chain_sends_nothing(world: World, vera: User)
 
     assert "older than the chain" in wrong["Local"]
     assert ChainSend.objects.count() == 1
+
+
+def test_two_collectors_at_once_write_one_transaction(world: World, vera: User) -> None:
+    """Beside the lock that keeps a second one waiting: what one has written, another finds overtaken."""
+    authorization = world.active(vera, viewer(1))
+    world.stream(authorization, USD)
+    draft = next(debts.batches([authorization]))
+    offered = Fees(10**10, 10**9)
+
+    journal.write(world.chain, world.key, draft, fees=offered, chain_nonce=0, now=world.now)
+    with pytest.raises(journal.Overtaken):
+        journal.write(world.chain, world.key, draft, fees=offered, chain_nonce=0, now=world.now)
+
+    assert (ChainSend.objects.count(), states()) == (1, ["pending"])
+
+
+def test_a_transaction_that_succeeds_while_the_token_returns_false_has_paid_nothing(
+    world: World, vera: User
+) -> None:
+    world.tokens = {"PLAIN": world.add_token("PLAIN", RETURNS_FALSE | BLOCKS)}
+    world.configure()
+    authorization = world.active(vera, viewer(1), symbol="PLAIN")
+    world.stream(authorization, USD)
+    world.round()
+    # Before the collection, in the same block.
+    overtaking = {
+        "from": ADMIN,
+        "to": world.tokens["PLAIN"],
+        "data": "0x" + abi.call("block_wallet(address,bool)", viewer(1).address, True).hex(),
+        "maxPriorityFeePerGas": hex(90 * 10**9),
+        "maxFeePerGas": hex(99 * 10**9),
+    }
+    world.node.ask("eth_sendTransaction", overtaking)
+    world.node.mine(2)
+    world.round()
+
+    authorization.refresh_from_db()
+    assert ChainSend.objects.get().status == ChainSendStatus.CONFIRMED
+    assert (states(), authorization.status) == (["failed"], "suspended")
+    assert (authorization.collected_units, world.balance(TREASURY, symbol="PLAIN")) == (0, 0)

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from billing import figures
+from billing import figures, reconciliation
 from billing.figures import RANGES
 from billing.models import Refund, Transaction
 from core import clock
@@ -36,6 +36,12 @@ def test_a_past_is_lived_through_the_real_code(settings: Settings, tmp_path: Pat
     assert found.totals["revenue", "ZEC"] == sum(ended) > 0
     assert found.totals["created", ""] == 40
     assert found.vendors
+    books = reconciliation.latest()
+    assert books is not None
+    assert books.findings == []
+    # The late deposits are held and not credited yet.
+    assert books.holdings_zat is not None
+    assert books.holdings_zat > books.owed_zat
 
 
 def test_a_past_is_made_up_on_no_real_network(settings: Settings) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from core import clock
+from core.amounts import zec_text
 from paygo.api import keys
 from paygo.pages import payer_links
 from paygo.pages.models import PayerLink
@@ -245,5 +246,25 @@ def test_the_statement_adds_up(vera: Api, node: RpcClient):
     state = visitor.get("/payer/").context["state"]
 
     paid = sum(each.amount_zat for each in state.deposits)
-    assert paid == sum(each.record.amount_zat for each in state.stretches) + state.remaining_zat
+    assert paid == sum(each.record.amount for each in state.stretches) + state.remaining_zat
     assert state.streamed_zat == paid - state.remaining_zat
+
+
+def test_the_whole_statement_can_be_printed_and_taken_along(vera: Api, node: RpcClient):
+    created = create_active(vera, node)
+    code = start(vera)["session_code"]
+    hours_pass(1)
+    vera.post("/api/v1/sessions/end", {"session_code": code})
+    visitor = enter(vera, created)
+    left = visitor.get("/payer/").context["state"].remaining_zat
+
+    printed = visitor.get("/payer/statement")
+    table = b"".join(visitor.get("/payer/statement.csv")).decode()
+
+    assert code in printed.content.decode()
+    assert printed.headers["Cache-Control"] == "no-store"
+    assert table.splitlines()[-1].split(",")[4] == zec_text(left)
+    for after in ("x", "-1", "9" * 30, "\u0661"):
+        assert visitor.get(f"/payer/statement?after={after}").status_code == 200
+    visitor.post("/payer/leave")
+    assert visitor.get("/payer/statement.csv").status_code == 403

@@ -34,6 +34,8 @@ class Visitor:
         return self._seen(self._client.post(_path(url), sent))
 
     def _seen(self, answer: HttpResponse) -> HttpResponse:
+        if answer.streaming:
+            return answer
         if found := _TOKEN.search(answer.content.decode()):
             self._token = found[1]
         return answer

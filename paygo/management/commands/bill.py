@@ -81,6 +81,8 @@ def _loop(*, when_late: bool) -> None:
     _beside(stopped, rounds.notice_round, every_s=settings.NOTICE_ROUND_SECONDS)
     # Also while a worker does: events wait for nobody.
     _beside(stopped, core_rounds.event_round, every_s=settings.EVENT_ROUND_SECONDS)
+    # Safe twice, and a slow mail server is nothing to wait for.
+    _beside(stopped, rounds.notice_round, every_s=settings.NOTICE_ROUND_SECONDS)
     _beside(stopped, _ask_the_node_when_late if when_late else _ask_the_node, every_s=period_s)
     while not stopped.wait(period_s):
         _guarded(_bill_when_late if when_late else _bill)

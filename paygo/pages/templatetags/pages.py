@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 import segno
 from django import template
@@ -74,7 +75,12 @@ def countdown(moment: datetime) -> SafeString:
 @register.simple_tag
 def qr(uri: str, label: str) -> SafeString:
     """Return a text as a QR code: dark on light in either scheme, as scanners need it."""
-    code = segno.make_qr(uri, error="m", mode="byte", boost_error=False)
-    drawn = code.svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None)
     # What is drawn has numbers in it, and nothing of the text.
-    return format_html('<div role="img" aria-label="{}">{}</div>', label, mark_safe(drawn))  # noqa: S308
+    return format_html('<div role="img" aria-label="{}">{}</div>', label, mark_safe(_drawn(uri)))  # noqa: S308
+
+
+@lru_cache(maxsize=256)
+def _drawn(text: str) -> str:
+    """Draw a code; a page that is looked at asks for the same one every few seconds, and drawing is slow."""
+    code = segno.make_qr(text, error="m", mode="byte", boost_error=False)
+    return code.svg_inline(border=4, dark="#000", light="#fff", omitsize=True, svgclass="qr", lineclass=None)
