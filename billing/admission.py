@@ -145,7 +145,7 @@ def require_funding(found: Stage, *, rate: int | None) -> None:
     elif rate is None:
         rate = source.rate_zat_per_hour
     funded_ms = grants.funded_ms(source, found.running, rate=rate, at=at, behind=found.behind)
-    if funded_ms < settings.MIN_START_SECONDS * 1000:
+    if funded_ms < max(1, settings.MIN_START_SECONDS * 1000):
         raise _unfunded(source, rate=rate, funded_ms=funded_ms)
 
 

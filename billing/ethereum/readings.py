@@ -1,17 +1,20 @@
 """What the chain says of a wallet, written where the meter reads it: how far it may be charged."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import F, Sum
 
-from billing import covering, metering
+from billing import covering, linked, metering
 from billing.ethereum import chains, outcomes, tokens
 from billing.ethereum.chains import Token
 from billing.ethereum.rpc import Rpc, connect
-from billing.ethereum.rules import UNFINISHED_COLLECTION, ceiling, cutoff
+from billing.ethereum.rules import UNFINISHED_COLLECTION, AuthorizationStatus, ceiling, cutoff
 from billing.models_ethereum import Authorization, Collection
 from core.db import operation, require_transaction
+
+# So old may what the chain said be when a session starts.
+_FRESH = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,24 @@ def refresh(authorization_id: int, *, now: datetime) -> Authorization:
         locked = covering.lock_current(authorization_id, now=now)
         note(locked, seen, now=now)
     return locked
+
+
+def refresh_for_start(*, client_id: int, wallet_address: str, now: datetime) -> None:
+    """Ask the chain before an Ethereum wallet's session starts, where the last reading is not fresh.
+
+    Nothing else reads for an authorisation that neither runs nor owes. A Zcash wallet starts without the
+    chain: what it may fall over to is bounded by the debt ceiling.
+
+    Raises:
+        ChainUnavailable: the node is away.
+        TokenUnfit: the token does not answer as ERC-20 asks.
+    """
+    if not linked.is_ethereum(wallet_address):
+        return
+    wallet = linked.of_wallet(client_id=client_id, wallet_address=wallet_address)
+    stale = wallet.filter(status=AuthorizationStatus.ACTIVE, chain_read_at__lt=now - _FRESH)
+    for key in stale.values_list("pk", flat=True):
+        refresh(key, now=now)
 
 
 def look(rpc: Rpc, authorization: Authorization) -> Seen:

@@ -7,9 +7,10 @@ from typing import Any
 from rest_framework.exceptions import ValidationError
 
 from billing.ethereum import addresses, signatures
+from billing.linked import is_ethereum
 from core.errors import Invalid
 from core.units import MAX_UINT256
-from paygo.api.fields import StrictField
+from paygo.api.fields import AddressField, StrictField
 
 _WHOLE = re.compile(r"[1-9][0-9]{0,77}")
 
@@ -21,10 +22,17 @@ class EthereumAddressField(StrictField):
 
     def to_internal_value(self, data: Any) -> str:
         """Return the address."""
-        try:
-            return addresses.parse(_text(data), field=str(self.field_name))
-        except Invalid as error:
-            raise ValidationError(error.detail, code=error.code) from error
+        return _address(data, field=str(self.field_name))
+
+
+class StreamingWalletField(AddressField):
+    """Whose stream it is: a Zcash address of the service's network, or an Ethereum one with its checksum."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the canonical form."""
+        if is_ethereum(_text(data)):
+            return _address(data, field=str(self.field_name))
+        return super().to_internal_value(data)
 
 
 class UnitsTextField(StrictField):
@@ -66,6 +74,13 @@ class ConsentField(StrictField):
                 "payments on this chain are public; the viewer must agree to that", code="consent_required"
             )
         return True
+
+
+def _address(data: Any, *, field: str) -> str:
+    try:
+        return addresses.parse(_text(data), field=field)
+    except Invalid as error:
+        raise ValidationError(error.detail, code=error.code) from error
 
 
 def _text(data: Any) -> str:

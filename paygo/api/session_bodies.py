@@ -12,8 +12,8 @@ from billing.records import SessionRecord, TransactionRecord
 from billing.rules import TransactionStatus
 from billing.session_list import SessionPage
 from core.amounts import div_floor
+from paygo.api.ethereum_fields import StreamingWalletField
 from paygo.api.fields import (
-    AddressField,
     ChoiceField,
     ClientRefField,
     SessionCodeField,
@@ -35,7 +35,7 @@ _STATUSES = [each.value for each in SessionStatus]
 class SessionRequest(StrictSerializer):
     """Who wants to stream where."""
 
-    user_wallet_address = AddressField()
+    user_wallet_address = StreamingWalletField(help_text="A Zcash address, or an Ethereum one (EIP-55).")
     vendor_id = VendorIdField()
     client_ref = ClientRefField(
         required=False, help_text="Tells a second session from a repeated start, which returns the open one."
@@ -141,7 +141,7 @@ class EndedSession(serializers.Serializer[Any]):
 class SessionsQuery(StrictSerializer):
     """Which of a client's sessions, newest first."""
 
-    user_wallet_address = AddressField(required=False, help_text="Those of this viewer.")
+    user_wallet_address = StreamingWalletField(required=False, help_text="Those of this viewer.")
     status = ChoiceField(_STATUSES, required=False, help_text="Those that are this.")
     limit = WholeTextField(low=1, high=100, default=50, help_text="Sessions on a page.")
     after = SessionCodeField(required=False, help_text="Those that started before this one.")

@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import engine, live, session_list
+from billing.ethereum import readings
 from core import clock
 from core.errors import PaymentRequired
 from paygo.api import invitation
@@ -80,6 +81,7 @@ class Sessions(ApiView):
             max_amount_zat=values.get("max_amount"),
         )
         client, now, key = client_id(request), clock.now(), receipt(request, values)
+        readings.refresh_for_start(client_id=client, wallet_address=asked.wallet_address, now=now)
         try:
             started = engine.start(asked, client_id=client, now=now, receipt=key)
         except PaymentRequired as refusal:
