@@ -90,7 +90,8 @@ def _options(
     if address := known.get("payment_address"):
         amount_zat = _missing(known["permission_id"], client_id=client_id, hour_zat=rate_zat or _least_zat())
         return [_pay(address, known, amount_zat=amount_zat, now=now)]
-    if isinstance(refusal, _NO_PERMISSION):
+    # An Ethereum wallet cannot be a permission's: it signs an authorisation, which no payment makes.
+    if isinstance(refusal, _NO_PERMISSION) and not values["user_wallet_address"].startswith("0x"):
         return [_ask(values, rate_zat=rate_zat)]
     # A hold is the operator's to lift, and a dearer permission would wait behind the one that there is.
     return []
