@@ -60,12 +60,14 @@ LEFT JOIN (
 WHERE p.refunded_zat <> coalesce(r.zat, 0)
 LIMIT 20;
 
--- name: I1 a send pays exactly its refunds
+-- name: I1 a send pays exactly its refunds or payouts
 SELECT s.id, s.status, r.refunds, r.zat
 FROM billing_walletsend s
 LEFT JOIN (
     SELECT f.send_id, count(*) AS refunds, sum(f.amount_zat - f.fee_zat) AS zat, bool_and(f.status = w.status) AS same
-    FROM billing_refund f JOIN billing_walletsend w ON w.id = f.send_id GROUP BY f.send_id
+    FROM (SELECT send_id, amount_zat, fee_zat, status FROM billing_refund
+          UNION ALL SELECT send_id, amount_zat, fee_zat, status FROM billing_payout) f
+    JOIN billing_walletsend w ON w.id = f.send_id GROUP BY f.send_id
 ) r ON r.send_id = s.id
 WHERE s.status <> 'failed' AND (
     coalesce(r.refunds, 0) <> jsonb_array_length(s.payments) OR NOT coalesce(r.same, true)
@@ -104,6 +106,9 @@ SELECT * FROM (
        OR rate_zat_per_hour NOT BETWEEN 1 AND 2100000000000000
     UNION ALL
     SELECT 'billing_refund', id, amount_zat FROM billing_refund
+    WHERE fee_zat <= 0 OR amount_zat <= fee_zat OR amount_zat > 2100000000000000
+    UNION ALL
+    SELECT 'billing_payout', id, amount_zat FROM billing_payout
     WHERE fee_zat <= 0 OR amount_zat <= fee_zat OR amount_zat > 2100000000000000
     UNION ALL
     SELECT 'zcash_permission_audit', id, amount_after_zat FROM zcash_permission_audit
@@ -512,27 +517,33 @@ FULL JOIN (
 WHERE coalesce(d.amount_zat, 0) <> coalesce(t.units, 0)
 LIMIT 20;
 
--- name: L5 a refund's account is what has not left the wallet yet
+-- name: L5 the account of a refund or payout is what has not left the wallet yet
 SELECT r.id, r.status, r.amount_zat, coalesce(t.units, 0) AS account_zat
-FROM billing_refund r
+FROM (SELECT 'refund' AS account, id, status, amount_zat FROM billing_refund
+      UNION ALL SELECT 'payout', id, status, amount_zat FROM billing_payout) r
 LEFT JOIN (
-    SELECT of, sum(units) AS units FROM (
-        SELECT credit_of AS of, amount_units AS units FROM billing_transfer WHERE credit = 'refund'
+    SELECT account, of, sum(units) AS units FROM (
+        SELECT credit AS account, credit_of AS of, amount_units AS units FROM billing_transfer
+        WHERE credit IN ('refund', 'payout')
         UNION ALL
-        SELECT debit_of, -amount_units FROM billing_transfer WHERE debit = 'refund'
-    ) moved GROUP BY of
-) t ON t.of = r.id
+        SELECT debit, debit_of, -amount_units FROM billing_transfer WHERE debit IN ('refund', 'payout')
+    ) moved GROUP BY account, of
+) t ON t.account = r.account AND t.of = r.id
 WHERE coalesce(t.units, 0) <> CASE WHEN r.status IN ('sent', 'confirmed', 'cancelled') THEN 0 ELSE r.amount_zat END
 LIMIT 20;
 
 -- name: L6 what has left the wallet is what was sent
 SELECT r.id, r.status, r.amount_zat, r.fee_zat, coalesce(t.units, 0) AS left_zat, coalesce(t.fees, 0) AS left_fee_zat
-FROM billing_refund r
+FROM (SELECT 'refund' AS noun, id, status, amount_zat, fee_zat FROM billing_refund
+      UNION ALL SELECT 'payout', id, status, amount_zat, fee_zat FROM billing_payout) r
 LEFT JOIN (
-    SELECT cause_id, sum(CASE WHEN kind = 'refund_returned' THEN -amount_units ELSE amount_units END) AS units,
-           sum(amount_units) FILTER (WHERE kind = 'refund_fee') AS fees
-    FROM billing_transfer WHERE kind IN ('refund_paid', 'refund_fee', 'refund_returned') GROUP BY cause_id
-) t ON t.cause_id = r.id
+    SELECT split_part(kind, '_', 1) AS noun, cause_id,
+           sum(CASE WHEN kind LIKE '%\_returned' THEN -amount_units ELSE amount_units END) AS units,
+           sum(amount_units) FILTER (WHERE kind LIKE '%\_fee') AS fees
+    FROM billing_transfer
+    WHERE kind IN ('refund_paid', 'refund_fee', 'refund_returned', 'payout_paid', 'payout_fee', 'payout_returned')
+    GROUP BY 1, 2
+) t ON t.noun = r.noun AND t.cause_id = r.id
 WHERE coalesce(t.units, 0) <> CASE WHEN r.status IN ('sent', 'confirmed') THEN r.amount_zat ELSE 0 END
    OR (r.status IN ('sent', 'confirmed') AND coalesce(t.fees, 0) < r.fee_zat)
 LIMIT 20;
@@ -552,6 +563,18 @@ SELECT of, asset, sum(units) AS units FROM (
     SELECT debit_of, asset, -amount_units FROM billing_transfer WHERE debit = 'vendor'
 ) moved GROUP BY of, asset HAVING sum(units) < 0
 LIMIT 20;
+
+-- name: L9 what vendors were paid is what their payouts say
+SELECT coalesce(p.vendor_id, t.of) AS vendor_id, p.zat, t.units
+FROM (SELECT vendor_id, sum(amount_zat) AS zat FROM billing_payout WHERE status <> 'cancelled' GROUP BY 1) p
+FULL JOIN (
+    SELECT of, sum(units) AS units FROM (
+        SELECT debit_of AS of, amount_units AS units FROM billing_transfer WHERE kind = 'payout'
+        UNION ALL
+        SELECT credit_of, -amount_units FROM billing_transfer WHERE kind = 'payout_cancelled'
+    ) moved GROUP BY of
+) t ON t.of = p.vendor_id
+WHERE coalesce(p.zat, 0) <> coalesce(t.units, 0)
 
 -- The second source: authorisations on an EVM chain. Their charges are one running total that never falls, in a
 -- token's smallest unit; what was collected of it is paid, the rest is owed.

@@ -55,3 +55,17 @@ class SendsHalted(Conflict):
 
     code = "sends_halted"
     title = "Sending is halted"
+
+
+class PayoutUnderWay(Conflict):
+    """An earlier payout of the vendor is not over."""
+
+    code = "payout_under_way"
+    title = "An earlier payout is under way"
+
+
+class PayoutNotPossible(Conflict):
+    """There is nothing that could be paid out, or nowhere to pay it to; `detail` says which."""
+
+    code = "payout_not_possible"
+    title = "Nothing can be paid out now"

@@ -12,11 +12,14 @@ from billing import ledger_sql
 from billing.ledger_models import Transfer
 from billing.ledger_rules import LEFT, MOVES, ZEC, Account, Kind
 from billing.models import Refund
+from billing.payout_models import Payout
 from billing.rules import RefundStatus
 from core import db
 from zcash.models import Deposit, SpendingPermission
 
+# Paid, the network's fee, returned unmined, cancelled.
 _REFUND_KINDS = (Kind.REFUND_PAID, Kind.REFUND_FEE, Kind.REFUND_RETURNED, Kind.REFUND_CANCELLED)
+_PAYOUT_KINDS = (Kind.PAYOUT_PAID, Kind.PAYOUT_FEE, Kind.PAYOUT_RETURNED, Kind.PAYOUT_CANCELLED)
 
 
 def charge(closed: Sequence[int], *, booked_at: datetime) -> None:
@@ -55,21 +58,30 @@ def refund_queued(refund: Refund, *, now: datetime) -> None:
     _post([_move(Kind.REFUND, refund.amount_zat, of=owner, to=refund.pk, cause=refund.pk, now=now)])
 
 
-def refund_moved(refund: Refund, *, before: RefundStatus, now: datetime) -> None:
-    """Post what a refund's new state means: it left the wallet, came back, or was cancelled; a step."""
-    paid, fee, returned, cancelled = _REFUND_KINDS
-    of, has_left = refund.pk, refund.status in LEFT
+def payout_queued(payout: Payout, *, now: datetime) -> None:
+    """Post what left a vendor's account for a payout; a step."""
+    owner = payout.vendor_id
+    _post([_move(Kind.PAYOUT, payout.amount_zat, of=owner, to=payout.pk, cause=payout.pk, now=now)])
+
+
+def outgoing_moved(row: Refund | Payout, *, before: RefundStatus, now: datetime) -> None:
+    """Post what a refund's or payout's new state means: it left, came back, or was cancelled; a step."""
+    if isinstance(row, Payout):
+        (paid, fee, returned, cancelled), owner = _PAYOUT_KINDS, row.vendor_id
+    else:
+        (paid, fee, returned, cancelled), owner = _REFUND_KINDS, row.permission_id
+    of, has_left = row.pk, row.status in LEFT
     if has_left and before not in LEFT:
         _post(
             [
-                _move(paid, refund.paid_zat, of=of, cause=of, now=now),
-                _move(fee, refund.fee_zat, of=of, cause=of, now=now),
+                _move(paid, row.paid_zat, of=of, cause=of, now=now),
+                _move(fee, row.fee_zat, of=of, cause=of, now=now),
             ]
         )
     elif before in LEFT and not has_left:
-        _post([_move(returned, refund.amount_zat, to=of, cause=of, now=now)])
-    elif refund.status == RefundStatus.CANCELLED:
-        _post([_move(cancelled, refund.amount_zat, of=of, to=refund.permission_id, cause=of, now=now)])
+        _post([_move(returned, row.amount_zat, to=of, cause=of, now=now)])
+    elif row.status == RefundStatus.CANCELLED:
+        _post([_move(cancelled, row.amount_zat, of=of, to=owner, cause=of, now=now)])
 
 
 def balance(account: Account, *, of: int = 0, asset: str = ZEC) -> int:

@@ -67,6 +67,22 @@ FROM ({_SIDES.format(columns="id, kind, cause_id, at, booked_at", part=_WITHIN)}
 ORDER BY id LIMIT %(limit)s
 """
 
+# What a vendor has earned, the platform's share, what of both was booked since an instant, and what is left.
+EARNINGS = f"""
+SELECT coalesce(sum(units) FILTER (WHERE kind = 'charge'), 0),
+       -coalesce(sum(units) FILTER (WHERE kind = 'fee'), 0),
+       coalesce(sum(units) FILTER (WHERE kind IN ('charge', 'fee') AND booked_at >= %(since)s), 0),
+       coalesce(sum(units), 0)
+FROM ({_SIDES.format(columns="kind, booked_at", part="true")}) moved
+"""
+
+# What of a vendor's payouts is on its way, and what has left the wallet.
+PAID_OUT = """
+SELECT coalesce(sum(amount_zat) FILTER (WHERE status NOT IN ('sent', 'confirmed', 'cancelled')), 0),
+       coalesce(sum(amount_zat) FILTER (WHERE status IN ('sent', 'confirmed')), 0)
+FROM billing_payout WHERE vendor_id = %(vendor)s
+"""
+
 # All accounts of a kind together, by kind and asset.
 TOTALS = """
 SELECT account, asset, sum(units)::numeric AS units FROM (

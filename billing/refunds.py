@@ -12,7 +12,8 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing import approvals, ledger, operators, outgoing, sends
+from billing import approvals, batches, ledger, operators, outgoing, sends
+from billing.batches import parsed
 from billing.errors import RefundUnderWay
 from billing.matching import asked
 from billing.models import Refund, Transaction, WalletSend
@@ -29,18 +30,15 @@ from core import db
 from core.amounts import parse_zec, zec_text
 from core.clock import to_ms
 from core.errors import Busy, Conflict, DomainError, Invalid
-from zcash import audit, money, permissions, queries, reorgs, wallets, watch
-from zcash.addresses import Address, Kind, Network, parse
+from zcash import audit, money, permissions, queries, reorgs, wallets
 from zcash.errors import WrongPermissionState
-from zcash.fees import fee_zat, share_a_pool
+from zcash.fees import fee_zat
 from zcash.models import Deposit, SpendingPermission
-from zcash.node.port import PrivacyPolicy, WalletPort
+from zcash.node.port import WalletPort
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus
 
 log = structlog.get_logger(__name__)
 
-# zallet takes 50 actions in one transaction, its change among them.
-_BATCH = 40
 # How many of those that wait are looked at for the next transaction.
 _PAGE = 500
 _MANY_ATTEMPTS = 3
@@ -184,18 +182,9 @@ def send_next(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> Wall
         NodeUnavailable: the node is away; nothing was sent.
     """
     now = read_clock()
-    is_ready = _ready(now=now).exists()
-    if sends.in_flight() or not (is_ready or outgoing.is_due()):
+    status = outgoing.clear_to_send(wallet, waiting=_ready(now=now).exists(), now=now)
+    if status is None:
         return None
-    if not settings.ZCASH_SERVICE_WALLET:
-        if is_ready:
-            log.error("refunds_wait", advice="set ZCASH_SERVICE_WALLET: refunds are paid from it")
-        return None
-    status = watch.ready_status(wallet)
-    chain = watch.pin(status)
-    if status.locked or wallet.is_sending():
-        return None
-    outgoing.check(wallet=wallet, status=status, chain=chain, now=now)
     moved = _whose_payment_moved(wallet, now=now)
     send = _journal_batch(tip_height=status.height, moved=moved, now=read_clock())
     if send is not None:
@@ -260,7 +249,7 @@ def latest_of(permission: SpendingPermission) -> Refund | None:
 
 def fee_of(permission: SpendingPermission, *, address: str) -> int:
     """Return the conventional fee (ZIP-317), in zatoshis, of refunding a permission to an address."""
-    return fee_zat(_parse(address), source=_parse(permission.payment_address))
+    return fee_zat(parsed(address), source=parsed(permission.payment_address))
 
 
 def minimum_zat() -> int:
@@ -363,10 +352,11 @@ def _journal_batch(*, tip_height: int, moved: set[int], now: datetime) -> Wallet
     """Write down the next transaction and its refunds, locked, in one transaction."""
     with db.operation():
         waiting = list(_ready(now=now).select_for_update(no_key=True, of=("self",))[:_PAGE])
-        batch = _batch([refund for refund in waiting if refund.permission_id not in moved])
+        paying = [refund for refund in waiting if refund.permission_id not in moved]
+        batch = batches.together(paying, source=_source)
         if not batch:
             return None
-        policy = _policy(batch[0])
+        policy = batches.policy(batch[0], source=_source)
         send = sends.journal(
             [asked(refund) for refund in batch], policy=policy, tip_height=tip_height, now=now
         )
@@ -375,42 +365,5 @@ def _journal_batch(*, tip_height: int, moved: set[int], now: datetime) -> Wallet
     return send
 
 
-def _batch(waiting: list[Refund]) -> list[Refund]:
-    """Return refunds that go out together: of equal privacy, no address twice; one that failed goes alone."""
-    if not waiting:
-        return []
-    first = waiting[0]
-    if first.alone or first.attempts or _kind_goes_alone(first):
-        return [first]
-    policy = _policy(first)
-    batch: dict[str, Refund] = {}
-    for refund in waiting:
-        if (
-            not (refund.alone or refund.attempts)
-            and not _kind_goes_alone(refund)
-            and _policy(refund) is policy
-        ):
-            batch.setdefault(refund.address, refund)
-    return list(batch.values())[:_BATCH]
-
-
-def _kind_goes_alone(refund: Refund) -> bool:
-    """A TEX address takes two transactions: together with others none of them could be told apart."""
-    return _parse(refund.address).kind is Kind.TEX
-
-
-def _policy(refund: Refund) -> PrivacyPolicy:
-    """Return what paying a refund has to reveal: nothing, where the money need not change its pool.
-
-    A shielded payment that failed once may reveal its amount, as crossing from one pool to another does.
-    """
-    recipient = _parse(refund.address)
-    if recipient.is_transparent:
-        return PrivacyPolicy.RECIPIENTS
-    if refund.attempts or not share_a_pool(recipient, _parse(refund.permission.payment_address)):
-        return PrivacyPolicy.AMOUNTS
-    return PrivacyPolicy.FULL
-
-
-def _parse(address: str) -> Address:
-    return parse(address, network=Network(settings.ZCASH_NETWORK))
+def _source(refund: Refund) -> str:
+    return refund.permission.payment_address

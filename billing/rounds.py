@@ -8,9 +8,20 @@ from typing import NamedTuple
 import structlog
 from django.conf import settings
 
-from billing import expiry, funding, interval, mails, notices, reconciliation, refunds, sends, statistics
+from billing import (
+    expiry,
+    funding,
+    interval,
+    mails,
+    notices,
+    payouts,
+    reconciliation,
+    refunds,
+    sends,
+    statistics,
+)
 from billing.errors import SendsHalted
-from billing.models import IntervalRun
+from billing.models import IntervalRun, WalletSend
 from core import clock, db, idempotency, publisher
 from zcash import watch
 from zcash.history import leaves, seals
@@ -81,19 +92,20 @@ def deposit_round(*, insist: bool = False) -> int | None:
 
 
 def refund_round() -> int | None:
-    """Queue what is to be refunded, follow what was sent, send what is due.
+    """Queue what is to be refunded, follow what was sent, send the refunds and payouts that are due.
 
-    Returns how many refunds were queued or moved; None without a node, or while sending is halted. One
+    Returns how many were queued or moved; None without a node, or while sending is halted. One
     process at a time does it; that the account has one send in flight at most is the database's rule besides.
     """
     clock.require_no_skew()
     queued = refunds.queue_due(now=clock.now()) + refunds.requeue_failed(now=clock.now())
+    queued += payouts.requeue_failed(now=clock.now())
     try:
         with db.alone("wallet sends") as first:
             if not first:
                 return queued
             moved = sends.follow_all(wallet=connect(), now=clock.now())
-            sent = refunds.send_next(wallet=connect(), read_clock=clock.now)
+            sent = _send_next()
     except (NodeUnavailable, NodeRefused) as error:
         log.warning("refund_round_without_node", reason=str(error), advice="refunds go out when it is back")
         return None
@@ -101,6 +113,23 @@ def refund_round() -> int | None:
         log.warning("refund_round_halted", reason=str(error), advice="manage.py reconcile")
         return None
     return queued + moved + (sent is not None)
+
+
+def _send_next() -> WalletSend | None:
+    """Send refunds or payouts, in turns where both wait: one transaction is in flight at a time."""
+    turns = [refunds.send_next, payouts.send_next]
+    if sends.last_paid_refunds():
+        turns.reverse()
+    for send_next in turns:
+        if sent := send_next(wallet=connect(), read_clock=clock.now):
+            return sent
+    return None
+
+
+def payout_sweep() -> int:
+    """Queue the payouts of vendors whose turn it is; the round of refunds sends them."""
+    clock.require_no_skew()
+    return payouts.queue_due(now=clock.now())
 
 
 def reconcile_round() -> bool | None:

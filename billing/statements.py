@@ -14,6 +14,7 @@ from uuid import UUID
 from billing import ledger_sql, live, records
 from billing.ledger_rules import ZEC, Account, Kind
 from billing.models import Refund, Transaction
+from billing.payout_models import Payout
 from billing.records import TransactionRecord
 from billing.rules import TransactionStatus
 from core import db
@@ -158,12 +159,14 @@ def _causes(rows: Sequence[tuple[Any, ...]]) -> dict[tuple[str, int], dict[str, 
         ids.setdefault(_noun(kind), set()).add(cause)
     deposits = Deposit.objects.in_bulk(ids.get("deposit", ()))
     refunds = Refund.objects.select_related("send").in_bulk(ids.get("refund", ()))
+    payouts = Payout.objects.select_related("send").in_bulk(ids.get("payout", ()))
     return {
         **{("deposit", key): each.output for key, each in deposits.items()},
         **{("refund", key): _outgoing("refund_id", each) for key, each in refunds.items()},
+        **{("payout", key): _outgoing("payout_id", each) for key, each in payouts.items()},
     }
 
 
-def _outgoing(name: str, row: Refund) -> dict[str, Any]:
+def _outgoing(name: str, row: Refund | Payout) -> dict[str, Any]:
     public_id: UUID = row.public_id
     return {name: str(public_id), "address": row.address, "txids": row.send.txids if row.send else []}

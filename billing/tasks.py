@@ -22,6 +22,11 @@ def run_refunds(**_: Any) -> None:
     rounds.refund_round()
 
 
+@shared_task(name="billing.queue_payouts")
+def queue_payouts(**_: Any) -> None:
+    rounds.payout_sweep()
+
+
 @shared_task(name="billing.reconcile")
 def reconcile(**_: Any) -> None:
     rounds.reconcile_round()

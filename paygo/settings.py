@@ -183,6 +183,7 @@ BILLING_CHUNK_SIZE = env.int("BILLING_CHUNK_SIZE", default=5_000)
 DEPOSIT_SCAN_SECONDS = env.int("DEPOSIT_SCAN_SECONDS", default=15)
 EXPIRY_SWEEP_SECONDS = env.int("EXPIRY_SWEEP_SECONDS", default=60)
 REFUND_ROUND_SECONDS = env.int("REFUND_ROUND_SECONDS", default=30)
+PAYOUT_SWEEP_SECONDS = env.int("PAYOUT_SWEEP_SECONDS", default=3_600)
 RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=21_600)
 DEFAULT_PERMISSION_DURATION_DAYS = env.int("DEFAULT_PERMISSION_DURATION_DAYS", default=30)
 MAX_PERMISSION_DURATION_DAYS = env.int("MAX_PERMISSION_DURATION_DAYS", default=366)
@@ -234,6 +235,7 @@ CELERY_BEAT_SCHEDULE = {
     "notice-round": _every("billing.run_notices", NOTICE_ROUND_SECONDS),
     "event-round": _every("core.event_round", EVENT_ROUND_SECONDS),
     "statistics": _every("billing.keep_statistics", STATISTICS_SECONDS),
+    "payout-sweep": _every("billing.queue_payouts", PAYOUT_SWEEP_SECONDS),
     "reconciliation": _every("billing.reconcile", RECONCILE_SECONDS),
     "audit-history": _every("billing.keep_history", AUDIT_UPKEEP_SECONDS),
 }
@@ -278,6 +280,10 @@ REFUND_MINIMUM = env.str("REFUND_MINIMUM", default="0.001")
 REFUND_CONFIRMATIONS = env.int("REFUND_CONFIRMATIONS", default=10)
 # Refunds of more ZEC than this wait until two operators have agreed; empty: none does.
 REFUND_APPROVAL_ABOVE = env.str("REFUND_APPROVAL_ABOVE", default="")
+# Least of a payout by schedule, in ZEC; how long earnings are pending; above which amount two must agree.
+PAYOUT_MINIMUM = env.str("PAYOUT_MINIMUM", default="0.1")
+PAYOUT_HOLD_HOURS = env.int("PAYOUT_HOLD_HOURS", default=24)
+PAYOUT_APPROVAL_ABOVE = env.str("PAYOUT_APPROVAL_ABOVE", default="")
 REFUND_ADDRESS_DELAY_HOURS = env.int("REFUND_ADDRESS_DELAY_HOURS", default=24)
 
 # -- The public API ---------------------------------------------------------------------------------

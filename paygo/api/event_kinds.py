@@ -41,5 +41,12 @@ KINDS: Mapping[str, str] = {
     "collection.unknown": "Whether a collection was sent is not known yet; it is never sent twice.",
     "collection.confirmed": "A collection is final.",
     "collection.failed": "The token did not move; the debt is kept.",
+    "payout.queued": "What a vendor has earned is on its way to him.",
+    "payout.sending": "The wallet was asked to pay a vendor.",
+    "payout.sent": "A payout was sent.",
+    "payout.confirmed": "A payout is final.",
+    "payout.failed": "A payout was not sent; it is tried again.",
+    "payout.cancelled": "A payout was taken back: the money is in the vendor's account again.",
+    "payout.unknown": "Whether a payout was sent is not known yet; it is never sent twice.",
     "webhook.disabled": "Nothing is sent to a webhook endpoint any more; `reason` says why.",
 }

@@ -33,13 +33,14 @@ SCOPES = (
     "webhooks:read",
     "webhooks:write",
     "refunds:write",
+    "payouts:write",
     "keys:read",
     "keys:write",
     "sandbox",
 )
 # Who may say where money goes back to can send it anywhere, who may make keys can stay for ever, and who may
 # move the sandbox's clock moves everybody's: granted only when asked for.
-OPT_IN_SCOPES = frozenset({"refunds:write", "keys:write", "sandbox"})
+OPT_IN_SCOPES = frozenset({"refunds:write", "payouts:write", "keys:write", "sandbox"})
 DEFAULT_SCOPES = tuple(scope for scope in SCOPES if scope not in OPT_IN_SCOPES)
 _USED_EVERY = timedelta(minutes=1)
 # For so long a process trusts what it has read of a key: a revocation reaches all of them within that time.

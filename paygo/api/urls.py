@@ -13,6 +13,7 @@ from paygo.api.events import Events
 from paygo.api.health import Health
 from paygo.api.key_rotation import Keys, Rotation
 from paygo.api.payer_links import PayerLinkRevocation, PayerLinks
+from paygo.api.payouts import Payouts, PayoutTerms, VendorEarnings
 from paygo.api.permissions import (
     Permission,
     PermissionOfWallet,
@@ -97,6 +98,9 @@ urlpatterns = [
     path("v1/webhooks/deliveries/<str:delivery_id>/redeliver", WebhookRedelivery.as_view()),
     path("v1/zcash/permissions/<str:permission_id>/statement", PermissionStatement.as_view()),
     path("v1/vendors/<str:vendor_id>/statement", VendorStatement.as_view()),
+    path("v1/vendors/<str:vendor_id>/earnings", VendorEarnings.as_view()),
+    path("v1/vendors/<str:vendor_id>/payouts", Payouts.as_view()),
+    path("v1/vendors/<str:vendor_id>/payout_terms", PayoutTerms.as_view()),
     path("v1/health", Health.as_view()),
     path("schema/", Schema.as_view(), name="schema"),
     path("docs/", Docs.as_view(), name="docs"),

@@ -109,6 +109,12 @@ BODIES: Mapping[str, Body] = {
     "POST v1/vendors/<str:vendor_id>/activate": None,
     "POST v1/vendors/<str:vendor_id>/deactivate": None,
     "POST v1/vendors/<str:vendor_id>/prices": {"rate_per_hour": 1.5},
+    "POST v1/vendors/<str:vendor_id>/payouts": None,
+    "POST v1/vendors/<str:vendor_id>/payout_terms": {
+        "payout_address": BOB,
+        "payout_schedule": "weekly",
+        "payout_minimum": 1.5,
+    },
     "POST v1/webhooks/endpoints": {"url": "https://vera.example/hook", "types": ["session.ended"]},
     "POST v1/webhooks/endpoints/<str:endpoint_id>/rotate": {"overlap_hours": 24},
     "POST v1/webhooks/endpoints/<str:endpoint_id>/enable": None,
@@ -144,6 +150,8 @@ OWN: Mapping[str, int] = {
     "POST v1/ethereum/authorizations/<str:authorization_id>/verify": 400,
     # Everything that was asked for has been paid.
     "GET v1/zcash/permissions/<str:permission_id>/qr": 409,
+    # Nothing was earned yet.
+    "POST v1/vendors/<str:vendor_id>/payouts": 409,
 }
 # What another client may do though Vera's rows change by it.
 SHARED = {

@@ -152,13 +152,17 @@ BROKEN = {
         " cause_id, at, booked_at) SELECT kind, debit, debit_of, credit, credit_of, asset, amount_units,"
         " cause_id, at, booked_at FROM billing_transfer WHERE kind = 'deposit'"
     ),
-    "L5 a refund's account": "DELETE FROM billing_transfer WHERE kind = 'refund'",
+    "L5 the account of a refund": "DELETE FROM billing_transfer WHERE kind = 'refund'",
     "L6 what has left": "DELETE FROM billing_transfer WHERE kind = 'refund_fee'",
     "L7 the platform's losses": "UPDATE zcash_permission SET shortfall_zat = 1 WHERE {alice}",
     "L8 no vendor": (
         "INSERT INTO billing_transfer (kind, debit, debit_of, credit, credit_of, asset, amount_units,"
         " cause_id, at, booked_at) SELECT 'payout', 'vendor', credit_of, 'payout', 1, asset,"
         " 10 * amount_units, 1, at, booked_at FROM billing_transfer WHERE kind = 'charge'"
+    ),
+    "L9 what vendors": (
+        "UPDATE billing_transfer SET kind = 'payout', debit = 'vendor', debit_of = credit_of,"
+        " credit = 'payout' WHERE kind = 'charge'"
     ),
 }
 # Past every trigger, every check and every unique index.
