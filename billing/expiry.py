@@ -3,6 +3,7 @@ and the end of sessions that were not resumed in time."""
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -14,6 +15,8 @@ from core.db import LostRace, again, operation, require_transaction
 from core.errors import Busy, DomainError
 from sessions_app import sessions
 from sessions_app.endings import end_pauses
+from sessions_app.models import StreamingSession
+from sessions_app.rules import SessionStatus
 from zcash import audit, endings, permissions, queries
 from zcash.models import Deposit, SpendingPermission
 from zcash.rules import ARRIVED, EXPIRING, PermissionStatus
@@ -22,6 +25,29 @@ log = structlog.get_logger(__name__)
 
 # In this order: what waits may be the heir of what was active.
 _ENDS = (endings.expire_active, endings.end_waiting, end_pauses)
+
+
+@dataclass(frozen=True)
+class Due:
+    """How many permissions and pauses have come to their end and are not ended yet."""
+
+    permissions: int
+    unpaid: int
+    pauses: int
+
+    @property
+    def all(self) -> int:
+        """All of them."""
+        return self.permissions + self.unpaid + self.pauses
+
+
+def due(*, now: datetime) -> Due:
+    """Return what a sweep would look at."""
+    return Due(
+        permissions=SpendingPermission.objects.expiring_by(now).count(),
+        unpaid=SpendingPermission.objects.unpaid_by(now).count(),
+        pauses=StreamingSession.objects.filter(status=SessionStatus.PAUSED, resume_by__lte=now).count(),
+    )
 
 
 def run(*, now: datetime, chunk_size: int = 1000) -> int:

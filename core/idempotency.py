@@ -161,6 +161,11 @@ def finished(receipt: Receipt) -> dict[str, Any] | None:
     return None if found is None else found.result
 
 
+def count_old(*, now: datetime) -> int:
+    """Return how many receipts are older than a week."""
+    return ReceiptRow.objects.filter(created_at__lt=now - KEPT).count()
+
+
 def _identity(receipt: Receipt) -> dict[str, Any]:
     return {"client_id": receipt.client_id, "endpoint": receipt.endpoint, "key": receipt.key}
 

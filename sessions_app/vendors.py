@@ -121,6 +121,21 @@ def set_active(slug: str, *, client_id: int, is_active: bool) -> VendorRecord:
     return record(vendor)
 
 
+def set_fee(slug: str, *, client_id: int, fee_bps: int) -> Vendor:
+    """Set the platform's share of what a vendor earns from now on, in hundredths of a percent.
+
+    Raises:
+        VendorNotFound: it does not exist, or is another client's.
+        Invalid: it is no share.
+    """
+    with operation():
+        vendor = queries.find_vendor(client_id=client_id, slug=slug)
+        vendor.fee_bps = fee_bps
+        _check(vendor)
+        change(vendor, fields=["fee_bps"])
+    return vendor
+
+
 def insert(vendor: Vendor, *, actor: str) -> None:
     """Write a new vendor with the first version of its price; a step.
 

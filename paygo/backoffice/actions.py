@@ -9,10 +9,11 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing import approvals, extensions, holds, interventions, refunds
+from billing import approvals, extensions, holds, interventions, payouts, refunds
 from billing.models import Refund
 from billing.operator_rules import APPROVERS, LONGEST_REASON, SHORTEST_REASON, Verb
 from billing.operators import Word
+from billing.payout_models import Payout
 from billing.rules import WAITING_REFUND, RefundStatus
 from core import clock
 from core.amounts import zec_text
@@ -105,6 +106,19 @@ def _refund(row: SpendingPermission, word: Word, _: Mapping[str, Any]) -> str:
 def _end_session(row: StreamingSession, word: Word, _: Mapping[str, Any]) -> str:
     interventions.end_session(row, word=word, now=clock.now())
     return f"Session {row.code} has ended."
+
+
+def _approve_payout(row: Payout, word: Word, _: Mapping[str, Any]) -> str:
+    given = payouts.approve(row.pk, word=word, now=clock.now())
+    if given < APPROVERS:
+        return f"Approved: {given} of {APPROVERS}. Another operator has to approve it too."
+    return "Approved: the next round sends it."
+
+
+def _retry_payout(row: Payout, word: Word, _: Mapping[str, Any]) -> str:
+    if not payouts.retry(row.pk, now=clock.now(), word=word):
+        return "Nothing was queued: the payout has not failed."
+    return "The payout is queued again; the next round sends it."
 
 
 def _retry(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
@@ -253,6 +267,24 @@ _ACTIONS = (
         "Queues it again. It goes out once nothing of its last try can be mined any more: never twice.",
         "refund_permission",
         _retry,
+        _status_in(RefundStatus.FAILED),
+    ),
+    Action(
+        Verb.APPROVE,
+        Payout,
+        "Approve",
+        f"Says that this payout may go to its address. Above the limit {APPROVERS} operators have to.",
+        "approve_refund",
+        _approve_payout,
+        lambda row: row.status in WAITING_REFUND and row.amount_zat > (payouts.above_zat() or row.amount_zat),
+    ),
+    Action(
+        Verb.RETRY,
+        Payout,
+        "Try again now",
+        "Queues the payout again; the next round sends it. It has definitely not been paid before.",
+        "refund_permission",
+        _retry_payout,
         _status_in(RefundStatus.FAILED),
     ),
     Action(

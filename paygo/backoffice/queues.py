@@ -15,10 +15,11 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from billing import approvals
+from billing import approvals, payouts
 from billing.models import Refund
 from billing.operator_models import OperatorAction
 from billing.operator_rules import APPROVERS, Verb
+from billing.payout_models import Payout
 from billing.rules import RefundStatus
 from core import clock
 from core.amounts import zec_text
@@ -100,6 +101,15 @@ def _large_refunds() -> QuerySet[Refund]:
     return approvals.waiting(Refund.objects.select_related("permission__client")).order_by("id")
 
 
+def _stuck_payouts() -> QuerySet[Payout]:
+    rows = Payout.objects.filter(status__in=[RefundStatus.FAILED, RefundStatus.UNKNOWN])
+    return rows.select_related("vendor").order_by("id")
+
+
+def _large_payouts() -> QuerySet[Payout]:
+    return payouts.waiting_for_approval().select_related("vendor").order_by("id")
+
+
 def _silent_sessions() -> QuerySet[StreamingSession]:
     rows = StreamingSession.objects.filter(
         status=SessionStatus.ACTIVE,
@@ -125,6 +135,15 @@ def _refund_cells(row: Refund) -> Sequence[str]:
 def _approval_cells(row: Any) -> Sequence[str]:
     given = f"{row.approvals_given} of {APPROVERS}"
     return (str(row.public_id), f"{zec_text(row.amount_zat)} ZEC", given, row.address)
+
+
+def _payout_cells(row: Payout) -> Sequence[str]:
+    return (str(row.public_id), str(row.vendor), f"{zec_text(row.amount_zat)} ZEC", row.status, row.reason)
+
+
+def _payout_approval_cells(row: Payout) -> Sequence[str]:
+    given = f"{len(row.approved_by)} of {APPROVERS}"
+    return (str(row.public_id), str(row.vendor), f"{zec_text(row.amount_zat)} ZEC", given, row.address)
 
 
 def _left_cells(row: SpendingPermission) -> Sequence[str]:
@@ -165,6 +184,24 @@ QUEUES: tuple[Queue, ...] = (
         ("refund", "amount", "approved", "to"),
         _approval_cells,
         (Verb.APPROVE,),
+    ),
+    Queue(
+        "stuck-payouts",
+        "Payouts failed or of unknown outcome",
+        "A failed one was definitely not paid and may be tried again. An unknown one waits for the chain.",
+        "billing.view_payout",
+        _stuck_payouts,
+        ("payout", "vendor", "amount", "status", "reason"),
+        _payout_cells,
+    ),
+    Queue(
+        "large-payouts",
+        "Payouts waiting for approval",
+        "They are above PAYOUT_APPROVAL_ABOVE: nobody sends so much alone.",
+        "billing.view_payout",
+        _large_payouts,
+        ("payout", "vendor", "amount", "approved", "to"),
+        _payout_approval_cells,
     ),
     Queue(
         "late-deposits",

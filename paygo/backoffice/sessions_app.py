@@ -28,7 +28,15 @@ class VendorAdmin(Window):
     list_select_related = ("client",)
     search_fields = ("slug", "name")
     raw_id_fields = ("client",)
-    readonly_fields = ("created_at", "price_version")
+    # Where earnings go to is the client's to say, or `manage.py setvendorpayouts`: a change has a delay.
+    readonly_fields = (
+        "created_at",
+        "price_version",
+        "payout_address",
+        "payout_not_before",
+        "payout_schedule",
+        "payout_minimum_zat",
+    )
 
     price = zec_column("price_zat_per_hour", "price (ZEC/h)")
 

@@ -1,0 +1,93 @@
+"""Stuck and large payouts are in their queues, and operators do what can be done."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from billing import engine, payouts
+from billing.payout_models import Payout
+from core import clock
+from core.models import User
+from paygo.backoffice.queues import QUEUES
+from sessions_app.models import Vendor
+from tests.factories import ALICE, ZEC, make_active_permission, make_client, make_vendor, stream
+from zcash.models import SpendingPermission
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def payout() -> Payout:
+    """Of 1 ZEC, queued."""
+    vera = make_client()
+    make_vendor(vera)
+    Vendor.objects.update(payout_address=ALICE)
+    since = clock.now() - timedelta(days=3)
+    make_active_permission(vera, rate=ZEC, now=since)
+    SpendingPermission.objects.update(payment_address=ALICE)
+    engine.end(stream(vera, now=since), client_id=vera.pk, now=since + timedelta(hours=1))
+    payouts.request("vendor123", client_id=vera.pk, now=clock.now())
+    return Payout.objects.get()
+
+
+def browser_of(name: str) -> Client:
+    browser = Client()
+    browser.force_login(User.objects.create_superuser(name))
+    return browser
+
+
+def waiting(name: str) -> list[Any]:
+    (queue,) = (each for each in QUEUES if each.name == name)
+    return list(queue.rows())
+
+
+def act(browser: Client, name: str, payout: Payout) -> None:
+    browser.post(reverse("admin:act", args=[name, payout.pk]), {"reason": "as agreed with the vendor"})
+    payout.refresh_from_db()
+
+
+def test_a_failed_payout_is_tried_again(payout: Payout) -> None:
+    Payout.objects.update(status="failed", attempts=1, reason="insufficient funds (-6)")
+    browser = browser_of("otto")
+    assert waiting("stuck-payouts") == [payout]
+    assert str(payout.public_id) in browser.get(reverse("admin:queues")).content.decode()
+
+    act(browser, "retry-payout", payout)
+
+    assert (payout.status, waiting("stuck-payouts")) == ("queued", [])
+
+
+def test_a_large_payout_needs_two_operators(payout: Payout, settings: Any) -> None:
+    settings.PAYOUT_APPROVAL_ABOVE = "0.5"
+    otto = browser_of("otto")
+    assert waiting("large-payouts") == [payout]
+
+    act(otto, "approve-payout", payout)
+    act(otto, "approve-payout", payout)
+    assert (len(payout.approved_by), waiting("large-payouts")) == (1, [payout])
+    act(browser_of("olga"), "approve-payout", payout)
+
+    assert (len(payout.approved_by), waiting("large-payouts")) == (2, [])
+
+
+def test_an_operator_looks_at_where_a_vendor_is_paid_and_changes_the_share_alone(payout: Payout) -> None:
+    vendor = payout.vendor
+    page = reverse("admin:sessions_app_vendor_change", args=[vendor.pk])
+    browser = browser_of("otto")
+    assert ALICE in browser.get(page).content.decode()
+
+    browser.post(page, {"name": "Vera", "fee_bps": "300", "payout_address": "nonsense", "is_active": "on"})
+
+    vendor.refresh_from_db()
+    assert (vendor.fee_bps, vendor.payout_address) == (300, ALICE)
+
+
+@pytest.mark.parametrize("name", ["payout", "transfer", "reconciliation"])
+def test_the_books_are_shown_and_never_edited(payout: Payout, name: str) -> None:
+    browser = browser_of("otto")
+
+    assert browser.get(reverse(f"admin:billing_{name}_changelist")).status_code == 200
+    assert browser.get(reverse(f"admin:billing_{name}_add")).status_code == 403
