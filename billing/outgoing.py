@@ -168,7 +168,7 @@ def _drop_what_is_known_now(*, now: datetime) -> None:
     waiting = ForeignSend.objects.filter(explanation="")
     known = sends.accounted_for(waiting.values_list("txid", flat=True))
     with operation():
-        waiting.filter(txid__in=known).update(explanation="it pays what was queued here", explained_at=now)
+        waiting.filter(txid__in=known).update(explanation="it pays refunds or payouts", explained_at=now)
 
 
 def _reason(*, complete: bool) -> str:
