@@ -193,6 +193,7 @@ QUEUES: tuple[Queue, ...] = (
         _stuck_payouts,
         ("payout", "vendor", "amount", "status", "reason"),
         _payout_cells,
+        (Verb.RETRY,),
     ),
     Queue(
         "large-payouts",
@@ -202,6 +203,7 @@ QUEUES: tuple[Queue, ...] = (
         _large_payouts,
         ("payout", "vendor", "amount", "approved", "to"),
         _payout_approval_cells,
+        (Verb.APPROVE,),
     ),
     Queue(
         "late-deposits",
