@@ -503,7 +503,7 @@ LIMIT 20;
 -- name: L3 the platform's share is of a charge, and no more than that
 SELECT f.id, f.amount_units, c.amount_units AS charge_units
 FROM billing_transfer f
-LEFT JOIN billing_transfer c ON c.kind = 'charge' AND c.cause_id = f.cause_id AND c.asset = f.asset
+LEFT JOIN billing_transfer c ON c.kind IN ('charge', 'chain_charge') AND c.cause_id = f.cause_id AND c.asset = f.asset
 WHERE f.kind = 'fee' AND (c.id IS NULL OR f.amount_units > c.amount_units OR f.debit_of <> c.credit_of)
 LIMIT 20;
 
@@ -696,4 +696,38 @@ LIMIT 20;
 SELECT id, open_transactions, settled_at FROM billing_authorization
 WHERE open_transactions > 0
   AND settled_at < coalesce(nullif(current_setting('paygo.audit_late', true), ''), '-infinity')::timestamptz
+LIMIT 20;
+
+-- name: L10 a final transaction of a token is charged once, from its authorisation to its vendor
+SELECT coalesce(x.id, t.cause_id) AS id, x.amount_units, t.units
+FROM (
+    SELECT x.id, x.authorization_id, x.amount_units, x.asset, s.vendor_id
+    FROM billing_transaction x JOIN sessions_session s ON s.id = x.session_id
+    WHERE x.status <> 'open' AND x.authorization_id IS NOT NULL AND x.amount_units > 0
+) x
+FULL JOIN (
+    SELECT cause_id, sum(amount_units) AS units, min(debit_of) AS payer, min(credit_of) AS vendor, min(asset) AS asset
+    FROM billing_transfer WHERE kind = 'chain_charge' GROUP BY cause_id
+) t ON t.cause_id = x.id
+WHERE (x.amount_units, x.authorization_id, x.vendor_id, x.asset) IS DISTINCT FROM (t.units, t.payer, t.vendor, t.asset)
+LIMIT 20;
+
+-- name: L11 what an authorisation owes is in its account
+-- What open transactions have used is charged, and not in the account yet.
+SELECT a.id, a.charged_units, a.collected_units, coalesce(used.units, 0) AS open_units, coalesce(t.units, 0) AS account_units
+FROM billing_authorization a
+LEFT JOIN (
+    SELECT of, sum(units) AS units FROM (
+        SELECT credit_of AS of, amount_units AS units FROM billing_transfer WHERE credit = 'authorization'
+        UNION ALL
+        SELECT debit_of, -amount_units FROM billing_transfer WHERE debit = 'authorization'
+    ) moved GROUP BY of
+) t ON t.of = a.id
+LEFT JOIN (
+    SELECT x.authorization_id, sum(floor(x.rate_units_per_hour * floor(1000 * extract(epoch FROM
+               least(b.settled_at, x.billable_until) - x.started_at)) / 3600000)) AS units
+    FROM billing_transaction x JOIN billing_authorization b ON b.id = x.authorization_id
+    WHERE x.status = 'open' GROUP BY x.authorization_id
+) used ON used.authorization_id = a.id
+WHERE coalesce(t.units, 0) <> a.collected_units - (a.charged_units - coalesce(used.units, 0))
 LIMIT 20;

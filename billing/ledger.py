@@ -12,6 +12,7 @@ from billing import ledger_sql
 from billing.ledger_models import Transfer
 from billing.ledger_rules import LEFT, MOVES, ZEC, Account, Kind
 from billing.models import Refund
+from billing.models_ethereum import Collection
 from billing.payout_models import Payout
 from billing.rules import RefundStatus
 from core import db
@@ -26,6 +27,22 @@ def charge(closed: Sequence[int], *, booked_at: datetime) -> None:
     """Post the charges of transactions, by primary key, that were just made final one by one; a step."""
     db.require_transaction()
     db.row(ledger_sql.POST_CLOSED, {"closed": list(closed), "booked_at": booked_at})
+
+
+def charge_units(closed: Sequence[int], *, booked_at: datetime) -> None:
+    """Post what authorisations were charged for transactions that were just made final; a step."""
+    db.require_transaction()
+    db.row(ledger_sql.POST_CLOSED_UNITS, {"closed": list(closed), "booked_at": booked_at})
+
+
+def collected(found: Collection, *, received_units: int, now: datetime) -> None:
+    """Post a collection that is final: what arrived at the treasury, and what the token kept; a step."""
+    owner, asset = found.authorization_id, found.authorization.asset
+    kept_units = found.amount_units - received_units
+    parts = ((Kind.COLLECTION, received_units), (Kind.COLLECTION_LOSS, kept_units))
+    _post(
+        [_move(kind, units, to=owner, cause=found.pk, now=now, asset=asset) for kind, units in parts if units]
+    )
 
 
 def deposit(found: Deposit, *, repaid_zat: int, now: datetime) -> None:
@@ -95,7 +112,9 @@ def totals() -> dict[tuple[Account, str], int]:
     return {(Account(account), asset): int(units) for account, asset, units in db.rows(ledger_sql.TOTALS)}
 
 
-def _move(kind: Kind, amount_zat: int, *, of: int = 0, to: int = 0, cause: int, now: datetime) -> Transfer:
+def _move(
+    kind: Kind, units: int, *, of: int = 0, to: int = 0, cause: int, now: datetime, asset: str = ZEC
+) -> Transfer:
     debit, credit = MOVES[kind]
     return Transfer(
         kind=kind,
@@ -103,7 +122,8 @@ def _move(kind: Kind, amount_zat: int, *, of: int = 0, to: int = 0, cause: int, 
         debit_of=of,
         credit=credit,
         credit_of=to,
-        amount_units=amount_zat,
+        asset=asset,
+        amount_units=units,
         cause_id=cause,
         at=now,
         booked_at=now,

@@ -18,6 +18,8 @@ _PARENT = {
     Account.REFUND: "liabilities",
     Account.VENDOR: "liabilities",
     Account.PAYOUT: "liabilities",
+    Account.AUTHORIZATION: "assets",
+    Account.TREASURY: "assets",
     Account.FEES: "income",
     Account.LOSSES: "expenses",
 }

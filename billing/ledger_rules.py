@@ -15,6 +15,8 @@ class Account(StrEnum):
     REFUND = "refund"  # owed to a viewer, on its way; of: a refund
     VENDOR = "vendor"  # owed to a vendor; of: a vendor
     PAYOUT = "payout"  # owed to a vendor, on its way; of: a payout
+    AUTHORIZATION = "authorization"  # asset: owed by a wallet on an EVM chain; of: an authorisation
+    TREASURY = "treasury"  # asset: tokens that were collected
     FEES = "fees"  # income of the platform
     LOSSES = "losses"  # expense: what was streamed of payments that left the chain
 
@@ -28,6 +30,9 @@ class Kind(StrEnum):
     LOSS_COVERED = "loss_covered"  # a permission
     CHARGE = "charge"  # a transaction that became final
     FEE = "fee"  # the same transaction
+    CHAIN_CHARGE = "chain_charge"  # a transaction that became final
+    COLLECTION = "collection"  # a collection
+    COLLECTION_LOSS = "collection_loss"  # the same: what the token kept for itself
     REFUND = "refund"  # a refund
     REFUND_CANCELLED = "refund_cancelled"
     REFUND_PAID = "refund_paid"
@@ -50,6 +55,9 @@ MOVES: dict[Kind, tuple[Account, Account]] = {
     _K.LOSS_COVERED: (_A.PERMISSION, _A.LOSSES),
     _K.CHARGE: (_A.PERMISSION, _A.VENDOR),
     _K.FEE: (_A.VENDOR, _A.FEES),
+    _K.CHAIN_CHARGE: (_A.AUTHORIZATION, _A.VENDOR),
+    _K.COLLECTION: (_A.TREASURY, _A.AUTHORIZATION),
+    _K.COLLECTION_LOSS: (_A.LOSSES, _A.AUTHORIZATION),
     _K.REFUND: (_A.PERMISSION, _A.REFUND),
     _K.REFUND_CANCELLED: (_A.REFUND, _A.PERMISSION),
     _K.REFUND_PAID: (_A.REFUND, _A.WALLET),
@@ -63,8 +71,8 @@ MOVES: dict[Kind, tuple[Account, Account]] = {
     _K.PAYOUT_RETURNED: (_A.WALLET, _A.PAYOUT),
 }
 
-# Each at most once for its transaction.
-ONCE = (_K.CHARGE, _K.FEE)
+# Each at most once for its transaction, or collection.
+ONCE = (_K.CHARGE, _K.FEE, _K.CHAIN_CHARGE, _K.COLLECTION, _K.COLLECTION_LOSS)
 
 # What the platform owes to others. The wallet has to hold all of it.
 OWED = (_A.PERMISSION, _A.REFUND, _A.VENDOR, _A.PAYOUT)

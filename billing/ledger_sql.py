@@ -22,7 +22,34 @@ due AS (
 )
 """
 
-# The same for transactions that were closed by statements of their own.
+# The same of what an authorisation is charged for: `closed` (id, session_id, authorization_id, asset,
+# amount_units, ended_at).
+POSTED_UNITS = f"""
+due AS (
+    SELECT c.*, s.vendor_id, div(c.amount_units * v.fee_bps, 10000) AS fee_units
+    FROM closed c
+    JOIN sessions_session s ON s.id = c.session_id JOIN sessions_vendor v ON v.id = s.vendor_id
+    WHERE c.amount_units > 0
+), posted AS (
+    INSERT INTO billing_transfer ({_COLUMNS})
+    SELECT 'chain_charge', 'authorization', authorization_id, 'vendor', vendor_id, asset, amount_units, id,
+           ended_at, %(booked_at)s::timestamptz
+    FROM due
+    UNION ALL
+    SELECT 'fee', 'vendor', vendor_id, 'fees', 0, asset, fee_units, id, ended_at, %(booked_at)s::timestamptz
+    FROM due WHERE fee_units > 0
+)
+"""
+
+POST_CLOSED_UNITS = f"""
+WITH closed AS (
+    SELECT id, session_id, authorization_id, asset, amount_units, ended_at FROM billing_transaction
+    WHERE id = ANY(%(closed)s) AND status <> 'open'
+), {POSTED_UNITS}
+SELECT count(*) FROM due
+"""
+
+# The same as POSTED for transactions that were closed by statements of their own.
 POST_CLOSED = f"""
 WITH closed AS (
     SELECT id, session_id, permission_id, amount_zat, ended_at FROM billing_transaction

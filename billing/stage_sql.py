@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from billing.ledger_sql import POSTED
+from billing.ledger_sql import POSTED, POSTED_UNITS
 from billing.models import Transaction
 from core import jsonrows, outbox
 from sessions_app import sql as sessions_sql
@@ -112,12 +112,13 @@ closed AS (
 ), {POSTED}
 SELECT (SELECT id FROM session) AS session, (SELECT id FROM closed) AS transaction
 """
-_OWED = """
+_OWED = f"""
 closed AS (
     UPDATE billing_transaction
     SET status = %(final_status)s, ended_at = %(at)s, amount_units = %(amount)s, due_units = %(due_units)s
-    WHERE id = %(transaction_id)s AND status = 'open' RETURNING id
-)
+    WHERE id = %(transaction_id)s AND status = 'open'
+    RETURNING id, session_id, authorization_id, asset, amount_units, ended_at
+), {POSTED_UNITS}
 SELECT (SELECT id FROM session) AS session, (SELECT id FROM closed) AS transaction
 """
 _MOVED = """

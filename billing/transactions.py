@@ -93,6 +93,8 @@ def close(transaction: Transaction, *, at: datetime, amount: int, booked_at: dat
         raise Conflict("the transaction is final already")
     if transaction.authorization_id is None:
         ledger.charge([transaction.pk], booked_at=booked_at)
+    else:
+        ledger.charge_units([transaction.pk], booked_at=booked_at)
     for field, value in changes.items():
         setattr(transaction, field, value)
 

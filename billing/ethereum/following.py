@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 
-from billing import covering
+from billing import covering, ledger
 from billing.authorizations import change_status
 from billing.ethereum import fees, journal, outcomes, running, statuses
 from billing.ethereum.chains import Chain
@@ -130,6 +130,7 @@ def _book(collection: Collection, outcome: Outcome, *, now: datetime) -> None:
     if not statuses.finish(collection, to=to, received_units=received, reason=outcome.reason, now=now):
         return
     if outcome.paid:
+        ledger.collected(collection, received_units=outcome.received_units, now=now)
         authorization.collected_units = collection.to_units
         authorization.save(update_fields=["collected_units"])
         statuses.confirm_paid([authorization])

@@ -160,6 +160,10 @@ BROKEN = {
         " cause_id, at, booked_at) SELECT 'payout', 'vendor', credit_of, 'payout', 1, asset,"
         " 10 * amount_units, 1, at, booked_at FROM billing_transfer WHERE kind = 'charge'"
     ),
+    "L10 a final transaction of a token": "DELETE FROM billing_transfer WHERE kind = 'chain_charge'",
+    "L11 what an authorisation owes": (
+        "UPDATE billing_transfer SET debit_of = 0 WHERE kind = 'chain_charge'"
+    ),
     "L9 what vendors": (
         "UPDATE billing_transfer SET kind = 'payout', debit = 'vendor', debit_of = credit_of,"
         " credit = 'payout' WHERE kind = 'charge'"
