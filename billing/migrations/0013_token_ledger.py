@@ -28,7 +28,7 @@ SELECT kind, debit, debit_of, credit, credit_of, asset, units, cause_id, at, pay
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0011_payouts'),
+        ('billing', '0012_payouts'),
     ]
 
     operations = [
