@@ -124,6 +124,13 @@ class Calls(Transport):
             "collection.unknown",
             "collection.confirmed",
             "collection.failed",
+            "payout.queued",
+            "payout.sending",
+            "payout.sent",
+            "payout.confirmed",
+            "payout.failed",
+            "payout.cancelled",
+            "payout.unknown",
             "webhook.disabled",
         ]
         | None = None,
@@ -450,6 +457,58 @@ class Calls(Transport):
         answer: _types.VendorState = self._json("POST", f"/api/v1/vendors/{self._part(vendor_id)}/deactivate")
         return answer
 
+    def show_earnings_of_vendor(
+        self,
+        vendor_id: str,
+    ) -> _types.EarningsState:
+        """Answer what streams have earned, what of it can be paid out, and what was."""
+        answer: _types.EarningsState = self._json("GET", f"/api/v1/vendors/{self._part(vendor_id)}/earnings")
+        return answer
+
+    def set_payout_terms_of_vendor(
+        self,
+        vendor_id: str,
+        *,
+        payout_address: str | None,
+        payout_schedule: Literal["manual", "daily", "weekly", "monthly"],
+        payout_minimum: Decimal | float | None = None,
+    ) -> _types.PayoutTermsState:
+        """Say where earnings go to; another address than before is not paid before a delay is over."""
+        answer: _types.PayoutTermsState = self._json(
+            "POST",
+            f"/api/v1/vendors/{self._part(vendor_id)}/payout_terms",
+            body=self._given(
+                {"payout_address": payout_address, "payout_schedule": payout_schedule},
+                payout_minimum=payout_minimum,
+            ),
+        )
+        return answer
+
+    def list_payouts_of_vendor(
+        self,
+        vendor_id: str,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> _types.PayoutPage:
+        """Answer the payouts, latest first, a page at a time."""
+        answer: _types.PayoutPage = self._json(
+            "GET", f"/api/v1/vendors/{self._part(vendor_id)}/payouts", query={"after": after, "limit": limit}
+        )
+        return answer
+
+    def ask_for_payout_to_vendor(
+        self,
+        vendor_id: str,
+        *,
+        idempotency_key: str | None = None,
+    ) -> _types.PayoutState:
+        """Pay out all that is available, whatever schedule and minimum say."""
+        answer: _types.PayoutState = self._json(
+            "POST", f"/api/v1/vendors/{self._part(vendor_id)}/payouts", idempotency_key=idempotency_key
+        )
+        return answer
+
     def list_prices_of_vendor(
         self,
         vendor_id: str,
@@ -569,6 +628,13 @@ class Calls(Transport):
                 "collection.unknown",
                 "collection.confirmed",
                 "collection.failed",
+                "payout.queued",
+                "payout.sending",
+                "payout.sent",
+                "payout.confirmed",
+                "payout.failed",
+                "payout.cancelled",
+                "payout.unknown",
                 "webhook.disabled",
             ]
         ]

@@ -192,6 +192,24 @@ class DeliveryWithLog(TypedDict):
     type: str
 
 
+class EarningsState(TypedDict):
+    """What a vendor has earned: `earned` less `fees` is pending, available, under way or paid."""
+
+    available: Decimal
+    earned: Decimal
+    fee_bps: int
+    fees: Decimal
+    hold_hours: int
+    paid: Decimal
+    payout_address: str | None
+    payout_minimum: Decimal
+    payout_not_before: str | None
+    payout_schedule: Literal["manual", "daily", "weekly", "monthly"]
+    pending: Decimal
+    under_way: Decimal
+    vendor_id: str
+
+
 class TransactionOfSession(TypedDict):
     """One stretch of a session on one source: a permission, in ZEC, or an authorisation, in a token."""
 
@@ -487,6 +505,43 @@ class PaymentState(TypedDict):
     received: Decimal
     required: Decimal
     required_confirmations: int
+
+
+class PayoutState(TypedDict):
+    """A payout; its statement is the vendor's from `earned_from` until `earned_until`."""
+
+    address: str
+    amount: Decimal
+    created_at: str
+    earned_from: str | None
+    earned_until: str
+    fee: Decimal
+    not_before: str
+    number: int
+    payout_id: str
+    reason: str
+    status: Literal["queued", "sending", "unknown", "sent", "confirmed", "failed", "cancelled"]
+    txids: list[str]
+    vendor_id: str
+
+
+class PayoutPage(TypedDict):
+    """Some of a vendor's payouts."""
+
+    next_after: int | None
+    payouts: list[PayoutState]
+
+
+class PayoutTermsState(TypedDict):
+    """How a vendor is paid."""
+
+    fee_bps: int
+    hold_hours: int
+    payout_address: str | None
+    payout_minimum: Decimal
+    payout_not_before: str | None
+    payout_schedule: Literal["manual", "daily", "weekly", "monthly"]
+    vendor_id: str
 
 
 class RefundState(TypedDict):
