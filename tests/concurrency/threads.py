@@ -64,6 +64,11 @@ def wait_until_blocked(count: int = 1) -> None:
     wait_until(lambda: _blocked() >= count)
 
 
+def wait_until_done_or_blocked(call: "Future[Any]", *, count: int) -> None:
+    """Return once a call in the background has ended, or so many connections wait for a lock."""
+    wait_until(lambda: call.done() or _blocked() >= count)
+
+
 def wait_until(happened: Callable[[], bool]) -> None:
     """Return once a question has been answered with yes."""
     pause = threading.Event()
