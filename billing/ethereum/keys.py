@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from billing.ethereum.errors import ConfigurationUnfit
+from billing.ethereum.libraries import loading
 
 _FILE, _TEXT = "ETHEREUM_KEY_FILE", "ETHEREUM_KEY"
 
@@ -14,7 +15,8 @@ class Key:
     """A private key that signs; its text never shows."""
 
     def __init__(self, secret: str) -> None:
-        from eth_account import Account
+        with loading():
+            from eth_account import Account
 
         try:
             self._account = Account.from_key(secret)

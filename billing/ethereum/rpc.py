@@ -8,6 +8,7 @@ from django.conf import settings
 
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnavailable
+from billing.ethereum.libraries import loading
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 _HASH = re.compile(r"0x[0-9a-f]{64}")
@@ -144,7 +145,8 @@ class Rpc:
 
     def _connected(self) -> Any:
         if self._provider is None:
-            from web3 import HTTPProvider
+            with loading():
+                from web3 import HTTPProvider
 
             timeout = settings.ETHEREUM_RPC_TIMEOUT_SECONDS
             self._provider = HTTPProvider(

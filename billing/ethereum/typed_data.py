@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from billing.ethereum.libraries import loading
+
 CONSENT = "I know that payments on this chain are public and can be linked to my wallet by anybody."
 _DOMAIN_NAME = [{"name": "name", "type": "string"}, {"name": "version", "type": "string"}]
 _CHAIN = {"name": "chainId", "type": "uint256"}
@@ -98,7 +100,8 @@ def of_permit(
 
 def digest(document: dict[str, Any]) -> bytes:
     """Return the 32 bytes that are signed."""
-    from eth_account.messages import encode_typed_data
+    with loading():
+        from eth_account.messages import encode_typed_data
     from eth_utils.crypto import keccak
 
     signable = encode_typed_data(full_message=_with_numbers(document))
@@ -107,7 +110,8 @@ def digest(document: dict[str, Any]) -> bytes:
 
 def terms_hash(document: dict[str, Any]) -> bytes:
     """Return the hash of what an authorisation says beside what the contract enforces."""
-    from eth_account._utils.encode_typed_data.encoding_and_hashing import hash_struct
+    with loading():
+        from eth_account._utils.encode_typed_data.encoding_and_hashing import hash_struct
 
     types = {"Terms": document["types"]["Terms"]}
     return bytes(hash_struct("Terms", types, _with_numbers(document)["message"]["terms"]))
@@ -115,7 +119,8 @@ def terms_hash(document: dict[str, Any]) -> bytes:
 
 def domain_separator(document: dict[str, Any]) -> bytes:
     """Return the hash of a document's domain."""
-    from eth_account.messages import encode_typed_data
+    with loading():
+        from eth_account.messages import encode_typed_data
 
     return bytes(encode_typed_data(full_message=_with_numbers(document)).header)
 
