@@ -93,6 +93,10 @@ def _send(mail: Mail, *, now: datetime) -> bool:
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused) as error:
         _finish(mail, MailStatus.FAILED, now=now, error=f"refused: {type(error).__name__}")
         return False
+    except ValueError as error:
+        # It cannot even be addressed, and must not hold up the others.
+        _finish(mail, MailStatus.FAILED, now=now, error=f"unfit: {type(error).__name__}")
+        return False
     except (OSError, smtplib.SMTPException) as error:
         _try_again(mail, error, now=now)
         return False

@@ -252,6 +252,9 @@ def lock_running(session_code: str, *, client_id: int, now: datetime) -> tuple[S
     if source is None:
         return None
     found = load(source, session_code=session_code)
+    if found.of_session(session_code) is None:
+        # What was locked may have ended while the lock was waited for: nothing is settled by it.
+        raise db.LostRace
     if found.event_is_due(now=now):
         covering.let_happen(source, now=now)
         source = _lock_payer(session_code, client_id=client_id, now=now)

@@ -88,4 +88,4 @@ def _serve(endpoint: WebhookEndpoint) -> None:
                 if outcome in (Outcome.DOWN, Outcome.GONE) or time.monotonic() > ends_at:
                     return
     finally:
-        deliveries.release_lane(endpoint)
+        deliveries.release_lane(endpoint, now=clock.now())

@@ -63,7 +63,8 @@ def claim_lanes(*, limit: int, healthy: bool, now: datetime) -> list[WebhookEndp
     )
     with db.operation():
         claimed = list(
-            free.order_by(F("resume_at").asc(nulls_first=True), "id").select_for_update(
+            # Who was served longest ago comes first: a slow endpoint must not have every turn.
+            free.order_by(F("lane_until").asc(nulls_first=True), "id").select_for_update(
                 skip_locked=True, no_key=True
             )[:limit]
         )
@@ -71,9 +72,9 @@ def claim_lanes(*, limit: int, healthy: bool, now: datetime) -> list[WebhookEndp
     return claimed
 
 
-def release_lane(endpoint: WebhookEndpoint) -> None:
-    """Give an endpoint back."""
-    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(lane_until=None)
+def release_lane(endpoint: WebhookEndpoint, *, now: datetime) -> None:
+    """Give an endpoint back; others that are owed something come before it now."""
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(lane_until=now)
 
 
 def due(endpoint: WebhookEndpoint, *, now: datetime, limit: int) -> list[WebhookDelivery]:

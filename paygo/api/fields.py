@@ -165,7 +165,9 @@ class MailAddressField(TextField):
         address = super().to_internal_value(data)
         try:
             validate_email(address)
-        except DjangoValidationError as error:
+            # What a mail server is told of a domain has to be ASCII.
+            address.rpartition("@")[2].encode("idna")
+        except (DjangoValidationError, UnicodeError) as error:
             raise ValidationError("must be a mail address", code="invalid") from error
         return address
 

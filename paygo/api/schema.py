@@ -87,6 +87,11 @@ class OwnFields(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-cal
         return dict(self.target.openapi)
 
 
+def _body_of(media_type: str) -> OpenApiTypes:
+    # Of a stream each event is described, and that has fields.
+    return OpenApiTypes.OBJECT if media_type == "text/event-stream" else OpenApiTypes.BINARY
+
+
 def documented(
     summary: str,
     *,
@@ -107,7 +112,7 @@ def documented(
     common = (429, *(() if public else (401, 403)), *((411, 413, 415) if request else ()))
     every = {**dict.fromkeys(common, ProblemDocument), **kinds}
     responses: dict[Any, Any] = {(status, "application/json"): kind for status, kind in answers.items()}
-    responses |= {(200, media_type): OpenApiTypes.BINARY for media_type in images}
+    responses |= {(200, media_type): _body_of(media_type) for media_type in images}
     responses |= {(status, "application/problem+json"): every[status] for status in sorted(every)}
     decorator: Callable[[View], View] = extend_schema(
         summary=summary,

@@ -91,6 +91,9 @@ def act(request: HttpRequest, token: str, verb: str) -> HttpResponse:  # noqa: A
     if todo is None:
         raise Http404
     checkout = demo_state.find(token)
+    # With a node that is none of a demonstration's, a checkout's token pays and shows, and does no more.
+    with simulated_node() as node:
+        _require(node)
     return todo(checkout) or redirect("demo-player", token)
 
 
@@ -145,7 +148,7 @@ def _revoke(checkout: Checkout) -> None:
 def _payer(checkout: Checkout) -> HttpResponse:
     lasts = timedelta(minutes=_PAYER_MINUTES)
     _, url = payer_links.make(
-        checkout.permission, valid=lasts, lasts=lasts, may_redirect=True, now=clock.now()
+        checkout.permission, valid=lasts, lasts=lasts, may_redirect=False, now=clock.now()
     )
     return redirect(url)
 

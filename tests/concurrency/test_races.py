@@ -45,7 +45,7 @@ def test_without_the_permissions_lock_an_end_and_an_interval_draw_the_same_hour_
         elsewhere(lambda: interval.run_interval(now=after(hours=1), engine="test", chunk_size=9))
         return found
 
-    monkeypatch.setattr(stage, "lock_payer", read_without_lock)
+    monkeypatch.setattr(stage, "_lock_payer", read_without_lock)
 
     record = engine.end(code, client_id=vera.pk, now=after(hours=1))
 

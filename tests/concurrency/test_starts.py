@@ -73,7 +73,7 @@ def test_without_the_permissions_lock_two_starts_open_too_many_sessions(
         return SpendingPermission.objects.active().get(client_id=client_id, wallet_address=wallet_address)
 
     monkeypatch.setattr(stage, "load", load_before_the_other_starts)
-    monkeypatch.setattr(queries, "lock_active", read_without_lock)
+    monkeypatch.setattr(queries, "lock_active_seen", read_without_lock)
 
     start(vera, ref="one")
 

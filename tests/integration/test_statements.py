@@ -65,7 +65,7 @@ def test_a_permissions_lines_lead_to_what_is_left(permission: SpendingPermission
     assert found.lines[0].cause == Deposit.objects.order_by("id")[0].output
     stretch = found.lines[1].stretch
     assert stretch is not None
-    assert (stretch.duration_ms, stretch.rate_zat_per_hour, stretch.amount_zat) == (3_600_001, ZEC, second)
+    assert (stretch.duration_ms, stretch.rate, stretch.amount) == (3_600_001, ZEC, second)
 
 
 def test_every_page_adds_up_and_continues_the_one_before(permission: SpendingPermission) -> None:

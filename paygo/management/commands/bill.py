@@ -78,7 +78,6 @@ def _loop(*, when_late: bool) -> None:
     period_s = min(15, settings.BILLING_INTERVAL_SECONDS / (4 if when_late else 1))
     _beside(stopped, rounds.history_round, every_s=settings.AUDIT_UPKEEP_SECONDS)
     _beside(stopped, rounds.statistics_round, every_s=settings.STATISTICS_SECONDS)
-    _beside(stopped, rounds.notice_round, every_s=settings.NOTICE_ROUND_SECONDS)
     # Also while a worker does: events wait for nobody.
     _beside(stopped, core_rounds.event_round, every_s=settings.EVENT_ROUND_SECONDS)
     # Safe twice, and a slow mail server is nothing to wait for.
