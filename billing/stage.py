@@ -246,13 +246,14 @@ def lock_running(session_code: str, *, client_id: int, now: datetime) -> tuple[S
     if permission is None:
         return None
     found = load(permission, session_code=session_code)
+    if found.of_session(session_code) is None:
+        # The lock of what it ran on before must not be held while the session's is waited for.
+        raise db.LostRace
     if found.event_is_due(now=now):
         permission = metering.settle(permission, now=now)
         if permission is None:
             return None
         found = load(permission, session_code=session_code)
-    elif found.of_session(session_code) is None:
-        raise db.LostRace
     transaction = found.of_session(session_code)
     return None if transaction is None else (found, transaction)
 
