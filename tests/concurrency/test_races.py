@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 from billing import engine, expiry, funding, interval, live, pauses, reversals, stage
 from billing.engine import StartRequest
 from billing.models import IntervalRun
+from core import db
 from core.errors import Busy, DomainError
 from core.models import User
 from sessions_app.models import StreamingSession, Vendor
@@ -26,6 +27,7 @@ from tests.factories import (
     see_deposit,
     stream,
 )
+from zcash import queries
 from zcash.models import Deposit, PermissionAudit, SpendingPermission
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -52,6 +54,22 @@ def test_without_the_permissions_lock_an_end_and_an_interval_draw_the_same_hour_
     assert record.amount_zat == 1 * ZEC
     assert SpendingPermission.objects.get().remaining_zat == 8 * ZEC
     assert books.violations() != []
+
+
+def test_the_lock_of_what_a_session_has_left_is_let_go_before_the_sessions_own(
+    vera: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Held on, it closed a circle with whoever had the session and waited for the permission."""
+    permission = make_active_permission(vera, requested=1 * ZEC, rate=1 * ZEC)
+    ended = stream(vera, ref="ended")
+    stream(vera, ref="runs on")
+    engine.end(ended, client_id=vera.pk, now=after(seconds=1))
+
+    # As it is found by whoever waited for the lock while the session ended; something is due to the other.
+    monkeypatch.setattr(stage, "_lock_payer", lambda *_, **__: queries.lock(permission.pk))
+
+    with pytest.raises(db.LostRace), db.operation():
+        stage.lock_running(ended, client_id=vera.pk, now=after(hours=3))
 
 
 class Round:
