@@ -41,23 +41,11 @@ class Children:
     def bill(self, now: datetime, *, count: int) -> float:
         """Let the first so many engines run an interval; return the seconds until the last one is done."""
         began = time.perf_counter()
-        self.begin(now, count=count)
-        self.wait(count=count)
-        return time.perf_counter() - began
-
-    def begin(self, now: datetime, *, count: int = 1) -> None:
-        """Let the first so many engines run an interval."""
         for pipe in self._pipes[:count]:
             pipe.send(now)
-
-    def wait(self, *, count: int = 1) -> None:
-        """Wait for the first so many engines."""
         for pipe in self._pipes[:count]:
             pipe.recv()
-
-    def done(self) -> bool:
-        """Whether the first engine has finished what it was told."""
-        return self._pipes[0].poll()
+        return time.perf_counter() - began
 
     def peak_megabytes(self) -> float:
         """Return the most memory that the first engine has had."""

@@ -20,7 +20,6 @@ from core.amounts import zec_text
 from core.clock import cut
 from core.errors import Invalid
 from core.idempotency import Receipt
-from sessions_app import queries as session_queries
 from sessions_app import sessions
 from sessions_app.errors import SessionEnded, SessionPaused, VendorNotFound
 from sessions_app.models import StreamingSession, Vendor
@@ -216,7 +215,7 @@ def _end_once(session_code: str, *, client_id: int, now: datetime, word: Word | 
     with db.operation():
         running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            session = _lock_idle(session_code, client_id=client_id, now=now)
+            session = sessions.lock_idle_of_client(session_code, client_id=client_id, now=now)
             if session.paused_at and session.status == SessionStatus.PAUSED:
                 at = max(cut(now), session.paused_at)
                 sessions.end_session(session, at=at, reason=reason, booked_at=now)
@@ -238,7 +237,7 @@ def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Aliv
     with db.operation():
         running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            session = _lock_idle(session_code, client_id=client_id, now=now)
+            session = sessions.lock_idle_of_client(session_code, client_id=client_id, now=now)
             _refuse_paused(session)
             raise SessionEnded(f"the session has ended: {session.end_reason}")
         found, transaction = running
@@ -248,11 +247,6 @@ def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Aliv
             lease_until = settled.at + timedelta(seconds=session.heartbeat_seconds)
             found.renew(transaction, settled, lease_until=lease_until)
         return Alive(session, found.grants().until[session.pk], session.lease_until)
-
-
-def _lock_idle(session_code: str, *, client_id: int, now: datetime) -> StreamingSession:
-    found = session_queries.of_client(client_id=client_id, code=session_code)
-    return sessions.lock_idle(found.pk, now=now)
 
 
 def _refuse_paused(session: StreamingSession) -> None:

@@ -62,8 +62,7 @@ def _pause_once(session_code: str, *, client_id: int, now: datetime) -> SessionR
     with db.operation():
         running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            found = session_queries.of_client(client_id=client_id, code=session_code)
-            session = sessions.lock_idle(found.pk, now=now)
+            session = sessions.lock_idle_of_client(session_code, client_id=client_id, now=now)
             _refuse_ended(session)
             return records.of_session(session)
         on_stage, transaction = running

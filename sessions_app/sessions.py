@@ -91,6 +91,16 @@ def lock_idle(session_id: int, *, now: datetime) -> StreamingSession:
     return session
 
 
+def lock_idle_of_client(code: str, *, client_id: int, now: datetime) -> StreamingSession:
+    """Lock a client's session that was seen without a running transaction, as `lock_idle` does; a step.
+
+    Raises:
+        SessionNotFound: not this client's.
+        LostRace: somebody has resumed it meanwhile.
+    """
+    return lock_idle(queries.of_client(client_id=client_id, code=code).pk, now=now)
+
+
 def end_session(session: StreamingSession, *, at: datetime, reason: EndReason, booked_at: datetime) -> None:
     """End an open session at an instant, with its event.
 

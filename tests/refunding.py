@@ -184,11 +184,8 @@ class World:
             return sum(any(self._is_foreign(each) for each in one.outputs) for one in made)
 
     def waiting(self) -> list[str]:
-        """Return the wallet's own transactions that no block holds."""
-        node = self.simnode._node
-        with node.lock:
-            own = [txid for txid, each in node.chain.transactions.items() if each.account is not None]
-            return [txid for txid in own if node.chain.place(txid) is None]
+        """Return the wallet's own transactions that wait to be mined."""
+        return waiting_of_wallet(self.simnode)
 
     def held_back_zat(self) -> int:
         """Return what the wallet's account holds, unconfirmed change included."""
@@ -223,6 +220,13 @@ class World:
             for _ in range(count):
                 _take(left, receivers, zat)
         assert not +left, f"paid and not accounted for: {+left}"
+
+
+def waiting_of_wallet(simnode: SimNode) -> list[str]:
+    """Return the transactions of a node's own wallet that wait to be mined."""
+    node = simnode._node
+    with node.lock:
+        return [txid for txid, each in node.chain.mempool.items() if each.account is not None]
 
 
 @contextmanager

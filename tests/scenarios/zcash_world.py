@@ -21,6 +21,7 @@ from core import clock, db
 from core.amounts import zec_text
 from core.errors import DomainError
 from tests.factories import ALICE, NOW, make_client, make_vendor
+from tests.refunding import waiting_of_wallet
 from zcash import permissions
 from zcash.addresses import (
     ORCHARD,
@@ -295,9 +296,7 @@ class World:
 
     def own_waiting(self) -> list[str]:
         """Return the transactions of the service's wallet that wait to be mined."""
-        node = self.simnode._node
-        with node.lock:
-            return [txid for txid, each in node.chain.mempool.items() if each.account is not None]
+        return waiting_of_wallet(self.simnode)
 
     def set_condition(self, condition: Mapping[str, object]) -> None:
         """Let the wallet be locked, behind, recovering or blank."""
