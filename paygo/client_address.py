@@ -18,6 +18,8 @@ _FORWARDED = "HTTP_X_FORWARDED_FOR"
 _MAX_HOPS = 16
 # What one customer of a provider gets at least: within it addresses cost nothing.
 _IPV6_CUSTOMER = 64
+# Who calls by a local socket.
+NOBODY = "local"
 
 
 def address_of(request: HttpRequest) -> Address | None:
@@ -37,7 +39,7 @@ def customer_of(request: HttpRequest) -> str:
     address = address_of(request)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, _IPV6_CUSTOMER), strict=False))
-    return str(address or "local")
+    return str(address or NOBODY)
 
 
 @lru_cache(maxsize=8)

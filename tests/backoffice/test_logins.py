@@ -54,6 +54,28 @@ def test_a_forged_header_is_no_other_address() -> None:
     assert login(PASSWORD) == 429
 
 
+def test_behind_a_proxy_each_operator_has_an_address_of_his_own(settings: Settings) -> None:
+    settings.TRUSTED_PROXIES, settings.LOGIN_TRIES_PER_MINUTE = ["192.0.2.0/24"], 6
+    for number in range(5):
+        # What the caller writes himself comes before what the proxy adds.
+        login("wrong", **{"x-forwarded-for": f"203.0.113.{number}, 198.51.100.1"})
+
+    assert login(PASSWORD, **{"x-forwarded-for": "198.51.100.1"}) == 429
+    assert login(PASSWORD, **{"x-forwarded-for": "198.51.100.2"}) == 302
+
+
+def test_a_customers_whole_ipv6_network_counts_as_one() -> None:
+    for number in range(5):
+        login("wrong", address=f"2001:db8::{number + 1}")
+
+    assert login(PASSWORD, address="2001:db8::77") == 429
+    assert login(PASSWORD, address="2001:db8:0:1::1") == 302
+
+
+def test_a_local_socket_has_no_address_and_is_counted_all_the_same() -> None:
+    assert [login("wrong", address="") for _ in range(5)][-1] == 429
+
+
 def test_a_success_forgets_the_failures() -> None:
     for _ in range(4):
         login("wrong")
