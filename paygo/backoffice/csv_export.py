@@ -1,6 +1,7 @@
 """CSV of what a list shows under its filters; no cell is a formula to whoever opens it."""
 
 import csv
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +16,9 @@ MOST_ROWS = 100_000
 _CHUNK = 2_000
 # What spreadsheets take for a formula, or for the end of a cell (OWASP: CSV injection).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+# Separators, controls and formats (Unicode): no-break spaces, byte order marks, zero-width joiners.
+_SKIPPED = ("Zs", "Zl", "Zp", "Cc", "Cf")
 
 
 class Echo:
@@ -33,7 +37,15 @@ def safe(value: Any) -> str:
     if isinstance(value, bool | int):
         return str(value)
     text = str(value).replace("\0", "")
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    shown = text[_unseen(text) :]
+    return f"'{text}" if text.startswith(_FORMULA) or shown.startswith(_FORMULA) else text
+
+
+def _unseen(text: str) -> int:
+    """Return how many characters begin a text that a spreadsheet may skip: spaces of any kind, BOMs."""
+    return next(
+        (place for place, each in enumerate(text) if unicodedata.category(each) not in _SKIPPED), len(text)
+    )
 
 
 def response(

@@ -40,6 +40,8 @@ CORPUS = (
     "<iframe srcdoc='<script>alert(1)</script>'>",
 )
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "|calc", "%0A=1", "  =1", "\uff1d1")
+# What a spreadsheet skips before it looks for a formula.
+FORMULAS += ("\u00a0=1", "\ufeff=1", "\u200b@1", "\u2003\u00ad+1", "\u202e=1", " \x0b-1")
 
 
 @pytest.fixture
