@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
@@ -21,8 +22,47 @@ from sessions_app import vendors
 from sessions_app.models import StreamingSession, Vendor, VendorPrice
 
 
+class VendorForm(forms.ModelForm):
+    """A vendor's terms, each with a hidden copy of what it was when the form was opened.
+
+    An open form may be old: what its operator has not touched is not written, whoever has changed it since,
+    and what somebody else has changed meanwhile is not overwritten.
+    """
+
+    class Meta:
+        model = Vendor
+        fields = ("client", "slug", "name", "price_zat_per_hour", "heartbeat_seconds", "is_active", "fee_bps")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        is_old = self.instance.pk is not None
+        # Before the form writes what was sent into the row.
+        self._now = {name: getattr(self.instance, name) for name in self.fields if is_old}
+        for each in self.fields.values():
+            each.show_hidden_initial = is_old
+
+    def clean(self) -> None:
+        """Refuse to overwrite what has changed since the form was opened."""
+        super().clean()
+        for name in self.changed_data:
+            if name in self._now and name in self.cleaned_data and self._opened_with(name) != self._now[name]:
+                self.add_error(
+                    name,
+                    f"it was changed meanwhile, to {self._now[name]}: open the page again, and decide then",
+                )
+
+    def _opened_with(self, name: str) -> Any:
+        field, bound = self.fields[name], self[name]
+        sent = field.hidden_widget().value_from_datadict(self.data, self.files, bound.html_initial_name)
+        try:
+            return field.to_python(sent)
+        except forms.ValidationError:
+            return sent
+
+
 @admin.register(Vendor)
 class VendorAdmin(Window):
+    form = VendorForm
     list_display = ("slug", "name", "client", "price", "price_version", "is_active")
     list_filter = ("is_active",)
     list_select_related = ("client",)
@@ -48,6 +88,15 @@ class VendorAdmin(Window):
         """Callers know a vendor by its client and its id: these stay."""
         fixed = super().get_readonly_fields(request, obj)
         return (*fixed, "client", "slug") if obj else tuple(fixed)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Vendor | None:
+        """Hold the row that a form is about to change: it is compared with what the form was opened with."""
+        found: Vendor | None = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST":
+            return found
+        return Vendor.objects.select_for_update(no_key=True).get(pk=found.pk)
 
     def save_model(self, request: HttpRequest, obj: Vendor, form: Any, change: bool) -> None:
         now, actor = clock.now(), f"operator:{request.user}"

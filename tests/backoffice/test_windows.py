@@ -8,10 +8,11 @@ from django.urls import reverse
 from billing import engine
 from billing.engine import StartRequest
 from billing.interval import run_interval
-from core import clock
+from core import clock, db
 from core.models import User
 from paygo.api import keys
 from paygo.api.models import ApiKey
+from sessions_app import vendors
 from sessions_app.models import Vendor, VendorPrice
 from tests.factories import ALICE, NOW, after, make_active_permission, make_client, make_vendor
 
@@ -96,15 +97,83 @@ def test_makes_a_vendor(operator: Client):
     ]
 
 
+FIELDS = ("name", "price_zat_per_hour", "heartbeat_seconds", "is_active", "fee_bps")
+
+
+def opened(operator: Client, vendor: Vendor) -> dict[str, object]:
+    """Return what a browser would send of a vendor's form that nobody has touched, hidden fields and all."""
+    form = operator.get(page_of(vendor)).context["adminform"].form
+    found = {name: form[name].value() for name in FIELDS}
+    sent = {name: "" if value is None else value for name, value in found.items()}
+    hidden = {f"initial-{name}": "" if value is None else str(value) for name, value in found.items()}
+    # A box that is not ticked is not sent.
+    return {**hidden, **{name: value for name, value in sent.items() if value is not False}}
+
+
+def page_of(vendor: Vendor) -> str:
+    return reverse("admin:sessions_app_vendor_change", args=[vendor.pk])
+
+
+def change_meanwhile(vendor: Vendor, **fields: object) -> None:
+    """Do what the API and other operators do: each has a version of the price, and fields without one."""
+    if "price_zat_per_hour" in fields:
+        with db.operation():
+            price = fields.pop("price_zat_per_hour")
+            vendors.publish(vendor.pk, price_zat_per_hour=price, actor="api", now=clock.now())
+    Vendor.objects.filter(pk=vendor.pk).update(**fields)
+
+
+NEWER = {
+    "price_zat_per_hour": 3,
+    "fee_bps": 250,
+    "is_active": False,
+    "name": "Vera II",
+    "heartbeat_seconds": 30,
+}
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_an_old_form_leaves_alone_what_its_operator_has_not_touched(operator: Client, name: str):
+    vendor = make_vendor(make_client(), price=1)
+    form = opened(operator, vendor)
+    change_meanwhile(vendor, **{name: NEWER[name]})
+    touched = "name" if name != "name" else "fee_bps"
+
+    answer = operator.post(page_of(vendor), {**form, touched: 77})
+
+    vendor.refresh_from_db()
+    assert answer.status_code == 302
+    assert getattr(vendor, name) == NEWER[name]
+    assert str(getattr(vendor, touched)) == "77"
+    assert VendorPrice.objects.count() == (2 if name == "price_zat_per_hour" else 1)
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_an_old_form_overwrites_nothing_that_somebody_else_has_changed(operator: Client, name: str):
+    vendor = make_vendor(make_client(), price=1)
+    Vendor.objects.filter(pk=vendor.pk).update(is_active=name != "is_active")
+    form = opened(operator, vendor)
+    newer = {**NEWER, "is_active": True}[name]
+    change_meanwhile(vendor, **{name: newer})
+    mine = {"price_zat_per_hour": 9, "fee_bps": 9, "is_active": "on", "name": "Mine", "heartbeat_seconds": 9}
+
+    answer = operator.post(page_of(vendor), {**form, name: mine[name]})
+
+    vendor.refresh_from_db()
+    assert (answer.status_code, getattr(vendor, name)) == (200, newer)
+    assert b"was changed meanwhile" in answer.content
+
+
 def test_a_new_price_of_a_vendor_is_a_new_version(operator: Client):
     vendor = make_vendor(make_client(), price=1)
-    url = reverse("admin:sessions_app_vendor_change", args=[vendor.pk])
     mallory = make_client("mallory")
+    form = opened(operator, vendor)
 
     operator.post(
-        url, {"name": "Vera", "price_zat_per_hour": 2, "slug": "stolen", "client": mallory.pk, **TERMS}
+        page_of(vendor),
+        {**form, "name": "Vera TV", "price_zat_per_hour": 2, "slug": "stolen", "client": mallory.pk},
     )
-    operator.post(url, {"name": "Vera TV", "price_zat_per_hour": 2, "is_active": "on", **TERMS})
+    operator.post(page_of(vendor), opened(operator, vendor))
 
     vendor.refresh_from_db()
     assert (vendor.name, vendor.slug, vendor.is_active) == ("Vera TV", "vendor123", True)
@@ -118,10 +187,9 @@ def test_a_new_price_of_a_vendor_is_a_new_version(operator: Client):
 def test_takes_no_price_out_of_bounds(operator: Client, price: str):
     vendor = make_vendor(make_client(), price=1)
 
-    operator.post(
-        reverse("admin:sessions_app_vendor_change", args=[vendor.pk]),
-        {"name": "Vera", "price_zat_per_hour": price},
-    )
+    answer = operator.post(page_of(vendor), {**opened(operator, vendor), "price_zat_per_hour": price})
+
+    assert answer.status_code == 200
 
     assert VendorPrice.objects.get().price_zat_per_hour == 1
 
