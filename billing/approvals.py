@@ -7,7 +7,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import LessThan
 
-from billing import operators
+from billing import approvers, operators
 from billing.models import Refund
 from billing.operator_models import RefundApproval
 from billing.operator_rules import APPROVERS, Verb
@@ -52,9 +52,10 @@ def approve(refund_id: int, *, word: Word, now: datetime) -> int:
     """Agree to a refund to the address that it has now; return how many have.
 
     Raises:
-        Conflict: it is under way or over, or the same operator has agreed before.
+        Conflict: it is under way or over, the same operator has agreed before, or see billing.approvers.
     """
     with db.operation():
+        approvers.require_settled(word.operator_id, now=now)
         permission = queries.lock(Refund.objects.values_list("permission_id", flat=True).get(pk=refund_id))
         refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
         if refund.status not in WAITING_REFUND:

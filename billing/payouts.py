@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError, OperationalError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing import batches, earnings, ledger, operators, outgoing, reconciliation, sends
+from billing import approvers, batches, earnings, ledger, operators, outgoing, reconciliation, sends
 from billing.batches import parsed
 from billing.errors import PayoutNotPossible, PayoutUnderWay
 from billing.matching import asked
@@ -134,9 +134,10 @@ def approve(payout_id: int, *, word: Word, now: datetime) -> int:
     """Agree to a large payout; return how many operators have.
 
     Raises:
-        Conflict: it is under way or over, or the same operator has agreed before.
+        Conflict: it is under way or over, the same operator has agreed before, or see billing.approvers.
     """
     with db.operation():
+        approvers.require_settled(word.operator_id, now=now)
         payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
         if payout.status not in WAITING_REFUND:
             raise Conflict(f"the payout is {payout.status}: there is nothing to approve")

@@ -5,6 +5,7 @@ import uuid
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from core.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 
@@ -20,7 +21,13 @@ __all__ = [
 
 
 class User(AbstractUser):
-    """An operator of the back office, or a client: the owner of API keys, permissions and sessions."""
+    """An operator of the back office, or a client: the owner of API keys, permissions and sessions.
+
+    `rights_changed_at` is when the account was made, or its password, its flags or its roles changed last.
+    The database writes it, whoever changes them by whatever way, and never moves it back.
+    """
+
+    rights_changed_at = models.DateTimeField(editable=False, db_default=Now())
 
 
 class ClockOffset(models.Model):

@@ -52,6 +52,7 @@ _AT_LEAST_ONE = (
     "STREAM_HEARTBEAT_SECONDS",
 )
 
+_APPROVALS = ("REFUND_APPROVAL_ABOVE", "PAYOUT_APPROVAL_ABOVE")
 _RATES = (
     "RATE_LIMIT_CALLS",
     "RATE_LIMIT_NODE_CALLS",
@@ -76,6 +77,8 @@ def _numbers() -> Iterator[CheckMessage]:
         yield Error(f"MAX_SESSION_HOURS must be at most {_MAX_SESSION_HOURS}.", id="paygo.E002")
     if settings.MAX_PAUSE_HOURS > _MAX_PAUSE_HOURS:
         yield Error(f"MAX_PAUSE_HOURS must be at most {_MAX_PAUSE_HOURS}.", id="paygo.E015")
+    if settings.APPROVAL_ACCOUNT_AGE_HOURS < 0:
+        yield Error("APPROVAL_ACCOUNT_AGE_HOURS must be at least 0.", id="paygo.E001")
     if settings.DEFAULT_PERMISSION_DURATION_DAYS > settings.MAX_PERMISSION_DURATION_DAYS:
         yield Error(
             "DEFAULT_PERMISSION_DURATION_DAYS is above MAX_PERMISSION_DURATION_DAYS.", id="paygo.E003"
@@ -94,8 +97,15 @@ def _amounts() -> Iterator[CheckMessage]:
     if low_zat > high_zat:
         yield Error("MIN_PERMISSION_AMOUNT is above MAX_PERMISSION_AMOUNT.", id="paygo.E004")
     names = ["REFUND_MINIMUM", "MAX_REVERSAL_AMOUNT_PER_PASS"]
-    # Empty: no refund needs approval.
-    names += ["REFUND_APPROVAL_ABOVE"] if settings.REFUND_APPROVAL_ABOVE else []
+    # Empty: nothing needs approval.
+    for name in (each for each in _APPROVALS if not getattr(settings, each)):
+        if settings.ZCASH_NETWORK == Network.MAIN:
+            yield checks.Warning(
+                f"{name} is empty on the main network: one operator alone can send any sum.",
+                hint="Set it to an amount of ZEC above which two have to agree.",
+                id="paygo.W003",
+            )
+    names += [each for each in _APPROVALS if getattr(settings, each)]
     for name in names:
         try:
             parse_zec(getattr(settings, name))

@@ -279,11 +279,13 @@ REFUND_MINIMUM = env.str("REFUND_MINIMUM", default="0.001")
 # How deep the deposits behind a refund lie before it is sent, and when the refund itself counts as final.
 REFUND_CONFIRMATIONS = env.int("REFUND_CONFIRMATIONS", default=10)
 # Refunds of more ZEC than this wait until two operators have agreed; empty: none does.
-REFUND_APPROVAL_ABOVE = env.str("REFUND_APPROVAL_ABOVE", default="")
+REFUND_APPROVAL_ABOVE = env.str("REFUND_APPROVAL_ABOVE", default="100")
+# Whose account, password or roles changed within so many hours agrees to nothing; 0: whoever may, does.
+APPROVAL_ACCOUNT_AGE_HOURS = env.int("APPROVAL_ACCOUNT_AGE_HOURS", default=24)
 # Least of a payout by schedule, in ZEC; how long earnings are pending; above which amount two must agree.
 PAYOUT_MINIMUM = env.str("PAYOUT_MINIMUM", default="0.1")
 PAYOUT_HOLD_HOURS = env.int("PAYOUT_HOLD_HOURS", default=24)
-PAYOUT_APPROVAL_ABOVE = env.str("PAYOUT_APPROVAL_ABOVE", default="")
+PAYOUT_APPROVAL_ABOVE = env.str("PAYOUT_APPROVAL_ABOVE", default="100")
 REFUND_ADDRESS_DELAY_HOURS = env.int("REFUND_ADDRESS_DELAY_HOURS", default=24)
 
 # -- The public API ---------------------------------------------------------------------------------
@@ -361,12 +363,14 @@ AUTHENTICATION_BACKENDS = [
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
 AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKOUT_MINUTES", default=15))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_CLIENT_IP_CALLABLE = "paygo.backoffice.logins.client_address"
+AXES_CLIENT_IP_CALLABLE = "paygo.backoffice.logins.login_address"
 AXES_LOCKOUT_CALLABLE = "paygo.backoffice.logins.locked_out"
 AXES_HTTP_RESPONSE_CODE = 429
 AXES_RESET_ON_SUCCESS = True
 AXES_ENABLE_ADMIN = False
 AXES_VERBOSE = False
+# It looks for its own middleware by name; LoginGate is that middleware, with a limit in front of it.
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]
 # How often one address may try to log in, in a minute, whatever names it tries.
 LOGIN_TRIES_PER_MINUTE = env.int("LOGIN_TRIES_PER_MINUTE", default=20)
 

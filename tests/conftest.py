@@ -16,6 +16,8 @@ os.environ.setdefault("RATE_LIMIT_PUBLIC", "off")
 os.environ.setdefault("RATE_LIMIT_GUESSES", "off")
 os.environ.setdefault("RATE_LIMIT_PAGES", "off")
 os.environ.setdefault("RATE_LIMIT_DEMOS", "off")
+# The operators of a test are made a moment before; those about approvers set their own.
+os.environ.setdefault("APPROVAL_ACCOUNT_AGE_HOURS", "0")
 os.environ.update(ensure_test_services())
 
 import django

@@ -15,6 +15,7 @@ from django.db.models.signals import post_migrate
 from core import db
 
 VIEWER, SUPPORT, FINANCE, ADMIN = "viewer", "support", "finance", "admin"
+NAMES = (VIEWER, SUPPORT, FINANCE, ADMIN)
 _OURS = ("core", "zcash", "sessions_app", "billing", "api")
 _PEOPLE = (*_OURS, "auth", "axes")
 # Whose rows say more than a role needs: people, and the answers that idempotent calls got.

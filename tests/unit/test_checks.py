@@ -1,6 +1,9 @@
 """System checks say which setting is wrong."""
 
+import io
+
 import pytest
+from django.core.management import call_command
 
 from paygo.checks import check_settings
 
@@ -29,6 +32,9 @@ def test_accepts_the_defaults():
         ("MIN_PERMISSION_AMOUNT", "a lot", "paygo.E004"),
         ("MIN_PERMISSION_AMOUNT", "21000000", "no error"),
         ("MAX_PERMISSION_AMOUNT", "0", "paygo.E004"),
+        ("PAYOUT_APPROVAL_ABOVE", "a lot", "paygo.E010"),
+        ("REFUND_APPROVAL_ABOVE", "", "no error"),
+        ("APPROVAL_ACCOUNT_AGE_HOURS", -1, "paygo.E001"),
         ("ZCASH_NETWORK", "mainnet", "paygo.E005"),
         ("ZCASH_RPC_URL", "127.0.0.1:8232", "paygo.E006"),
         ("ZCASH_RPC_TIMEOUT_SECONDS", 0, "paygo.E007"),
@@ -75,3 +81,19 @@ def test_warns_of_few_confirmations_on_the_main_network(settings):
     settings.ZCASH_MIN_CONFIRMATIONS = 1
 
     assert ids() == {"paygo.W001"}
+
+
+def test_warns_where_one_operator_alone_could_send_any_sum(settings):
+    settings.ZCASH_NETWORK = "main"
+    settings.PAYGO_SANDBOX = False
+    settings.PAYOUT_APPROVAL_ABOVE = ""
+
+    assert ids() == {"paygo.W003"}
+
+
+def test_no_command_begins_with_a_warning():
+    out = io.StringIO()
+
+    call_command("check", stdout=out, stderr=out)
+
+    assert "System check identified no issues" in out.getvalue()
