@@ -13,6 +13,7 @@ from core import clock
 from core.models import User
 from paygo.backoffice.queues import QUEUES
 from sessions_app.models import Vendor
+from tests.backoffice.vendor_form import opened
 from tests.factories import ALICE, ZEC, make_active_permission, make_client, make_vendor, stream
 from zcash.models import SpendingPermission
 
@@ -79,7 +80,8 @@ def test_an_operator_looks_at_where_a_vendor_is_paid_and_changes_the_share_alone
     browser = browser_of("otto")
     assert ALICE in browser.get(page).content.decode()
 
-    browser.post(page, {"name": "Vera", "fee_bps": "300", "payout_address": "nonsense", "is_active": "on"})
+    form = opened(browser, vendor)
+    browser.post(page, {**form, "fee_bps": "300", "payout_address": "nonsense"})
 
     vendor.refresh_from_db()
     assert (vendor.fee_bps, vendor.payout_address) == (300, ALICE)

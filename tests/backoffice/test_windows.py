@@ -14,6 +14,7 @@ from paygo.api import keys
 from paygo.api.models import ApiKey
 from sessions_app import vendors
 from sessions_app.models import Vendor, VendorPrice
+from tests.backoffice.vendor_form import opened, page_of
 from tests.factories import ALICE, NOW, after, make_active_permission, make_client, make_vendor
 
 pytestmark = pytest.mark.django_db
@@ -95,23 +96,6 @@ def test_makes_a_vendor(operator: Client):
     assert list(VendorPrice.objects.values_list("vendor", "version", "actor")) == [
         (vendor.pk, 1, "operator:operator")
     ]
-
-
-FIELDS = ("name", "price_zat_per_hour", "heartbeat_seconds", "is_active", "fee_bps")
-
-
-def opened(operator: Client, vendor: Vendor) -> dict[str, object]:
-    """Return what a browser would send of a vendor's form that nobody has touched, hidden fields and all."""
-    form = operator.get(page_of(vendor)).context["adminform"].form
-    found = {name: form[name].value() for name in FIELDS}
-    sent = {name: "" if value is None else value for name, value in found.items()}
-    hidden = {f"initial-{name}": "" if value is None else str(value) for name, value in found.items()}
-    # A box that is not ticked is not sent.
-    return {**hidden, **{name: value for name, value in sent.items() if value is not False}}
-
-
-def page_of(vendor: Vendor) -> str:
-    return reverse("admin:sessions_app_vendor_change", args=[vendor.pk])
 
 
 def change_meanwhile(vendor: Vendor, **fields: object) -> None:
