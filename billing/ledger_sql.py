@@ -2,12 +2,12 @@
 
 _COLUMNS = "kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at, booked_at"
 
-# The charge of each just closed transaction, and the platform's share of it at the vendor's terms as they are
-# now. It reads `closed` (id, session_id, permission_id, amount_zat, ended_at), a part of the same statement.
+# The charge of each just closed transaction, and the platform's share of it as it was when the session started;
+# of a session that is older than frozen shares, as it is now. It reads `closed` (id, session_id, permission_id, amount_zat, ended_at), a part of the same statement.
 POSTED = f"""
 due AS (
     SELECT c.id, c.permission_id, c.amount_zat, c.ended_at, s.vendor_id,
-           div(c.amount_zat::numeric * v.fee_bps, 10000) AS fee_zat
+           div(c.amount_zat::numeric * coalesce(s.fee_bps, v.fee_bps), 10000) AS fee_zat
     FROM closed c
     JOIN sessions_session s ON s.id = c.session_id JOIN sessions_vendor v ON v.id = s.vendor_id
     WHERE c.amount_zat > 0
@@ -26,7 +26,7 @@ due AS (
 # amount_units, ended_at).
 POSTED_UNITS = f"""
 due AS (
-    SELECT c.*, s.vendor_id, div(c.amount_units * v.fee_bps, 10000) AS fee_units
+    SELECT c.*, s.vendor_id, div(c.amount_units * coalesce(s.fee_bps, v.fee_bps), 10000) AS fee_units
     FROM closed c
     JOIN sessions_session s ON s.id = c.session_id JOIN sessions_vendor v ON v.id = s.vendor_id
     WHERE c.amount_units > 0

@@ -108,7 +108,7 @@ class VendorPrice(models.Model):
 
 
 class StreamingSession(models.Model):
-    """One viewing: a wallet at a vendor, at a price frozen for the session's life.
+    """One viewing: a wallet at a vendor, at a price and a platform's share frozen for the session's life.
 
     It may be billed until the smaller of `capped_at` (its longest life) and `lease_until` (its heartbeat
     lease, null without heartbeats), and for at most `max_amount_zat` in all, where it has such a cap.
@@ -129,6 +129,8 @@ class StreamingSession(models.Model):
     rate_zat_per_hour = models.BigIntegerField(null=True)
     # Which of the vendor's prices it started with, null: before there were any.
     price_version = models.IntegerField(null=True)
+    # The platform's share when it started, null: it began before shares were frozen.
+    fee_bps = models.IntegerField(null=True)
     status = models.TextField(
         choices=[(s.value, s.value) for s in SessionStatus], default=SessionStatus.ACTIVE
     )
@@ -156,6 +158,10 @@ class StreamingSession(models.Model):
             models.CheckConstraint(
                 condition=Q(price_version__isnull=True) | Q(price_version__gte=1),
                 name="sessions_session_price_version",
+            ),
+            models.CheckConstraint(
+                condition=Q(fee_bps__isnull=True) | Q(fee_bps__gte=0, fee_bps__lte=10_000),
+                name="sessions_session_fee",
             ),
             models.CheckConstraint(
                 condition=Q(status=SessionStatus.ENDED, ended_at__isnull=False, end_reason__isnull=False)

@@ -47,6 +47,7 @@ def new_session(
         client_ref=client_ref,
         rate_zat_per_hour=rate_zat_per_hour,
         price_version=price_version,
+        fee_bps=vendor.fee_bps,
         max_amount_zat=max_amount_zat,
         started_at=at,
         capped_at=capped_at,

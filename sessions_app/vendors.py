@@ -122,7 +122,7 @@ def set_active(slug: str, *, client_id: int, is_active: bool) -> VendorRecord:
 
 
 def set_fee(slug: str, *, client_id: int, fee_bps: int) -> Vendor:
-    """Set the platform's share of what a vendor earns from now on, in hundredths of a percent.
+    """Set the platform's share of what sessions that start from now on earn, in hundredths of a percent.
 
     Raises:
         VendorNotFound: it does not exist, or is another client's.

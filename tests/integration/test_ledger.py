@@ -4,18 +4,23 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from billing import engine, funding, interval, ledger, reversals, views_sql
+from billing import engine, funding, interval, ledger, pauses, reversals, views_sql
 from billing.ledger_models import Transfer
 from billing.ledger_rules import Account
 from core import db
 from core.models import User
-from sessions_app.models import Vendor
+from sessions_app import vendors
+from sessions_app.models import StreamingSession, Vendor
 from tests.factories import (
+    ALICE_ETHEREUM,
     NOW,
+    USD,
     ZEC,
     after,
     make_active_permission,
+    make_authorization,
     make_client,
+    make_permission,
     make_vendor,
     pay,
     see_deposit,
@@ -94,6 +99,35 @@ class TestCharges:
         engine.end(code, client_id=vera.pk, now=NOW)
 
         assert moved() == [("deposit", 10 * ZEC)]
+
+    @pytest.mark.parametrize("how", ["by the set", "one by one", "paused"])
+    def test_keeps_the_share_that_a_session_started_with(self, vera: User, vendor: Vendor, how: str) -> None:
+        make_active_permission(vera, requested=ZEC, rate=ZEC)
+        code = stream(vera)
+        vendors.set_fee(vendor.slug, client_id=vera.pk, fee_bps=10_000)
+
+        if how == "paused":
+            pauses.pause(code, client_id=vera.pk, now=after(hours=0.5))
+            pauses.resume(code, client_id=vera.pk, now=after(hours=0.6))
+        if how == "one by one":
+            engine.end(code, client_id=vera.pk, now=after(hours=1))
+        else:
+            interval.run_interval(now=after(hours=2), engine="test", chunk_size=10)
+
+        assert ledger.balance(Account.FEES) == ZEC * 250 // 10_000
+        pay(make_permission(vera, wallet="bob", rate=ZEC, now=after(hours=2)), now=after(hours=2))
+        later = stream(vera, wallet="bob", now=after(hours=2))
+        engine.end(later, client_id=vera.pk, now=after(hours=3))
+        assert ledger.balance(Account.FEES) == ZEC * 250 // 10_000 + ZEC
+
+    def test_keeps_the_share_of_a_token_that_a_session_started_with(self, vera: User, vendor: Vendor) -> None:
+        make_authorization(vera)
+        code = stream(vera, wallet=ALICE_ETHEREUM)
+        vendors.set_fee(vendor.slug, client_id=vera.pk, fee_bps=10_000)
+
+        engine.end(code, client_id=vera.pk, now=after(hours=1))
+
+        assert ledger.balance(Account.FEES, asset="USDT") == USD * 250 // 10_000
 
     def test_takes_no_share_of_a_vendor_without_one(self, vera: User) -> None:
         vendor = make_vendor(vera)
@@ -200,6 +234,21 @@ def test_the_migration_opens_the_books_of_what_is_there(vera: User) -> None:
 
     assert _accounts() == before
     assert list(Transfer.objects.order_by("id")) == list(Transfer.objects.order_by("at", "id"))
+
+
+def test_the_migration_freezes_the_share_of_sessions_that_are_open(vera: User, vendor: Vendor) -> None:
+    make_active_permission(vera, rate=ZEC)
+    engine.end(stream(vera), client_id=vera.pk, now=after(hours=1))
+    stream(vera, now=after(hours=1))
+    posted = moved()
+    db.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    views_sql._drop(using="default")
+
+    _migrate(("sessions_app", "0007_tokens"))
+    _migrate()
+
+    shares = StreamingSession.objects.order_by("id").values_list("fee_bps", flat=True)
+    assert (list(shares), moved()) == ([None, 250], posted)
 
 
 def _accounts() -> dict[tuple[str, int], int]:
