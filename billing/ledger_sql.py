@@ -2,8 +2,9 @@
 
 _COLUMNS = "kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at, booked_at"
 
-# The charge of each just closed transaction, and the platform's share of it as it was when the session started;
-# of a session that is older than frozen shares, as it is now. It reads `closed` (id, session_id, permission_id, amount_zat, ended_at), a part of the same statement.
+# The charge of each just closed transaction, and the platform's share of it: its session's, or, where that is
+# older than frozen shares, the vendor's as it is now. It reads `closed` (id, session_id, permission_id,
+# amount_zat, ended_at), a part of the same statement.
 POSTED = f"""
 due AS (
     SELECT c.id, c.permission_id, c.amount_zat, c.ended_at, s.vendor_id,

@@ -21,6 +21,7 @@ from billing.payout_models import Payout
 from billing.rules import WAITING_REFUND, RefundStatus
 from core.db import operation
 from core.errors import Conflict
+from sessions_app.models import Vendor
 from zcash import watch
 from zcash.models import SpendingPermission, WatchedChain
 from zcash.node.port import NodeStatus, Payment, SentTransaction, WalletPort
@@ -124,13 +125,16 @@ def point_out(txid: str, *, wallet: WalletPort, tip_height: int, now: datetime) 
 def claims(txid: str) -> list[str]:
     """Return whose money an unexplained transaction may have paid, a sentence each.
 
-    An explanation would let it be paid again: a refund that waits for the same recipient, and a permission
-    that a restored database still takes for alive.
+    An explanation would let it be paid again: a refund or payout that waits for the same recipient, a
+    permission that a restored database still takes for alive, and a vendor who is paid there: what he has
+    earned may be what was paid, queued after the backup was made.
     """
     foreign = ForeignSend.objects.filter(txid=txid, explanation="").first()
     if foreign is None:
         return []
     paid = [payment["address"] for payment in foreign.payments]
+    if not paid:
+        return ["the wallet does not say whom it has paid"]
     found = [
         f"{_noun(each)} {each.public_id} waits for the same recipient"
         for each in _waiting()
@@ -138,7 +142,8 @@ def claims(txid: str) -> list[str]:
     ]
     target = Q(refund_address__in=paid) | Q(refund_address=None, wallet_address__in=paid)
     alive = SpendingPermission.objects.filter(target).exclude(status__in=CLOSED).order_by("id")[:20]
-    return found + [f"permission {each.public_id} is {each.status} and refunds there" for each in alive]
+    found += [f"permission {each.public_id} is {each.status} and refunds there" for each in alive]
+    return found + [f"vendor {each.slug} of {each.client} is paid there" for each in _vendors_paid_at(paid)]
 
 
 def settle(txid: str, *, refund_ids: Sequence[UUID], tip_height: int, now: datetime) -> None:
@@ -150,7 +155,7 @@ def settle(txid: str, *, refund_ids: Sequence[UUID], tip_height: int, now: datet
     with operation():
         refunds = [each for each in _lock_waiting() if each.public_id in set(refund_ids)]
         if len(refunds) != len(set(refund_ids)):
-            raise Conflict("one of these refunds does not exist or does not wait")
+            raise Conflict("one of these refunds or payouts does not exist or does not wait")
         send = sends.adopt([asked(each) for each in refunds], txid, tip_height=tip_height, now=now)
         for refund in refunds:
             sends.carry(refund, to=RefundStatus.SENT, now=now, reason="booked by an operator", send=send)
@@ -195,14 +200,21 @@ def _explain(transaction: SentTransaction, *, status: NodeStatus, now: datetime)
                 sends.carry(refund, to=RefundStatus.SENT, now=now, reason="found on the chain", send=send)
             log.warning("refund_found_on_chain", txid=transaction.txid, refunds=len(refunds))
             return
-        ForeignSend.objects.get_or_create(
-            txid=transaction.txid,
-            defaults={
-                "payments": sends.describe(transaction),
-                "seen_height": status.height,
-                "first_seen_at": now,
-            },
-        )
+        payments = sends.describe(transaction)
+        defaults = {"payments": payments, "seen_height": status.height, "first_seen_at": now}
+        _, is_new = ForeignSend.objects.get_or_create(txid=transaction.txid, defaults=defaults)
+        if not is_new:
+            # One that was pointed out by its txid alone: only now is it known whom it paid.
+            ForeignSend.objects.filter(txid=transaction.txid, payments=[]).update(payments=payments)
+
+
+def _vendors_paid_at(paid: Sequence[str]) -> list[Vendor]:
+    """Return the vendors who are paid where something was, or were once."""
+    once = Payout.objects.exclude(status=RefundStatus.CANCELLED).values_list("vendor_id", "address")
+    now = Vendor.objects.exclude(payout_address=None).values_list("id", "payout_address")
+    where = {*once.distinct(), *now}
+    found = {pk for pk, address in where if any(is_same_recipient(one, address or "") for one in paid)}
+    return list(Vendor.objects.filter(pk__in=found).select_related("client").order_by("id"))
 
 
 def _noun(row: Refund | Payout) -> str:

@@ -5,16 +5,26 @@ many at once, by the rules of refunds: never twice, and `unknown` until the chai
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, OperationalError
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
-from billing import approvers, batches, earnings, ledger, operators, outgoing, reconciliation, sends
+from billing import (
+    approvers,
+    batches,
+    earnings,
+    ledger,
+    operators,
+    outgoing,
+    payout_records,
+    reconciliation,
+    sends,
+)
 from billing.batches import parsed
 from billing.errors import PayoutNotPossible, PayoutUnderWay
 from billing.matching import asked
@@ -22,8 +32,9 @@ from billing.models import WalletSend
 from billing.operator_rules import APPROVERS, Verb
 from billing.operators import Word
 from billing.payout_models import Payout
+from billing.payout_records import PayoutRecord
 from billing.rules import UNFINISHED_REFUND, WAITING_REFUND, RefundStatus
-from core import db, idempotency
+from core import db, idempotency, outbox
 from core.amounts import parse_zec, zec_text
 from core.errors import Busy, Conflict, DomainError
 from core.idempotency import Receipt
@@ -40,25 +51,6 @@ log = structlog.get_logger(__name__)
 
 _PAGE = 500
 _OPEN = (*UNFINISHED_REFUND, RefundStatus.FAILED)
-
-
-@dataclass(frozen=True)
-class PayoutRecord:
-    """A payout as callers know it; `paid_zat` arrives, `fee_zat` is the network's."""
-
-    payout_id: str
-    vendor_id: str
-    number: int
-    status: str
-    address: str
-    amount_zat: int
-    fee_zat: int
-    earned_from: str | None
-    earned_until: str
-    created_at: str
-    not_before: str
-    txids: tuple[str, ...]
-    reason: str
 
 
 def queue_due(*, now: datetime) -> int:
@@ -83,7 +75,7 @@ def request(slug: str, *, client_id: int, now: datetime, receipt: Receipt | None
 
     Raises:
         VendorNotFound: it does not exist, or is another client's.
-        PayoutNotPossible: it has no address, its address was changed a moment ago, or there is too little.
+        PayoutNotPossible: it has no address, a new one whose delay is not over, or there is too little.
         PayoutUnderWay: an earlier one is not over.
         KeyInFlight, KeyReused: see core.idempotency.
     """
@@ -92,7 +84,7 @@ def request(slug: str, *, client_id: int, now: datetime, receipt: Receipt | None
             return PayoutRecord(**{**earlier, "txids": tuple(earlier["txids"])})
         found = session_queries.find_vendor(client_id=client_id, slug=slug)
         payout = _queue(_lock_vendor(found.pk), now=now, by_schedule=False)
-        told = record(payout)
+        told = payout_records.of_payout(payout)
         if receipt:
             idempotency.store(receipt, asdict(told), now=now)
     return told
@@ -109,8 +101,9 @@ def set_terms(
 ) -> Vendor:
     """Say where a vendor's earnings go to, when, and from which amount on.
 
-    A new address is not paid before `REFUND_ADDRESS_DELAY_HOURS` have passed: who has stolen a key must not
-    empty accounts before anybody notices. What waited for the old one goes back to the vendor's account.
+    No new address is paid before `REFUND_ADDRESS_DELAY_HOURS` have passed, a vendor's first one neither: who
+    has stolen a key must not empty accounts before anybody notices, and an event tells. Taking an address
+    away shortens nothing. What waited for the old one goes back to the vendor's account.
 
     Raises:
         VendorNotFound: it does not exist, or is another client's.
@@ -118,15 +111,17 @@ def set_terms(
     """
     with db.operation():
         vendor = _lock_vendor(session_queries.find_vendor(client_id=client_id, slug=slug).pk)
-        not_before = vendor.payout_not_before
-        if address != vendor.payout_address:
-            had_one = vendor.payout_address is not None
-            delay = timedelta(hours=settings.REFUND_ADDRESS_DELAY_HOURS)
-            not_before = now + delay if had_one else not_before
+        before, not_before = vendor.payout_address, vendor.payout_not_before
+        if address != before:
             _cancel_waiting(vendor, now=now)
+            if address is not None:
+                delayed = now + timedelta(hours=settings.REFUND_ADDRESS_DELAY_HOURS)
+                not_before = max(delayed, not_before or delayed)
         vendors.set_payout_terms(
             vendor, address=address, schedule=schedule, minimum_zat=minimum_zat, not_before=not_before
         )
+        if address != before:
+            _announce_address(vendor, before=before, now=now)
     return vendor
 
 
@@ -151,17 +146,29 @@ def approve(payout_id: int, *, word: Word, now: datetime) -> int:
 
 
 def waiting_for_approval() -> QuerySet[Payout]:
-    """Return the payouts that are too large to be sent on nobody's word."""
+    """Return the payouts that are too large to be sent on nobody's word.
+
+    What a vendor is paid within a day counts together: many small ones are no way around it.
+    """
     limit_zat = above_zat()
     if limit_zat is None:
         return Payout.objects.none()
-    waiting = Payout.objects.filter(status__in=WAITING_REFUND, amount_zat__gt=limit_zat)
-    return waiting.filter(approved_by__len__lt=APPROVERS)
+    of_vendor = Payout.objects.filter(vendor=OuterRef("vendor"), number__lte=OuterRef("number"))
+    in_a_day = of_vendor.filter(created_at__gt=OuterRef("created_at") - timedelta(days=1))
+    unapproved = in_a_day.exclude(status=RefundStatus.CANCELLED).filter(approved_by__len__lt=APPROVERS)
+    together = unapproved.order_by().values("vendor").annotate(zat=Sum("amount_zat")).values("zat")
+    waiting = Payout.objects.filter(status__in=WAITING_REFUND, approved_by__len__lt=APPROVERS)
+    return waiting.alias(together_zat=Subquery(together)).filter(together_zat__gt=limit_zat)
 
 
 def above_zat() -> int | None:
     """Return from above which amount a payout needs approval, in zatoshis; None: none does."""
     return parse_zec(settings.PAYOUT_APPROVAL_ABOVE) if settings.PAYOUT_APPROVAL_ABOVE else None
+
+
+def needs_approval(payout: Payout) -> bool:
+    """Whether an operator has to agree to a payout yet."""
+    return waiting_for_approval().filter(pk=payout.pk).exists()
 
 
 def requeue_failed(*, now: datetime) -> int:
@@ -212,35 +219,6 @@ def send_next(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> Wall
     return send
 
 
-def page(vendor: Vendor, *, before: int | None, limit: int) -> list[PayoutRecord]:
-    """Return a vendor's payouts, latest first; those before a number, if given."""
-    found = Payout.objects.filter(vendor=vendor).select_related("vendor", "send")
-    if before is not None:
-        found = found.filter(number__lt=before)
-    return [record(each) for each in found.order_by("-number")[:limit]]
-
-
-def record(payout: Payout) -> PayoutRecord:
-    """Return a payout as callers know it."""
-    earlier = Payout.objects.filter(vendor=payout.vendor_id, number__lt=payout.number)
-    earned_from = earlier.order_by("-number").values_list("earned_until", flat=True).first()
-    return PayoutRecord(
-        payout_id=str(payout.public_id),
-        vendor_id=payout.vendor.slug,
-        number=payout.number,
-        status=payout.status,
-        address=payout.address,
-        amount_zat=payout.amount_zat,
-        fee_zat=payout.fee_zat,
-        earned_from=earned_from.isoformat() if earned_from else None,
-        earned_until=payout.earned_until.isoformat(),
-        created_at=payout.created_at.isoformat(),
-        not_before=payout.not_before.isoformat(),
-        txids=tuple(payout.send.txids) if payout.send else (),
-        reason=payout.reason,
-    )
-
-
 def minimum_zat(vendor: Vendor) -> int:
     """Return the least that is paid out to a vendor by his schedule, fee included, in zatoshis."""
     return vendor.payout_minimum_zat or parse_zec(settings.PAYOUT_MINIMUM)
@@ -287,7 +265,7 @@ def _queue(vendor: Vendor, *, now: datetime, by_schedule: bool) -> Payout:
         raise PayoutNotPossible("the vendor has no payout address")
     if vendor.payout_not_before and vendor.payout_not_before > now:
         raise PayoutNotPossible(
-            f"the payout address was changed: nothing is paid before {vendor.payout_not_before.isoformat()}"
+            f"the payout address is new: nothing is paid before {vendor.payout_not_before.isoformat()}"
         )
     amount_zat = earnings.of_vendor(vendor, now=now).available_zat
     fee = fee_zat(parsed(vendor.payout_address), source=parsed(_source_address()))
@@ -305,7 +283,7 @@ def _insert(vendor: Vendor, *, amount_zat: int, fee: int, now: datetime) -> Payo
         raise PayoutUnderWay
     number = Payout.objects.filter(vendor=vendor).count() + 1
     # The same in a database that was restored and queues it again: the chain may have paid it already.
-    public_id = uuid5(NAMESPACE_URL, f"paygo:client {vendor.client_id}:vendor {vendor.slug}:payout {number}")
+    public_id = uuid5(NAMESPACE_URL, f"{_name(vendor)}:payout {number}")
     return Payout.objects.create(
         public_id=public_id,
         vendor=vendor,
@@ -323,6 +301,29 @@ def _insert(vendor: Vendor, *, amount_zat: int, fee: int, now: datetime) -> Payo
 def _memo(vendor: Vendor, *, public_id: UUID, number: int, paid_zat: int) -> str:
     """Return what the vendor reads in the memo, far below the 512 bytes of ZIP-302."""
     return f"PayGo payout {number}\npayout {public_id}\nvendor {vendor.slug}\npaid {zec_text(paid_zat)} ZEC"
+
+
+def _announce_address(vendor: Vendor, *, before: str | None, now: datetime) -> None:
+    not_before = vendor.payout_not_before
+    payload = {
+        "vendor_id": vendor.slug,
+        "payout_address": vendor.payout_address,
+        "previous_address": before,
+        "not_before": not_before.isoformat() if not_before else None,
+    }
+    # A vendor has no public id of its own: callers know it by its client and its slug.
+    subject = uuid5(NAMESPACE_URL, _name(vendor))
+    outbox.emit(
+        "vendor.payout_address_changed",
+        client_id=vendor.client_id,
+        subject=subject,
+        payload=payload,
+        now=now,
+    )
+
+
+def _name(vendor: Vendor) -> str:
+    return f"paygo:client {vendor.client_id}:vendor {vendor.slug}"
 
 
 def _cancel_waiting(vendor: Vendor, *, now: datetime) -> None:

@@ -48,5 +48,6 @@ KINDS: Mapping[str, str] = {
     "payout.failed": "A payout was not sent; it is tried again.",
     "payout.cancelled": "A payout was taken back: the money is in the vendor's account again.",
     "payout.unknown": "Whether a payout was sent is not known yet; it is never sent twice.",
+    "vendor.payout_address_changed": "What a vendor earns goes to another address, from `not_before` on.",
     "webhook.disabled": "Nothing is sent to a webhook endpoint any more; `reason` says why.",
 }

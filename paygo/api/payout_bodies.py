@@ -8,7 +8,8 @@ from django.conf import settings
 from rest_framework import serializers
 
 from billing.earnings import Earnings
-from billing.payouts import PayoutRecord, minimum_zat
+from billing.payout_records import PayoutRecord
+from billing.payouts import minimum_zat
 from billing.rules import RefundStatus
 from paygo.api.fields import ChoiceField, StrictSerializer, ViewersAddressField, WholeTextField, ZecField
 from paygo.api.render import instant, instant_or_none, zec_number
@@ -46,7 +47,7 @@ class PayoutTermsState(serializers.Serializer[Any]):
     payout_schedule = ChoiceField(_SCHEDULES)
     payout_minimum = serializers.FloatField(help_text="ZEC")
     payout_not_before = serializers.DateTimeField(
-        allow_null=True, help_text="After a change of the address nothing is paid before then"
+        allow_null=True, help_text="A new address is not paid before then"
     )
     fee_bps = serializers.IntegerField(help_text="The platform's share, in hundredths of a percent")
     hold_hours = serializers.IntegerField(help_text="For so long earnings are pending")

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import earnings, payouts
+from billing import earnings, payout_records, payouts
 from core import clock
 from paygo.api.fields import VendorIdField, path_value
 from paygo.api.payout_bodies import (
@@ -61,7 +61,7 @@ class Payouts(ApiView):
         """Answer the payouts, latest first, a page at a time."""
         asked = query(request, PayoutsQuery)
         vendor = _vendor(request, vendor_id)
-        found = payouts.page(vendor, before=asked.get("after"), limit=asked["limit"] + 1)
+        found = payout_records.page(vendor, before=asked.get("after"), limit=asked["limit"] + 1)
         return Response(render_payouts(found, limit=asked["limit"]))
 
     @documented(
@@ -95,7 +95,7 @@ class PayoutTerms(ApiView):
         parameters=[VENDOR_IN_PATH],
     )
     def post(self, request: Request, vendor_id: str) -> Response:
-        """Say where earnings go to; another address than before is not paid before a delay is over."""
+        """Say where earnings go to; an address that is new is not paid before a delay is over."""
         slug = _slug(vendor_id)
         values = body(request, PayoutTermsRequest)
         vendor = payouts.set_terms(

@@ -276,7 +276,7 @@ _ACTIONS = (
         f"Says that this payout may go to its address. Above the limit {APPROVERS} operators have to.",
         "approve_refund",
         _approve_payout,
-        lambda row: row.status in WAITING_REFUND and row.amount_zat > (payouts.above_zat() or row.amount_zat),
+        payouts.needs_approval,
     ),
     Action(
         Verb.RETRY,

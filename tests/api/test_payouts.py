@@ -1,6 +1,7 @@
 """The calls about what vendors have earned and are paid."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -44,10 +45,13 @@ def test_answers_what_was_earned(earned: Api) -> None:
 def test_sets_where_earnings_go_to_and_pays_them_there(earned: Api) -> None:
     available = earned.get(EARNINGS).body["available"]
     set_to = earned.post(TERMS, terms(payout_minimum=1.5))
+    early = earned.post(PAYOUTS, {}, Idempotency_Key="early")
+    hours_pass(24)
 
     made = earned.post(PAYOUTS, {}, Idempotency_Key="one")
 
     assert (set_to.status, set_to.body.keys()) == (200, PayoutTermsState().fields.keys())
+    assert (early.status, early.code) == (409, "payout_not_possible")
     assert (set_to.body["payout_address"], set_to.body["payout_minimum"]) == (BOB, 1.5)
     assert (made.status, made.body.keys()) == (201, PayoutState().fields.keys())
     assert (made.body["status"], made.body["number"], made.body["address"]) == ("queued", 1, BOB)
@@ -62,14 +66,31 @@ def test_pays_nothing_where_nothing_can_be_paid(earned: Api) -> None:
     assert (earned.post(PAYOUTS).status, earned.post(PAYOUTS).code) == (409, "payout_not_possible")
 
     earned.post(TERMS, terms())
+    hours_pass(24)
     earned.post(PAYOUTS)
 
     assert earned.post(PAYOUTS).code in ("payout_under_way", "payout_not_possible")
     assert Payout.objects.count() == 1
 
 
+def test_lists_any_number_of_payouts_by_as_many_queries(
+    earned: Api, django_assert_max_num_queries: Any
+) -> None:
+    earned.post(TERMS, terms())
+    hours_pass(24)
+    earned.post(PAYOUTS)
+    only = Payout.objects.get()
+    for number in range(2, 12):
+        only.pk, only.number, only.public_id, only.status = None, number, uuid4(), "cancelled"
+        only.save(force_insert=True)
+
+    with django_assert_max_num_queries(12):
+        assert len(earned.get(PAYOUTS).body["payouts"]) == 11
+
+
 def test_pages_go_back_in_time(earned: Api) -> None:
     earned.post(TERMS, terms())
+    hours_pass(24)
     earned.post(PAYOUTS)
     Payout.objects.update(number=7)
 

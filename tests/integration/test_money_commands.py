@@ -92,16 +92,17 @@ class TestSetVendorPayouts:
             "--schedule", "daily", "--minimum", "1.5",
         )  # fmt: skip
 
+        vendor = Vendor.objects.get()
+        assert vendor.payout_not_before is not None
         assert found == {
             "vendor_id": "vendor123",
             "fee_bps": 250,
             "payout_address": ALICE,
-            "payout_not_before": None,
+            "payout_not_before": vendor.payout_not_before.isoformat(),
             "payout_schedule": "daily",
             "payout_minimum": "1.5",
         }
         assert told("setvendorpayouts", "vera-tv", "vendor123") == found
-        vendor = Vendor.objects.get()
         assert (vendor.fee_bps, vendor.payout_minimum_zat) == (250, 3 * ZEC // 2)
 
     def test_changes_nothing_in_a_dry_run(self) -> None:

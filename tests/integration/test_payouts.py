@@ -1,11 +1,13 @@
 """Which vendor is paid what, when and once, on the simulated node in either dialect."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
-from billing import earnings, engine, ledger, operators, payouts, rounds, statements
+from billing import earnings, engine, ledger, operators, outgoing, payouts, rounds, statements
 from billing.earnings import Earnings
 from billing.engine import StartRequest
 from billing.errors import PayoutNotPossible, PayoutUnderWay
@@ -220,6 +222,44 @@ class TestAPayout:
         assert Payout.objects.get().status in ("sent", "confirmed")
         assert world.transactions() == 1
 
+    def test_begins_where_the_last_one_that_was_kept_ended(self, world: World, vendor: Vendor) -> None:
+        streamed(world, vendor)
+        mature(world)
+        rounds.payout_sweep()
+        set_terms(world, "studio", MALLORY)
+        world.hours_pass(24)
+
+        told = payouts.request("studio", client_id=world.vera.pk, now=clock.now())
+
+        assert Payout.objects.get(number=1).status == "cancelled"
+        assert (told.number, told.earned_from) == (2, None)
+
+    @pytest.mark.parametrize("moment", ["earned", "paid before", "queued"])
+    def test_that_may_be_a_foreign_transactions_is_not_explained_away(
+        self, world: World, vendor: Vendor, moment: str
+    ) -> None:
+        world.float_money()
+        streamed(world, vendor)
+        mature(world)
+        if moment != "earned":
+            rounds.payout_sweep()
+        if moment == "paid before":
+            world.round(2)
+            world.confirm()
+            set_terms(world, "studio", MALLORY)
+        # What a database of yesterday does not know: a payout of more, or of another number.
+        txid = world.pay_by_hand(STUDIO, "0.5")
+        world.mine(REFUND_CONFIRMATIONS)
+
+        with pytest.raises(CommandError, match="would be paid again") as refused:
+            call_command("reconcile", explain=txid, reason="a present", stdout=StringIO())
+
+        assert "vendor studio of vera-tv is paid there" in str(refused.value)
+        assert ("waits for the same recipient" in str(refused.value)) == (moment == "queued")
+        assert [each.txid for each in outgoing.unexplained()] == [txid]
+        call_command("reconcile", explain=txid, reason="a present", anyway=True, stdout=StringIO())
+        assert not outgoing.unexplained()
+
     def test_takes_turns_with_refunds(self, world: World, vendor: Vendor) -> None:
         world.float_money()
         streamed(world, vendor)
@@ -242,12 +282,48 @@ class TestWhoIsPaid:
         with pytest.raises(PayoutNotPossible, match="no payout address"):
             payouts.request("nowhere", client_id=world.vera.pk, now=clock.now())
         set_terms(world, "nowhere", STUDIO)
-        set_terms(world, "nowhere", MALLORY)
-        with pytest.raises(PayoutNotPossible, match="was changed"):
+        with pytest.raises(PayoutNotPossible, match="address is new"):
             payouts.request("nowhere", client_id=world.vera.pk, now=clock.now())
         assert rounds.payout_sweep() == 0
         world.hours_pass(24)
         assert rounds.payout_sweep() == 1
+
+    def test_nobody_at_a_new_address_because_the_old_one_was_taken_away_first(
+        self, world: World, vendor: Vendor
+    ) -> None:
+        streamed(world, vendor)
+        mature(world)
+        set_terms(world, "studio", None)
+        world.hours_pass(48)
+
+        set_terms(world, "studio", MALLORY)
+
+        with pytest.raises(PayoutNotPossible, match="address is new"):
+            payouts.request("studio", client_id=world.vera.pk, now=clock.now())
+        set_terms(world, "studio", None)
+        set_terms(world, "studio", STUDIO)
+        assert rounds.payout_sweep() == 0
+        world.hours_pass(24)
+        assert rounds.payout_sweep() == 1
+
+    def test_nobody_at_a_new_address_before_its_owner_was_told(self, world: World, vendor: Vendor) -> None:
+        set_terms(world, "studio", STUDIO, minimum_zat=ZEC)
+        assert not Event.objects.filter(kind__startswith="vendor.").exists()
+
+        set_terms(world, "studio", MALLORY)
+
+        told = Event.objects.get(kind="vendor.payout_address_changed")
+        vendor.refresh_from_db()
+        assert vendor.payout_not_before is not None
+        assert (told.client_id, told.payload) == (
+            world.vera.pk,
+            {
+                "vendor_id": "studio",
+                "payout_address": MALLORY,
+                "previous_address": STUDIO,
+                "not_before": vendor.payout_not_before.isoformat(),
+            },
+        )
 
     def test_nobody_below_the_minimum_by_schedule(self, world: World, vendor: Vendor) -> None:
         streamed(world, vendor, hours=0.05)
@@ -274,6 +350,23 @@ class TestWhoIsPaid:
         assert rounds.payout_sweep() == 1
         assert rounds.payout_sweep() == 0
         assert [each.number for each in Payout.objects.order_by("id")] == [1, 2]
+
+    def test_nobody_twice_in_a_period_though_the_first_one_is_over(
+        self, world: World, vendor: Vendor
+    ) -> None:
+        world.settings.PAYOUT_HOLD_HOURS = 0
+        world.float_money()
+        streamed(world, vendor, hours=0.2)
+        rounds.payout_sweep()
+        world.round(2)
+        world.confirm()
+        first = Payout.objects.get(status="confirmed")
+        streamed(world, vendor, hours=0.2)
+        midnight = payouts.period_start(PayoutSchedule.DAILY, now=first.created_at + timedelta(days=1))
+        assert midnight is not None
+
+        assert payouts.queue_due(now=midnight - timedelta(milliseconds=1)) == 0
+        assert payouts.queue_due(now=max(midnight, clock.now())) == 1
 
     def test_a_change_of_address_takes_back_what_waited_for_the_old_one(
         self, world: World, vendor: Vendor
@@ -320,6 +413,23 @@ class TestWhoIsPaid:
         world.round(2)
 
         assert Payout.objects.get().status == "sent"
+
+    def test_many_small_ones_of_a_day_wait_for_two_operators_like_a_large_one(
+        self, world: World, vendor: Vendor
+    ) -> None:
+        world.settings.PAYOUT_APPROVAL_ABOVE, world.settings.PAYOUT_HOLD_HOURS = "0.5", 0
+        world.float_money()
+        for _ in range(2):
+            streamed(world, vendor, hours=0.4)
+            payouts.request("studio", client_id=world.vera.pk, now=clock.now())
+            world.round(2)
+            world.confirm()
+        first, second = Payout.objects.order_by("number")
+
+        assert (first.status, second.status) == ("confirmed", "queued")
+        assert list(payouts.waiting_for_approval()) == [second]
+        Payout.objects.filter(pk=first.pk).update(created_at=first.created_at - timedelta(days=1))
+        assert not payouts.waiting_for_approval().exists()
 
     def test_nobody_while_the_books_are_wrong(self, world: World, vendor: Vendor) -> None:
         world.float_money()

@@ -10,7 +10,7 @@ from zcash.rules import ENTERED, AuditAction
 
 ROOT = Path(__file__).parents[2]
 _LITERAL = re.compile(
-    r"""["']((?:permission|deposit|session|refund|payout|authorisation|webhook)\.[a-z_]+)["']"""
+    r"""["']((?:permission|deposit|session|refund|payout|vendor|authorisation|webhook)\.[a-z_]+)["']"""
 )
 
 
@@ -27,7 +27,7 @@ def written() -> set[str]:
         ethereum
         | literal
         | {f"permission.{each}" for each in noted}
-        | {f"refund.{each}" for each in RefundStatus}
+        | {f"{noun}.{each}" for noun in ("refund", "payout") for each in RefundStatus}
     )
 
 

@@ -131,6 +131,7 @@ class Calls(Transport):
             "payout.failed",
             "payout.cancelled",
             "payout.unknown",
+            "vendor.payout_address_changed",
             "webhook.disabled",
         ]
         | None = None,
@@ -473,7 +474,7 @@ class Calls(Transport):
         payout_schedule: Literal["manual", "daily", "weekly", "monthly"],
         payout_minimum: Decimal | float | None = None,
     ) -> _types.PayoutTermsState:
-        """Say where earnings go to; another address than before is not paid before a delay is over."""
+        """Say where earnings go to; an address that is new is not paid before a delay is over."""
         answer: _types.PayoutTermsState = self._json(
             "POST",
             f"/api/v1/vendors/{self._part(vendor_id)}/payout_terms",
@@ -635,6 +636,7 @@ class Calls(Transport):
                 "payout.failed",
                 "payout.cancelled",
                 "payout.unknown",
+                "vendor.payout_address_changed",
                 "webhook.disabled",
             ]
         ]

@@ -41,11 +41,11 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="what it was, for the record")
         parser.add_argument(
             "--settles",
-            metavar="REFUND",
+            metavar="ID",
             type=UUID,
             action="append",
             default=[],
-            help="a refund that waits and that the transaction has paid, in whatever amount; may be repeated",
+            help="a refund or payout that waits and that it has paid, in whatever amount; may be repeated",
         )
         parser.add_argument(
             "--anyway",
@@ -148,8 +148,8 @@ class Command(BaseCommand):
         elif (claims := outgoing.claims(txid)) and not options["anyway"]:
             raise CommandError(
                 f"{txid} may have paid what would be paid again: {'; '.join(claims)}. Revoke such a "
-                "permission and run this again, name the refund that it paid with --settles, or insist with "
-                "--anyway."
+                "permission, ask for the payout of such a vendor, and run this again; name what it has paid "
+                "with --settles, or insist with --anyway."
             )
         if outgoing.explain(txid, explanation=options["reason"].strip(), now=now):
             self.stdout.write(f"{txid} is explained.")
