@@ -4,6 +4,7 @@ import signal
 import threading
 from argparse import ArgumentParser
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -84,7 +85,7 @@ def _loop(*, when_late: bool) -> None:
     _beside(stopped, rounds.notice_round, every_s=settings.NOTICE_ROUND_SECONDS)
     _beside(stopped, _ask_the_node_when_late if when_late else _ask_the_node, every_s=period_s)
     while not stopped.wait(period_s):
-        _guarded(_bill_when_late if when_late else _bill)
+        (_bill_when_late if when_late else _bill)()
 
 
 def _beside(stopped: threading.Event, step: Callable[[], object], *, every_s: float) -> None:
@@ -100,36 +101,47 @@ def _beside(stopped: threading.Event, step: Callable[[], object], *, every_s: fl
 
 
 def _bill() -> None:
-    rounds.interval_round()
-    rounds.expiry_round()
+    _guarded(rounds.interval_round)
+    _guarded(rounds.expiry_round)
 
 
 def _bill_when_late() -> None:
+    _guarded(_interval_when_late)
+    # Cheap where nothing is due, and nobody notes when it ran last.
+    _guarded(rounds.expiry_round)
+
+
+def _interval_when_late() -> None:
     if rounds.is_my_turn():
         log.warning(
             "interval_taken_over", advice="the Celery worker or beat does not run the interval: look at it"
         )
         rounds.interval_round()
-    # Cheap where nothing is due, and nobody notes when it ran last.
-    rounds.expiry_round()
 
 
 def _ask_the_node() -> None:
-    rounds.deposit_round()
-    rounds.refund_round()
+    _guarded(rounds.deposit_round)
+    _guarded(rounds.refund_round)
 
 
 def _ask_the_node_when_late() -> None:
     if rounds.scan_is_late():
-        rounds.deposit_round(insist=True)
-        rounds.refund_round()
+        _guarded(partial(rounds.deposit_round, insist=True))
+        _guarded(rounds.refund_round)
 
 
 def _guarded(step: Callable[[], object]) -> None:
-    """Survive what a later round can survive, and say it; a dead connection is replaced."""
+    """Survive what goes wrong in one step, and say it: neither the other steps nor the next round are lost.
+
+    A dead connection is replaced.
+    """
     try:
         step()
     except (AnyDatabaseError, DomainError) as error:
         log.warning("billing_round_failed", error=str(error), advice="it is tried again")
-        connection.close()
-        clock.forget()
+    except Exception:  # a mistake in one part of the program must not stop the meters of everybody
+        log.exception("billing_round_broken", advice="it is tried again; the trace is worth a report")
+    else:
+        return
+    connection.close()
+    clock.forget()
