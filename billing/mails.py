@@ -33,9 +33,16 @@ _SALT: Final = "paygo.mails.stop"
 
 
 def queue(*, now: datetime) -> int:
-    """Make the mails of events that were published since the last time; return how many events were seen."""
+    """Make the mails of events that were published since the last time; return how many events were seen.
+
+    What happened before mail was ever switched on, or longer ago than a mail lives, becomes none.
+    """
     with db.operation():
-        (seen,) = db.row(notice_sql.QUEUE_MAILS, {"limit": PAGE, "kinds": list(MAILED), "now": now})
+        db.execute(notice_sql.BEGIN_MAILS)
+        (seen,) = db.row(
+            notice_sql.QUEUE_MAILS,
+            {"limit": PAGE, "kinds": list(MAILED), "since": now - MAIL_LIFE, "now": now},
+        )
     return int(seen)
 
 
@@ -88,6 +95,9 @@ def _send(mail: Mail, *, now: datetime) -> bool:
     if mail.permission.notify_email is None:
         _finish(mail, MailStatus.UNWANTED, now=now)
         return False
+    if now - mail.event.created_at >= MAIL_LIFE:
+        _finish(mail, MailStatus.FAILED, now=now, error=f"too late: {mail.error or 'nobody sent it'}")
+        return False
     try:
         message(mail).send()
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused) as error:
@@ -106,9 +116,6 @@ def _send(mail: Mail, *, now: datetime) -> bool:
 
 def _try_again(mail: Mail, error: Exception, *, now: datetime) -> None:
     log.warning("mail_not_sent", error=type(error).__name__, advice="it is tried again; check EMAIL_URL")
-    if now - mail.created_at >= MAIL_LIFE:
-        _finish(mail, MailStatus.FAILED, now=now, error=f"too late: {type(error).__name__}")
-        return
     Mail.objects.filter(pk=mail.pk, status=MailStatus.QUEUED).update(
         next_attempt_at=now + mail_retry(mail.attempts), error=type(error).__name__
     )

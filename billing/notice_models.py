@@ -70,10 +70,10 @@ class Mail(models.Model):
 
 
 class MailCursor(models.Model):
-    """Up to which position events have been looked at for mails; one row."""
+    """Up to which position events have been looked at for mails, None before the first look; one row."""
 
     id = models.SmallIntegerField(primary_key=True, default=1)
-    position = models.BigIntegerField(default=0)
+    position = models.BigIntegerField(null=True)
 
     class Meta:
         db_table = "billing_mailcursor"

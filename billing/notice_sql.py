@@ -89,25 +89,32 @@ WITH burning AS MATERIALIZED (
     + _TOLD
 )
 
-# A mail for each published event of some kinds after the cursor whose permission names a reader; the cursor
-# moves in the same statement, so that no event becomes two mails, or none.
+# A mail for each published event of some kinds after the cursor whose permission names a reader, unless it is
+# too old to be worth one; the cursor moves in the same statement, so that no event becomes two mails.
 QUEUE_MAILS = """
 WITH cursor AS (
     SELECT position FROM billing_mailcursor WHERE id = 1 FOR UPDATE
 ), page AS MATERIALIZED (
-    SELECT e.id, e.kind, e.subject, e.position FROM core_event e
+    SELECT e.id, e.kind, e.subject, e.position, e.created_at FROM core_event e
     WHERE e.position > (SELECT position FROM cursor) ORDER BY e.position LIMIT %(limit)s
 ), mailed AS (
     INSERT INTO billing_mail (event_id, permission_id, recipient, created_at, next_attempt_at)
     SELECT e.id, p.id, p.notify_email, %(now)s, %(now)s
     FROM page e JOIN zcash_permission p ON p.public_id = e.subject
-    WHERE e.kind = ANY(%(kinds)s) AND p.notify_email IS NOT NULL ORDER BY e.position
+    WHERE e.kind = ANY(%(kinds)s) AND p.notify_email IS NOT NULL AND e.created_at > %(since)s
+    ORDER BY e.position
     ON CONFLICT (event_id) DO NOTHING
 ), moved AS (
     UPDATE billing_mailcursor SET position = (SELECT max(position) FROM page)
     WHERE id = 1 AND EXISTS (SELECT FROM page)
 )
 SELECT count(*) FROM page
+"""
+
+# Where mails begin: whoever switches mail on writes of what happens from then on.
+BEGIN_MAILS = """
+UPDATE billing_mailcursor SET position = coalesce((SELECT max(position) FROM core_event), 0)
+WHERE id = 1 AND position IS NULL
 """
 
 # The oldest mails that are due, taken by this process for as long as a lease.

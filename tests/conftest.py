@@ -38,7 +38,7 @@ def _flush_past_the_triggers(*args: object, **kwargs: object) -> list[str]:
         "SET session_replication_role = replica",
         *_sql_flush(*args, **kwargs),
         "INSERT INTO core_clock (id, offset_ms) VALUES (1, 0)",
-        "INSERT INTO billing_mailcursor (id, position) VALUES (1, 0)",
+        "INSERT INTO billing_mailcursor (id) VALUES (1)",
         "SET session_replication_role = origin",
     ]
 

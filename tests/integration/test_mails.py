@@ -9,7 +9,8 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from billing import expiry, mails, notices
-from billing.models import Mail
+from billing.models import Mail, MailCursor
+from billing.notice_rules import MAIL_LIFE
 from core import publisher
 from core.models import User
 from tests.factories import after, make_active_permission, make_client, make_vendor, stream
@@ -34,6 +35,8 @@ def permission(db: None) -> SpendingPermission:
     made = make_active_permission(client)
     SpendingPermission.objects.filter(pk=made.pk).update(notify_email=READER)
     made.refresh_from_db()
+    # Mail is on already: this is where it begins.
+    mails.queue(now=after(hours=0))
     return made
 
 
@@ -111,6 +114,36 @@ def test_gives_up_a_warning_that_would_come_a_day_late(
     mails.send_due(now=after(hours=28 * 24 + 1))
 
     assert Mail.objects.get().status == "failed"
+
+
+def test_writes_of_nothing_that_happened_before_mail_was_switched_on(permission: SpendingPermission) -> None:
+    MailCursor.objects.update(position=None)
+    now = after(hours=27 * 24)
+    notices.run(now=now)
+    publisher.publish_all(now=now)
+
+    assert mails.queue(now=now) == 0
+    assert Mail.objects.count() == 0
+    assert a_round(after(hours=29 * 24)) == ["Your streaming permission ends soon"]
+
+
+def test_writes_of_nothing_that_is_older_than_a_day(permission: SpendingPermission) -> None:
+    happened = after(hours=27 * 24)
+    notices.run(now=happened)
+    publisher.publish_all(now=happened)
+
+    assert mails.queue(now=happened + MAIL_LIFE) > 0
+    assert Mail.objects.count() == 0
+
+
+def test_sends_no_mail_that_waited_for_a_day(permission: SpendingPermission) -> None:
+    made = after(hours=27 * 24)
+    notices.run(now=made)
+    publisher.publish_all(now=made)
+    mails.queue(now=made)
+
+    assert mails.send_due(now=made + MAIL_LIFE) == 0
+    assert (Mail.objects.get().status, outgoing.outbox) == ("failed", [])
 
 
 def test_a_claimed_mail_of_a_dead_sender_is_sent_after_its_lease(permission: SpendingPermission) -> None:
