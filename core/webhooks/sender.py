@@ -5,16 +5,16 @@ that meant a public address yesterday, or at the first look, may mean this machi
 is followed, nothing is taken from the environment, and the deadline bounds the whole exchange.
 """
 
-import ipaddress
 import json
 import time
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
 from requests_hardened import Config, HTTPSession
-from requests_hardened.ip_filter import InvalidIPAddress, filter_host
+from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 from standardwebhooks import Webhook
 from urllib3.exceptions import HTTPError
@@ -22,6 +22,7 @@ from urllib3.exceptions import HTTPError
 from core import feed
 from core.deadline import WithDeadline, deadline
 from core.models import WebhookDelivery, WebhookEndpoint
+from core.webhooks.addresses import may_be_dialled
 from core.webhooks.deliveries import Answer
 from core.webhooks.errors import UrlRefused
 
@@ -31,7 +32,23 @@ _USER_AGENT = "PayGo-Webhooks/1"
 
 
 class _Adapter(WithDeadline, IPFilterAdapter):  # type: ignore[misc]  # it has no types
-    """Dials public addresses only, until the deadline."""
+    """Dials public addresses only, until the deadline.
+
+    The library looks the name up once and dials what it has found; what it refuses is less than is inside.
+    """
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        """Return what will be dialled, and how.
+
+        Raises:
+            InvalidIPAddress: it is no public address.
+        """
+        dialled, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        if not may_be_dialled(dialled["host"], allow_loopback=self._allow_loopback):
+            raise InvalidIPAddress(dialled["host"])
+        return dialled, options
 
 
 def check_url(url: str) -> None:
@@ -126,13 +143,9 @@ def _session() -> requests.Session:
 def _is_private(host: str, *, allow_loopback: bool) -> bool:
     """Whether a host is an address that is never dialled; a name may mean any, and is looked up later."""
     try:
-        ipaddress.ip_address(host)
-        filter_host(host, 443, allow_loopback=allow_loopback)
-    except InvalidIPAddress:
-        return True
+        return not may_be_dialled(host, allow_loopback=allow_loopback)
     except ValueError:
         return False
-    return False
 
 
 def _reason(failure: Exception) -> str:
