@@ -16,7 +16,8 @@ from core.errors import Invalid
 from sessions_app import queries as session_queries
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import StreamingSession
-from sessions_app.rules import SessionStatus
+from sessions_app.rules import OPEN, SessionStatus
+from zcash.models import SpendingPermission
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,30 @@ def page(
         [_listed(each, final, running) for each in sessions if status in (None, each.status)],
         next_after=shown[-1].code if len(found) > limit else None,
     )
+
+
+def on_permission(permission: SpendingPermission, *, now: datetime) -> Sequence[ListedSession]:
+    """Return the open sessions that a permission pays at `now`, and those paused on it, newest first."""
+    of_wallet = session_queries.open_of_wallet(
+        client_id=permission.client_id, wallet_address=permission.wallet_address
+    )
+    _bring_current(of_wallet, now=now)
+    with db.snapshot():
+        sessions = [
+            each
+            for each in session_queries.all_of([each.pk for each in of_wallet])
+            if each.status in OPEN and is_paid_by(each, permission)
+        ]
+        final, running = _final(sessions), _running(sessions, now=now)
+    return [_listed(each, final, running) for each in sessions]
+
+
+def is_paid_by(session: StreamingSession, permission: SpendingPermission) -> bool:
+    """Whether a permission pays a session now, or paid it last."""
+    payers = (
+        Transaction.objects.filter(session=session).order_by("-id").values_list("permission_id", flat=True)
+    )
+    return payers.first() == permission.pk
 
 
 def _session_id(code: str, *, client_id: int) -> int:

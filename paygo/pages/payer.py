@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, St
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing import engine, funding, refunds, statements
+from billing import engine, funding, refunds, session_list, statements
 from billing.statements import Asked, Statement
 from core import clock
 from core.amounts import MAX_ZAT
@@ -130,11 +130,11 @@ def statement_table(request: HttpRequest, link: PayerLink) -> HttpResponseBase: 
 @require_POST
 @_of_payer
 def stop(request: HttpRequest, link: PayerLink) -> HttpResponse:
-    """End one of the payer's sessions."""
+    """End a session that the link's permission pays; what pays the wallet's others is not its affair."""
     permission = link.permission
     code = request.POST.get("session_code", "").replace("\0", "")
     session = session_queries.of_client(client_id=permission.client_id, code=code)
-    if session.wallet_address != permission.wallet_address:
+    if not session_list.is_paid_by(session, permission):
         raise Http404
     engine.end(code, client_id=permission.client_id, now=clock.now())
     return redirect("payer")

@@ -14,7 +14,6 @@ from billing.session_list import ListedSession
 from core.amounts import MS_PER_HOUR, div_floor
 from paygo.pages.models import PayerLink
 from sessions_app.models import Vendor
-from sessions_app.rules import SessionStatus
 from zcash.confirmations import credit_seconds
 from zcash.models import Deposit, SpendingPermission
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus
@@ -109,29 +108,13 @@ def read(link: PayerLink, *, now: datetime) -> PayerState:
         remaining_zat=found.remaining_zat,
         burn_zat_per_hour=sum(each.record.rate for each in running),
         payment=funding.payment_of(permission),
-        sessions=_open_sessions(permission, now=now),
+        sessions=session_list.on_permission(permission, now=now),
         deposits=list(
             Deposit.objects.filter(permission=permission).exclude(status=DepositStatus.GONE).order_by("id")
         ),
         stretches=stretches,
         refund=refund_view.of_permission(permission),
     )
-
-
-def _open_sessions(permission: SpendingPermission, *, now: datetime) -> list[ListedSession]:
-    """Return what the payer watches or has paused, on whatever permission."""
-    return [
-        each
-        for status in (SessionStatus.ACTIVE, SessionStatus.PAUSED)
-        for each in session_list.page(
-            client_id=permission.client_id,
-            wallet_address=permission.wallet_address,
-            status=status,
-            limit=MOST_LINES,
-            now=now,
-        ).sessions
-        if each.session.status == status
-    ]
 
 
 def _stretches(permission: SpendingPermission, *, now: datetime) -> list[Stretch]:
