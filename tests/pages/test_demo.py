@@ -57,6 +57,20 @@ def test_there_is_none_with_real_software(visitor: Visitor, settings: Any, https
     assert SpendingPermission.objects.count() == 0
 
 
+def test_shows_and_plays_nothing_that_was_begun_before_the_software_was_real(
+    visitor: Visitor, settings: Any, httpserver: HTTPServer
+):
+    player = begin(visitor)
+    refusal = {"result": None, "error": {"code": -32601, "message": "Method not found"}, "id": "1"}
+    httpserver.expect_request("/").respond_with_json(refusal)
+    settings.ZCASH_RPC_URL = httpserver.url_for("/")
+
+    answers = [visitor.get(player), visitor.get(f"{player}/state")]
+    answers += [visitor.post(f"{player}/{verb}") for verb in ("beat", "pay", "play", "payer")]
+
+    assert {each.status_code for each in answers} == {404}
+
+
 def test_says_so_where_the_node_is_away(visitor: Visitor, settings: Any):
     visitor.get("/demo/")
     settings.ZCASH_RPC_URL = "http://127.0.0.1:1"
