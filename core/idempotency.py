@@ -2,14 +2,18 @@
 
 An operation that touches only the database calls `claim` first and `store` last in its own transaction.
 An operation that also calls outside systems calls `begin` (an operation of its own) before the call and
-`store` in the transaction of the effect.
+`store` in the transaction of the effect; `once` does both where the effect is outside alone.
 """
 
 import json
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
+
+from django.utils.crypto import salted_hmac
 
 from core.db import advisory_number, operation, prepared, require_transaction, row
 from core.errors import Conflict, Unprocessable
@@ -19,6 +23,7 @@ LEASE = timedelta(seconds=60)
 # A client that repeats a call after a week has not lost an answer.
 KEPT = timedelta(days=7)
 _FORGOTTEN_AT_ONCE = 5_000
+_SEED_BYTES = 32
 
 # Holds a key and finds its row at once. The row is as it was when the statement began: where the first call
 # answered at that very moment there seems to be none, and `_STORE` refuses.
@@ -130,6 +135,43 @@ def store(receipt: Receipt, result: dict[str, Any], *, now: datetime) -> None:
     answer = {"body_digest": receipt.body_digest, "now": now, "result": json.dumps(result)}
     if not prepared(_STORE, {**_identity(receipt), **answer}):
         raise KeyInFlight
+
+
+def once(receipt: Receipt | None, effect: Callable[[], dict[str, Any]], *, now: datetime) -> dict[str, Any]:
+    """Return what an effect outside of the database answers, at a repetition what it answered.
+
+    Where it fails nothing is kept: what the outside has done by then is done again by a repetition.
+
+    Raises:
+        KeyInFlight, KeyReused: see `begin`.
+    """
+    if receipt is None:
+        return effect()
+    begun = begin(receipt, now=now)
+    if begun.result is not None:
+        return begun.result
+    try:
+        result = effect()
+    except BaseException:
+        release(receipt, begun)
+        raise
+    with operation():
+        store(receipt, result, now=now)
+    return result
+
+
+def new_seed() -> str:
+    """Return what a secret is derived from that a repetition answers again."""
+    return secrets.token_urlsafe(_SEED_BYTES)
+
+
+def secret_of(seed: str, *, purpose: str) -> bytes:
+    """Return the 256 bits that a seed stands for.
+
+    An answer that shows a secret once is kept by its seed: without SECRET_KEY a reader of the database learns
+    nothing from it.
+    """
+    return salted_hmac(f"paygo.idempotency.{purpose}", seed, algorithm="sha256").digest()
 
 
 def release(receipt: Receipt, begun: Begun) -> None:

@@ -96,24 +96,36 @@ def disable(public_id: UUID, *, client_id: int, now: datetime) -> WebhookEndpoin
     return endpoint
 
 
-def delete(public_id: UUID, *, client_id: int, now: datetime) -> None:
-    """Send nothing more to an endpoint, and forget its secrets; its log stays for the operator."""
+def delete(public_id: UUID, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> None:
+    """Send nothing more to an endpoint, and forget its secrets; its log stays for the operator.
+
+    Raises:
+        EndpointNotFound; KeyInFlight, KeyReused: see core.idempotency.
+    """
     with db.operation():
+        if receipt and idempotency.claim(receipt, now=now):
+            return
         endpoint = _lock(public_id, client_id=client_id)
         if endpoint.is_enabled:
             deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
         endpoint.deleted_at, endpoint.secret = now, ""
         endpoint.previous_secret = endpoint.previous_until = None
         endpoint.save(update_fields=["deleted_at", "secret", "previous_secret", "previous_until"])
+        if receipt:
+            idempotency.store(receipt, {"endpoint_id": str(public_id)}, now=now)
 
 
-def redeliver(delivery_id: UUID, *, client_id: int | None = None, now: datetime) -> WebhookDelivery:
+def redeliver(
+    delivery_id: UUID, *, client_id: int | None = None, now: datetime, receipt: Receipt | None = None
+) -> WebhookDelivery:
     """Send the event of a delivery once more, and return the delivery that does; one that waits is due now.
 
     Raises:
-        DeliveryNotFound, EndpointDisabled.
+        DeliveryNotFound, EndpointDisabled; KeyInFlight, KeyReused: see core.idempotency.
     """
     with db.operation():
+        if receipt and (result := idempotency.claim(receipt, now=now)):
+            return find_delivery(UUID(result["delivery_id"]), client_id=client_id)
         found = find_delivery(delivery_id, client_id=client_id)
         endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=found.endpoint_id)
         if not endpoint.is_enabled:
@@ -128,6 +140,8 @@ def redeliver(delivery_id: UUID, *, client_id: int | None = None, now: datetime)
         again.save()
         # Whoever asks has repaired it.
         WebhookEndpoint.objects.filter(pk=endpoint.pk).update(resume_at=None)
+        if receipt:
+            idempotency.store(receipt, {"delivery_id": str(again.public_id)}, now=now)
     return again
 
 

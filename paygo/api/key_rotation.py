@@ -15,7 +15,7 @@ from paygo.api.keys import Rotated
 from paygo.api.models import ApiKey
 from paygo.api.render import instant, instant_or_none
 from paygo.api.schema import documented
-from paygo.api.views import ApiView, body, client_id
+from paygo.api.views import ApiView, body, client_id, receipt
 
 _DAY, _WEEK = 24 * 3600, 7 * 24 * 3600
 _MOST = 200
@@ -79,17 +79,22 @@ class Rotation(ApiView):
         "Rotate the API key",
         request=KeyRotationRequest,
         answers={201: RotatedKey},
-        problems=(400, 410, 503),
+        problems=(400, 409, 410, 422, 503),
+        idempotency_key=True,
     )
     def post(self, request: Request) -> Response:
         """Make a key with the same scopes and life; the one that calls expires after the overlap.
 
-        It takes no Idempotency-Key, whose stored answer would be a key to be read: where the answer was lost
-        call again, and what the first call has made is revoked.
+        Where the answer was lost call again: with the same Idempotency-Key it is the same, without one what
+        the first call has made is revoked if nobody has used it.
         """
-        values = body(request, KeyRotationRequest)
+        values, calling = body(request, KeyRotationRequest), _calling(request)
         rotated = keys.rotate(
-            _calling(request).pk, overlap=timedelta(seconds=values["overlap_seconds"]), now=clock.now()
+            calling.pk,
+            overlap=timedelta(seconds=values["overlap_seconds"]),
+            now=clock.now(),
+            # Which key is replaced is a part of what was asked for.
+            receipt=receipt(request, {**values, "key": calling.pk}),
         )
         return Response(_rotated(rotated), status=201, headers={"Cache-Control": "no-store"})
 

@@ -4,18 +4,21 @@ A key has 256 random bits, so its plain SHA-256 is as good as the key: it is loo
 no comparison in Python leaks its timing.
 """
 
+import base64
 import hashlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
+from core import idempotency
 from core.db import operation
 from core.errors import Gone
+from core.idempotency import Receipt
 from core.models import User
 from paygo.api.models import ApiKey
 
@@ -87,25 +90,34 @@ def create(
     return key
 
 
-def rotate(key_id: int, *, overlap: timedelta, now: datetime) -> Rotated:
+def rotate(key_id: int, *, overlap: timedelta, now: datetime, receipt: Receipt | None = None) -> Rotated:
     """Make a key that can do what another one can, and let that one expire after the overlap.
 
-    The new one lives for as long as the old one was made to. Whoever lost the answer rotates again: what an
-    earlier rotation has made and nobody has used is revoked.
+    The new one lives for as long as the old one was made to. Whoever lost the answer, and gave no receipt,
+    rotates again: what an earlier rotation has made and nobody has used is revoked.
 
     Raises:
         KeyEnded: the old key was revoked or has expired.
+        KeyInFlight, KeyReused: see core.idempotency.
     """
     with operation():
+        if receipt and (stored := idempotency.claim(receipt, now=now)):
+            return _rotated(stored)
         old = ApiKey.objects.select_for_update(of=("self",)).select_related("client").get(pk=key_id)
         if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
             raise KeyEnded
         old.successors.filter(last_used_at=None, revoked_at=None).update(revoked_at=now)
-        key, row = _new(old.client, name=old.name, scopes=old.scopes, lifetime=old.lifetime, now=now)
-        row.replaces = old
+        seed = idempotency.new_seed() if receipt else None
+        key, row = _new(
+            old.client, name=old.name, scopes=old.scopes, lifetime=old.lifetime, now=now, seed=seed
+        )
+        row.replaces, row.family = old, old.family
         row.save(force_insert=True)
         old.expires_at = min(now + overlap, old.expires_at or now + overlap)
         old.save(update_fields=["expires_at"])
+        if receipt:
+            result = {"seed": seed, "key_id": row.pk, "old_expires_at": old.expires_at.isoformat()}
+            idempotency.store(receipt, result, now=now)
     _known.clear()
     log.info("api_key_rotated", old=old.prefix, new=row.prefix, old_expires_at=str(old.expires_at))
     return Rotated(key, row, old)
@@ -142,11 +154,30 @@ def forget() -> None:
     _known.clear()
 
 
+def _rotated(stored: Mapping[str, Any]) -> Rotated:
+    """Return what an earlier call with the same Idempotency-Key was answered."""
+    row = ApiKey.objects.select_related("replaces").get(pk=stored["key_id"])
+    assert row.replaces is not None
+    row.replaces.expires_at = datetime.fromisoformat(stored["old_expires_at"])
+    return Rotated(_key_of(stored["seed"]), row, row.replaces)
+
+
+def _key_of(seed: str) -> str:
+    secret = idempotency.secret_of(seed, purpose="api-key")
+    return PREFIX + base64.urlsafe_b64encode(secret).decode().rstrip("=")
+
+
 def _new(
-    client: User, *, name: str, scopes: Sequence[str], lifetime: timedelta | None, now: datetime
+    client: User,
+    *,
+    name: str,
+    scopes: Sequence[str],
+    lifetime: timedelta | None,
+    now: datetime,
+    seed: str | None = None,
 ) -> tuple[str, ApiKey]:
-    """Return a new key and its row, which is not saved yet."""
-    key = PREFIX + secrets.token_urlsafe(32)
+    """Return a new key, of a seed if there is one, and its row, which is not saved yet."""
+    key = PREFIX + secrets.token_urlsafe(32) if seed is None else _key_of(seed)
     row = ApiKey(
         client=client,
         name=name,

@@ -1,4 +1,6 @@
-"""Rate limits of the API: by key for who has one, by address for who has none; told in RateLimit fields.
+"""Rate limits of the API: by key, with its rotations, for who has one, by address for who has none.
+
+Where a caller stands is told in RateLimit fields.
 
 The fields are those of the IETF's draft "RateLimit header fields for HTTP"
 (draft-ietf-httpapi-ratelimit-headers, version 10).
@@ -24,7 +26,7 @@ class Policy(StrEnum):
     """What a call counts as; each has a setting of its own."""
 
     CALLS = "calls"
-    """Any call with a key."""
+    """Any call with a key, or with another one that rotation has made of it."""
     NODE = "node"
     """A call with a key that asks the Zcash node something."""
     PUBLIC = "public"
@@ -85,8 +87,7 @@ def count_guess(request: Request) -> None:
 
 def _caller(request: Request, policy: Policy | None) -> _Caller:
     if isinstance(request.auth, ApiKey):
-        # By the digest: a number could be another key's after the database was restored.
-        return _Caller(policy or Policy.CALLS, bytes(request.auth.digest).hex()[:32])
+        return _Caller(policy or Policy.CALLS, request.auth.family.hex)
     return _Caller(policy or Policy.GUESSES, customer_of(request))
 
 

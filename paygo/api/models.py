@@ -1,5 +1,7 @@
 """API keys: who may call, with which scopes; only a digest of the key is kept."""
 
+import uuid
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -22,6 +24,10 @@ class ApiKey(models.Model):
     replaces = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="successors"
     )
+
+    # Of a key and all that rotation has made of it: they share one budget of calls. No number, which could be
+    # another key's after the database was restored.
+    family = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:
         db_table = "api_key"

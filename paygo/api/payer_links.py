@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -14,7 +14,7 @@ from paygo.api.models import ApiKey
 from paygo.api.permissions import REFUNDS, WRITE
 from paygo.api.render import instant
 from paygo.api.schema import PERMISSION_IN_PATH, documented
-from paygo.api.views import ApiView, NoFields, body, client_id
+from paygo.api.views import ApiView, NoFields, body, client_id, receipt
 from paygo.pages import payer_links
 from zcash import queries
 from zcash.models import SpendingPermission
@@ -63,27 +63,33 @@ class PayerLinks(ApiView):
         "Make a payer link",
         request=PayerLinkRequest,
         answers={201: MadePayerLink},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[PERMISSION_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, permission_id: str) -> Response:
         """Answer a link to the page where the viewer stops sessions, pays more, and takes the rest back.
 
-        It is for the viewer alone: give it only to who has logged in with you. A repetition makes another.
+        It is for the viewer alone: give it only to who has logged in with you. It ends with the key that made
+        it. A repetition makes another, unless it has the same Idempotency-Key.
         """
-        values = body(request, PayerLinkRequest)
-        link, url = payer_links.make(
+        values, key = body(request, PayerLinkRequest), cast("ApiKey", request.auth)
+        may_redirect = REFUNDS in key.scopes
+        made = payer_links.make(
             _permission(request, permission_id),
             valid=timedelta(minutes=values["valid_minutes"]),
             lasts=timedelta(minutes=values["lasts_minutes"]),
-            may_redirect=isinstance(request.auth, ApiKey) and REFUNDS in request.auth.scopes,
+            may_redirect=may_redirect,
             now=clock.now(),
+            key=key,
+            # A weaker key is not told what a stronger one was.
+            receipt=receipt(request, {**values, "may_redirect": may_redirect}),
         )
         answer = {
-            "payer_url": url,
-            "open_before": instant(link.open_before),
-            "ends_at": instant(link.ends_at),
-            "may_change_refund_address": link.may_redirect,
+            "payer_url": made.url,
+            "open_before": instant(made.open_before),
+            "ends_at": instant(made.ends_at),
+            "may_change_refund_address": may_redirect,
         }
         return Response(answer, status=201, headers={"Cache-Control": "no-store"})
 
@@ -97,14 +103,17 @@ class PayerLinkRevocation(ApiView):
         "Revoke the payer links of a permission",
         request=NoFields,
         answers={200: RevokedPayerLinks},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[PERMISSION_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, permission_id: str) -> Response:
         """End every link of the permission and close the pages that they have opened, at once."""
-        body(request, NoFields)
-        permission = _permission(request, permission_id)
-        return Response({"revoked": payer_links.revoke_all(permission, now=clock.now())})
+        values = body(request, NoFields)
+        revoked = payer_links.revoke_all(
+            _permission(request, permission_id), now=clock.now(), receipt=receipt(request, values)
+        )
+        return Response({"revoked": revoked})
 
 
 def _permission(request: Request, permission_id: str) -> SpendingPermission:

@@ -3,6 +3,7 @@
 There is one clock and one chain for all clients of a sandbox.
 """
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import dues, sandbox
-from core import clock
+from core import clock, idempotency
 from paygo.api.fields import (
     ChoiceField,
     PatternField,
@@ -158,20 +159,14 @@ class SandboxPayments(SandboxView):
         "Simulate a payment",
         request=PaymentRequest,
         answers={201: SimulatedPayment},
-        problems=(*_REFUSALS, 404, 410),
+        problems=(*_REFUSALS, 404, 410, 422),
+        idempotency_key=True,
     )
     def post(self, request: Request) -> Response:
         """Pay what a permission asks for, or any amount, as a viewer's wallet would."""
         values = body(request, PaymentRequest)
-        simulation.require_sandbox()
-        address, amount_zat = _due(
-            client_id(request), public_id=values["permission_id"], amount_zat=values.get("amount")
-        )
-        txid = simulation.pay(address, amount_zat=amount_zat)
-        if values["blocks"]:
-            simulation.mine(values["blocks"])
-        answer = {"txid": txid, "payment_address": address, "amount": zec_number(amount_zat)}
-        return Response(answer, status=201)
+        paid = _once(request, values, lambda: _pay(client_id(request), values))
+        return Response({**paid, "amount": zec_number(paid["amount"])}, status=201)
 
 
 class SandboxBlocks(SandboxView):
@@ -179,11 +174,18 @@ class SandboxBlocks(SandboxView):
 
     scopes = MappingProxyType({"POST": SANDBOX})
 
-    @documented("Mine blocks", request=BlocksRequest, answers={201: SimulatedTip}, problems=_REFUSALS)
+    @documented(
+        "Mine blocks",
+        request=BlocksRequest,
+        answers={201: SimulatedTip},
+        problems=(*_REFUSALS, 422),
+        idempotency_key=True,
+    )
     def post(self, request: Request) -> Response:
         """Mine blocks at once, with what waits to be mined in the first."""
         values = body(request, BlocksRequest)
-        return Response({"tip_hash": simulation.mine(values["count"])}, status=201)
+        mined = _once(request, values, lambda: {"tip_hash": simulation.mine(values["count"])})
+        return Response(mined, status=201)
 
 
 class SandboxReorgs(SandboxView):
@@ -191,12 +193,21 @@ class SandboxReorgs(SandboxView):
 
     scopes = MappingProxyType({"POST": SANDBOX})
 
-    @documented("Reorganise the chain", request=ReorgRequest, answers={201: SimulatedTip}, problems=_REFUSALS)
+    @documented(
+        "Reorganise the chain",
+        request=ReorgRequest,
+        answers={201: SimulatedTip},
+        problems=(*_REFUSALS, 422),
+        idempotency_key=True,
+    )
     def post(self, request: Request) -> Response:
         """Put other blocks in the place of the last ones; their payments wait to be mined again."""
         values = body(request, ReorgRequest)
-        tip = simulation.reorganise(values["depth"], without=values.get("without_txid"))
-        return Response({"tip_hash": tip}, status=201)
+        without = values.get("without_txid")
+        replaced = _once(
+            request, values, lambda: {"tip_hash": simulation.reorganise(values["depth"], without=without)}
+        )
+        return Response(replaced, status=201)
 
 
 class SandboxFaults(SandboxView):
@@ -204,12 +215,17 @@ class SandboxFaults(SandboxView):
 
     scopes = MappingProxyType({"POST": SANDBOX})
 
-    @documented("Start a node fault", request=FaultRequest, answers={200: NoFault}, problems=_REFUSALS)
+    @documented(
+        "Start a node fault",
+        request=FaultRequest,
+        answers={200: NoFault},
+        problems=(*_REFUSALS, 422),
+        idempotency_key=True,
+    )
     def post(self, request: Request) -> Response:
         """Let the node be slow, silent, wrong or away, to see what happens then."""
         values = body(request, FaultRequest)
-        simulation.fault(values)
-        return Response({"kind": values["kind"]})
+        return Response(_once(request, values, lambda: _start_fault(values)))
 
 
 class SandboxFaultEnd(SandboxView):
@@ -223,6 +239,27 @@ class SandboxFaultEnd(SandboxView):
         body(request, NoFields)
         simulation.fault(None)
         return Response({"kind": None})
+
+
+def _once(
+    request: Request, values: Mapping[str, Any], effect: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Let the node do something once for each Idempotency-Key, and return what it answered."""
+    simulation.require_sandbox()
+    return idempotency.once(receipt(request, values), effect, now=clock.now())
+
+
+def _pay(client: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    address, amount_zat = _due(client, public_id=values["permission_id"], amount_zat=values.get("amount"))
+    txid = simulation.pay(address, amount_zat=amount_zat)
+    if values["blocks"]:
+        simulation.mine(values["blocks"])
+    return {"txid": txid, "payment_address": address, "amount": amount_zat}
+
+
+def _start_fault(values: Mapping[str, Any]) -> dict[str, Any]:
+    simulation.fault(values)
+    return {"kind": values["kind"]}
 
 
 def _due(client: int, *, public_id: UUID, amount_zat: int | None) -> tuple[str, int]:

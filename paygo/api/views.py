@@ -113,7 +113,7 @@ def receipt(request: Request, values: Mapping[str, Any]) -> Receipt | None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise Invalid("must be 1 to 255 visible ASCII characters", field=IDEMPOTENCY_HEADER)
-    canonical = json.dumps(values, sort_keys=True).encode()
+    canonical = json.dumps(values, sort_keys=True, default=str).encode()
     return Receipt(
         client_id=client_id(request),
         endpoint=f"{request.method} {request.path}",

@@ -157,14 +157,17 @@ class WebhookDeletion(ApiView):
         "Delete a webhook endpoint",
         request=NoFields,
         answers={200: DeletedEndpoint},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[ENDPOINT_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
         """Send nothing to it ever again, and forget its secret."""
-        body(request, NoFields)
+        values = body(request, NoFields)
         public_id = path_uuid(endpoint_id, field="endpoint_id")
-        endpoints.delete(public_id, client_id=client_id(request), now=clock.now())
+        endpoints.delete(
+            public_id, client_id=client_id(request), now=clock.now(), receipt=receipt(request, values)
+        )
         return Response({"endpoint_id": str(public_id)})
 
 
@@ -215,12 +218,15 @@ class WebhookRedelivery(ApiView):
         "Redeliver a webhook",
         request=NoFields,
         answers={202: DeliveryState},
-        problems=(400, 404, 409, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[DELIVERY_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, delivery_id: str) -> Response:
         """Send the event once more, with the same `webhook-id`; one that still waits is sent at once."""
-        body(request, NoFields)
+        values = body(request, NoFields)
         public_id = path_uuid(delivery_id, field="delivery_id")
-        again = endpoints.redeliver(public_id, client_id=client_id(request), now=clock.now())
+        again = endpoints.redeliver(
+            public_id, client_id=client_id(request), now=clock.now(), receipt=receipt(request, values)
+        )
         return Response(render_delivery(again), status=202)

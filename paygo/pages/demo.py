@@ -52,7 +52,7 @@ def begin(request: HttpRequest) -> HttpResponse:
 @require_safe
 def player(request: HttpRequest, token: str) -> HttpResponse:
     """Show the player."""
-    found = demo_state.read(demo_state.find(token), now=clock.now())
+    found = demo_state.read(_find(token), now=clock.now())
     return render(request, "pages/demo.html", {"state": found, "heartbeat_seconds": HEARTBEAT_SECONDS})
 
 
@@ -60,7 +60,7 @@ def player(request: HttpRequest, token: str) -> HttpResponse:
 @require_safe
 def state(request: HttpRequest, token: str) -> HttpResponse:
     """Answer the parts of the player that change."""
-    checkout = demo_state.find(token)
+    checkout = _find(token)
     found = demo_state.read(checkout, now=clock.now())
     if found.pay.is_open and found.pay.payment.received_zat:
         demo_state.look(checkout)
@@ -72,7 +72,7 @@ def state(request: HttpRequest, token: str) -> HttpResponse:
 @require_POST
 def beat(request: HttpRequest, token: str) -> HttpResponse:
     """Take a sign of life of the running session, as a player sends it, and answer the parts."""
-    checkout = demo_state.find(token)
+    checkout = _find(token)
     found = demo_state.read(checkout, now=clock.now())
     if found.running:
         # It may end at this very moment.
@@ -90,10 +90,7 @@ def act(request: HttpRequest, token: str, verb: str) -> HttpResponse:  # noqa: A
     todo = _VERBS.get(verb)
     if todo is None:
         raise Http404
-    checkout = demo_state.find(token)
-    # With a node that is none of a demonstration's, a checkout's token pays and shows, and does no more.
-    with simulated_node() as node:
-        _require(node)
+    checkout = _find(token)
     return todo(checkout) or redirect("demo-player", token)
 
 
@@ -147,10 +144,10 @@ def _revoke(checkout: Checkout) -> None:
 
 def _payer(checkout: Checkout) -> HttpResponse:
     lasts = timedelta(minutes=_PAYER_MINUTES)
-    _, url = payer_links.make(
+    made = payer_links.make(
         checkout.permission, valid=lasts, lasts=lasts, may_redirect=False, now=clock.now()
     )
-    return redirect(url)
+    return redirect(made.url)
 
 
 _VERBS: Mapping[str, Callable[[Checkout], HttpResponse | None]] = MappingProxyType(
@@ -164,6 +161,14 @@ _VERBS: Mapping[str, Callable[[Checkout], HttpResponse | None]] = MappingProxyTy
         "payer": _payer,
     }
 )
+
+
+def _find(token: str) -> Checkout:
+    """Return the demo with a token; with a node that is no simulated one a checkout's token plays nothing."""
+    found = demo_state.find(token)
+    with simulated_node() as node:
+        _require(node)
+    return found
 
 
 def _require(node: SimulatedNode | None) -> SimulatedNode:

@@ -30,9 +30,12 @@ class Checkout(models.Model):
 class PayerLink(models.Model):
     """A link to a payer's own page, exchanged once for a cookie; of both only digests are kept.
 
-    `may_redirect`: whether its holder may name another address for refunds.
+    `may_redirect`: whether its holder may name another address for refunds. A link ends with the key that
+    made it.
     """
 
+    # None: the service itself made it, for a demo.
+    key = models.ForeignKey("api.ApiKey", on_delete=models.PROTECT, null=True, related_name="+")
     permission = models.ForeignKey(SpendingPermission, on_delete=models.PROTECT, related_name="+")
     digest = models.BinaryField(max_length=_DIGEST_BYTES, unique=True)
     cookie_digest = models.BinaryField(max_length=_DIGEST_BYTES, unique=True, null=True)

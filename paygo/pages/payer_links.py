@@ -4,18 +4,34 @@ Link and cookie have 192 random bits each, so their plain SHA-256 is as good as 
 and looked up by.
 """
 
+import base64
 import hashlib
 import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.urls import reverse
 
+from core import db, idempotency
+from core.idempotency import Receipt
+from paygo.api.models import ApiKey
 from paygo.pages.models import PayerLink
 from zcash.models import SpendingPermission
 
 _TOKEN_BYTES = 24
+
+
+@dataclass(frozen=True)
+class MadeLink:
+    """A link as its maker is told of it, the only time that its URL can be read."""
+
+    url: str
+    open_before: datetime
+    ends_at: datetime
 
 
 def make(
@@ -25,23 +41,34 @@ def make(
     lasts: timedelta,
     may_redirect: bool,
     now: datetime,
-) -> tuple[PayerLink, str]:
-    """Return a new link and its URL, the only time that it can be read.
+    key: ApiKey | None = None,
+    receipt: Receipt | None = None,
+) -> MadeLink:
+    """Make a link that counts for `valid`; the page that it opens stays open for `lasts` from now.
 
-    It counts for `valid`; the page that it opens stays open for `lasts` from now. What has been over for long
-    is forgotten.
+    Neither counts for longer than the key that made it. What has been over for long is forgotten.
+
+    Raises:
+        KeyInFlight, KeyReused: see core.idempotency.
     """
-    PayerLink.objects.filter(permission=permission, ends_at__lte=now).delete()
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
-    link = PayerLink.objects.create(
-        permission=permission,
-        digest=_digest(token),
-        may_redirect=may_redirect,
-        created_at=now,
-        open_before=now + valid,
-        ends_at=now + max(valid, lasts),
-    )
-    return link, str(settings.PAYGO_URL) + reverse("payer-open", args=[token])
+    with db.operation():
+        if receipt and (stored := idempotency.claim(receipt, now=now)):
+            return _told(stored)
+        PayerLink.objects.filter(permission=permission, ends_at__lte=now).delete()
+        seed, open_before, ends_at = idempotency.new_seed(), now + valid, now + max(valid, lasts)
+        PayerLink.objects.create(
+            permission=permission,
+            key=key,
+            digest=_digest(_token_of(seed)),
+            may_redirect=may_redirect,
+            created_at=now,
+            open_before=open_before,
+            ends_at=ends_at,
+        )
+        result = {"seed": seed, "open_before": open_before.isoformat(), "ends_at": ends_at.isoformat()}
+        if receipt:
+            idempotency.store(receipt, result, now=now)
+    return _told(result)
 
 
 def unopened(token: str, *, now: datetime) -> PayerLink:
@@ -50,9 +77,8 @@ def unopened(token: str, *, now: datetime) -> PayerLink:
     Raises:
         Http404: there is none, or it was opened, is over, or was revoked.
     """
-    found = PayerLink.objects.filter(
-        digest=_digest(token), opened_at=None, revoked_at=None, open_before__gt=now
-    ).first()
+    links = PayerLink.objects.filter(digest=_digest(token), opened_at=None, open_before__gt=now)
+    found = _that_count(links, now=now).first()
     if found is None:
         raise Http404
     return found
@@ -74,8 +100,8 @@ def exchange(token: str, *, now: datetime) -> tuple[PayerLink, str]:
 
 def of_cookie(cookie: str, *, now: datetime) -> PayerLink | None:
     """Return the link, with its permission, that a cookie was given for, None where its page is closed."""
-    found = PayerLink.objects.filter(cookie_digest=_digest(cookie), revoked_at=None, ends_at__gt=now)
-    return found.select_related("permission").first()
+    links = PayerLink.objects.filter(cookie_digest=_digest(cookie), ends_at__gt=now)
+    return _that_count(links, now=now).select_related("permission").first()
 
 
 def close(link: PayerLink, *, now: datetime) -> None:
@@ -83,10 +109,40 @@ def close(link: PayerLink, *, now: datetime) -> None:
     PayerLink.objects.filter(pk=link.pk, revoked_at=None).update(revoked_at=now)
 
 
-def revoke_all(permission: SpendingPermission, *, now: datetime) -> int:
-    """Revoke every link of a permission and close the pages that they opened; return how many."""
-    live = PayerLink.objects.filter(permission=permission, revoked_at=None, ends_at__gt=now)
-    return live.update(revoked_at=now)
+def revoke_all(permission: SpendingPermission, *, now: datetime, receipt: Receipt | None = None) -> int:
+    """Revoke every link of a permission and close the pages that they opened; return how many.
+
+    Raises:
+        KeyInFlight, KeyReused: see core.idempotency.
+    """
+    with db.operation():
+        if receipt and (stored := idempotency.claim(receipt, now=now)):
+            return int(stored["revoked"])
+        live = PayerLink.objects.filter(permission=permission, revoked_at=None, ends_at__gt=now)
+        revoked = live.update(revoked_at=now)
+        if receipt:
+            idempotency.store(receipt, {"revoked": revoked}, now=now)
+    return revoked
+
+
+def _that_count(links: QuerySet[PayerLink], *, now: datetime) -> QuerySet[PayerLink]:
+    """Return those that nobody has revoked, nor the key that made them: it may have leaked."""
+    live = Q(key__revoked_at=None) & (Q(key__expires_at=None) | Q(key__expires_at__gt=now))
+    return links.filter(Q(key=None) | live, revoked_at=None)
+
+
+def _told(result: Mapping[str, str]) -> MadeLink:
+    return MadeLink(
+        str(settings.PAYGO_URL) + reverse("payer-open", args=[_token_of(result["seed"])]),
+        datetime.fromisoformat(result["open_before"]),
+        datetime.fromisoformat(result["ends_at"]),
+    )
+
+
+def _token_of(seed: str) -> str:
+    """Return the token that a repetition can be told again, though no table has it."""
+    secret = idempotency.secret_of(seed, purpose="payer-link")
+    return base64.urlsafe_b64encode(secret[:_TOKEN_BYTES]).decode()
 
 
 def _digest(text: str) -> bytes:

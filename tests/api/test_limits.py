@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
+from core import clock
 from paygo import ratelimit
+from paygo.api import keys
 from tests.api.world import PERMISSIONS, SESSIONS, UNKNOWN_ID, Api, make_api, permission_body, rows
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -117,3 +119,20 @@ def test_can_be_switched_off(vera: Api, settings: Any) -> None:
 
     assert [each.status for each in answers] == [200] * 5
     assert "RateLimit" not in answers[0].headers
+
+
+def test_rotation_gives_a_key_no_further_calls(vera: Api) -> None:
+    assert vera.user is not None
+    first = vera.post("/api/v1/keys/rotate", {"overlap_seconds": 3600})
+    second = Api(vera.user, first.body["key"]).post("/api/v1/keys/rotate", {"overlap_seconds": 3600})
+
+    newest, other = Api(vera.user, second.body["key"]), Api(vera.user, _another_key(vera))
+
+    assert statuses(newest, SHOWN, calls=2) == [404, 429]
+    assert vera.get(SHOWN).status == 429
+    assert other.get(SHOWN).status == 404
+
+
+def _another_key(api: Api) -> str:
+    assert api.user is not None
+    return keys.create(api.user, name="another", now=clock.now())

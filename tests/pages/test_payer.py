@@ -5,6 +5,7 @@ import pytest
 from core import clock
 from core.amounts import zec_text
 from paygo.api import keys
+from paygo.api.models import ApiKey
 from paygo.pages import payer_links
 from paygo.pages.models import PayerLink
 from tests.api.world import (
@@ -114,6 +115,31 @@ def test_the_client_closes_every_page_of_a_permission(vera: Api, mallory: Api):
     assert [each.get("/payer/").status_code for each in visitors] == [403, 403, 200]
 
 
+def test_a_link_ends_with_the_key_that_made_it(vera: Api):
+    assert vera.user is not None
+    created = create(vera)
+    leaked = Api(vera.user, keys.create(vera.user, name="leaked", now=clock.now()))
+    opened, unopened = enter(leaked, created), str(make(leaked, created)["payer_url"])
+    other = enter(vera, created)
+
+    keys.revoke([ApiKey.objects.get(name="leaked").pk], now=clock.now())
+
+    assert opened.get("/payer/").status_code == 403
+    assert opened.post("/payer/revoke", sure="yes").status_code == 403
+    assert Visitor().get(unopened).status_code == 403
+    assert other.get("/payer/").status_code == 200
+
+
+def test_a_link_ends_when_rotation_ends_the_key_that_made_it(vera: Api):
+    visitor = enter(vera, create(vera))
+
+    vera.post("/api/v1/keys/rotate", {"overlap_seconds": 60})
+
+    assert visitor.get("/payer/").status_code == 200
+    hours_pass(1 / 60)
+    assert visitor.get("/payer/").status_code == 403
+
+
 def test_the_payer_closes_the_page(vera: Api):
     visitor = enter(vera, create(vera))
     stolen = visitor.cookies["paygo_payer"].value
@@ -195,6 +221,26 @@ def test_stops_the_payers_sessions_and_no_others(vera: Api, node: RpcClient):
     assert vera.get(f"/api/v1/sessions/{bobs}").body["status"] == "active"
     assert bobs not in visitor.get("/payer/").content.decode()
     assert vera.post(f"{PERMISSIONS}/{of_bob['permission_id']}/revoke").status == 200
+
+
+def test_shows_and_stops_no_session_that_another_permission_of_the_wallet_pays(vera: Api, node: RpcClient):
+    first, second = create_active(vera, node, requested_amount=2.5), create_active(vera, node)
+    code = start(vera)["session_code"]
+    first_payer, second_payer = (enter(vera, each, lasts_minutes=600) for each in (first, second))
+
+    assert code in first_payer.get("/payer/").content.decode()
+    assert code not in second_payer.get("/payer/").content.decode()
+    assert second_payer.post("/payer/stop", session_code=code).status_code == 404
+
+    # The first permission is used up, and the session goes on from the second one.
+    hours_pass(2)
+    assert code not in first_payer.get("/payer/").content.decode()
+    assert first_payer.post("/payer/stop", session_code=code).status_code == 404
+    assert code in second_payer.get("/payer/").content.decode()
+    assert vera.post("/api/v1/sessions/pause", {"session_code": code}).status == 200
+    assert code in second_payer.get("/payer/").content.decode()
+    assert second_payer.post("/payer/stop", session_code=code).status_code == 302
+    assert vera.get(f"/api/v1/sessions/{code}").body["status"] == "ended"
 
 
 def test_ends_the_permission_only_when_asked_for_sure(vera: Api, node: RpcClient):

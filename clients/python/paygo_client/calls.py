@@ -174,17 +174,18 @@ class Calls(Transport):
         self,
         *,
         overlap_seconds: int | None = None,
+        idempotency_key: str | None = None,
     ) -> _types.RotatedKey:
         """Make a key with the same scopes and life; the one that calls expires after the overlap.
 
-        It takes no Idempotency-Key, whose stored answer would be a key to be read: where the answer was
-        lost call again, and what the first call has made is revoked.
+        Where the answer was lost call again: with the same Idempotency-Key it is the same, without one
+        what the first call has made is revoked if nobody has used it.
         """
         answer: _types.RotatedKey = self._json(
             "POST",
             "/api/v1/keys/rotate",
             body=self._given({}, overlap_seconds=overlap_seconds),
-            repeatable=False,
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -192,10 +193,14 @@ class Calls(Transport):
         self,
         *,
         count: int | None = None,
+        idempotency_key: str | None = None,
     ) -> _types.SimulatedTip:
         """Mine blocks at once, with what waits to be mined in the first."""
         answer: _types.SimulatedTip = self._json(
-            "POST", "/api/v1/sandbox/blocks", body=self._given({}, count=count), repeatable=False
+            "POST",
+            "/api/v1/sandbox/blocks",
+            body=self._given({}, count=count),
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -235,12 +240,14 @@ class Calls(Transport):
         method: str | None = None,
         seconds: int | None = None,
         times: int | None = None,
+        idempotency_key: str | None = None,
     ) -> _types.NoFault:
         """Let the node be slow, silent, wrong or away, to see what happens then."""
         answer: _types.NoFault = self._json(
             "POST",
             "/api/v1/sandbox/faults",
             body=self._given({"kind": kind}, after=after, method=method, seconds=seconds, times=times),
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -257,13 +264,14 @@ class Calls(Transport):
         permission_id: str,
         amount: Decimal | float | None = None,
         blocks: int | None = None,
+        idempotency_key: str | None = None,
     ) -> _types.SimulatedPayment:
         """Pay what a permission asks for, or any amount, as a viewer's wallet would."""
         answer: _types.SimulatedPayment = self._json(
             "POST",
             "/api/v1/sandbox/payments",
             body=self._given({"permission_id": permission_id}, amount=amount, blocks=blocks),
-            repeatable=False,
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -272,13 +280,14 @@ class Calls(Transport):
         *,
         depth: int,
         without_txid: str | None = None,
+        idempotency_key: str | None = None,
     ) -> _types.SimulatedTip:
         """Put other blocks in the place of the last ones; their payments wait to be mined again."""
         answer: _types.SimulatedTip = self._json(
             "POST",
             "/api/v1/sandbox/reorgs",
             body=self._given({"depth": depth}, without_txid=without_txid),
-            repeatable=False,
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -570,10 +579,14 @@ class Calls(Transport):
     def redeliver_webhook(
         self,
         delivery_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.DeliveryState:
         """Send the event once more, with the same `webhook-id`; one that still waits is sent at once."""
         answer: _types.DeliveryState = self._json(
-            "POST", f"/api/v1/webhooks/deliveries/{self._part(delivery_id)}/redeliver"
+            "POST",
+            f"/api/v1/webhooks/deliveries/{self._part(delivery_id)}/redeliver",
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -665,10 +678,14 @@ class Calls(Transport):
     def delete_webhook_endpoint(
         self,
         endpoint_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.DeletedEndpoint:
         """Send nothing to it ever again, and forget its secret."""
         answer: _types.DeletedEndpoint = self._json(
-            "POST", f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/delete"
+            "POST",
+            f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/delete",
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -794,28 +811,33 @@ class Calls(Transport):
         *,
         lasts_minutes: int | None = None,
         valid_minutes: int | None = None,
+        idempotency_key: str | None = None,
     ) -> _types.MadePayerLink:
         """Answer a link to the page where the viewer stops sessions, pays more, and takes the rest
         back.
 
-        It is for the viewer alone: give it only to who has logged in with you. A repetition makes
-        another.
+        It is for the viewer alone: give it only to who has logged in with you. It ends with the key that
+        made it. A repetition makes another, unless it has the same Idempotency-Key.
         """
         answer: _types.MadePayerLink = self._json(
             "POST",
             f"/api/v1/zcash/permissions/{self._part(permission_id)}/payer_links",
             body=self._given({}, lasts_minutes=lasts_minutes, valid_minutes=valid_minutes),
-            repeatable=False,
+            idempotency_key=idempotency_key,
         )
         return answer
 
     def revoke_payer_links_of_permission(
         self,
         permission_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.RevokedPayerLinks:
         """End every link of the permission and close the pages that they have opened, at once."""
         answer: _types.RevokedPayerLinks = self._json(
-            "POST", f"/api/v1/zcash/permissions/{self._part(permission_id)}/payer_links/revoke"
+            "POST",
+            f"/api/v1/zcash/permissions/{self._part(permission_id)}/payer_links/revoke",
+            idempotency_key=idempotency_key,
         )
         return answer
 
