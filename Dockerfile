@@ -15,6 +15,7 @@ EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", \
     "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/api/v1/health', timeout=4)"]
 
-ENV PAYGO_DB_POOL=16
+# 500 streams and 16 calls at once in each process: a stream has a thread, a call a connection too.
+ENV PAYGO_DB_POOL=16 STREAM_LIMIT=500
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8080", "--workers", "2", \
-     "--blocking-threads", "16", "--respawn-failed-workers", "paygo.wsgi:application"]
+     "--blocking-threads", "516", "--backpressure", "516", "--respawn-failed-workers", "paygo.wsgi:application"]

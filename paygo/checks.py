@@ -127,6 +127,12 @@ def _limits() -> Iterator[CheckMessage]:
         parse_networks(tuple(settings.TRUSTED_PROXIES))
     except ValueError as error:
         yield Error(f"PAYGO_TRUSTED_PROXIES: {error}.", id="paygo.E017")
+    if not 0 <= settings.STREAM_LIMIT_PER_CLIENT <= settings.STREAM_LIMIT:
+        yield Error(
+            f"STREAM_LIMIT_PER_CLIENT must be between 0 and STREAM_LIMIT, which is {settings.STREAM_LIMIT}.",
+            hint="A client has a share of the streams of a process; without a value it is a quarter.",
+            id="paygo.E019",
+        )
 
 
 def _zcash() -> Iterator[CheckMessage]:
@@ -197,10 +203,10 @@ def _ethereum() -> Iterator[CheckMessage]:
 
 def _sandbox() -> Iterator[CheckMessage]:
     if settings.WEBHOOK_ALLOW_LOOPBACK and settings.ZCASH_NETWORK == Network.MAIN:
-        yield checks.Warning(
+        yield Error(
             "WEBHOOK_ALLOW_LOOPBACK is on and ZCASH_NETWORK is main.",
             hint="Every client can have requests sent to this machine: it is for development.",
-            id="paygo.W002",
+            id="paygo.E018",
         )
     if settings.PAYGO_SANDBOX and settings.ZCASH_NETWORK == Network.MAIN:
         yield Error(

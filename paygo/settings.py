@@ -208,9 +208,10 @@ EVENT_ROUND_SECONDS = env.int("EVENT_ROUND_SECONDS", default=2)
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
 # Receivers on this machine, by plain http too: for development.
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=False)
-# Streams that one web process holds open, and of those one client: each takes a thread of the server.
+# Streams that one web process holds open: each takes a thread of the server, which has to have them.
 STREAM_LIMIT = env.int("STREAM_LIMIT", default=4)
-STREAM_LIMIT_PER_CLIENT = env.int("STREAM_LIMIT_PER_CLIENT", default=100)
+# Of those one client: a quarter, so that nobody alone takes them all.
+STREAM_LIMIT_PER_CLIENT = env.int("STREAM_LIMIT_PER_CLIENT", default=-(-STREAM_LIMIT // 4))
 STREAM_HEARTBEAT_SECONDS = env.int("STREAM_HEARTBEAT_SECONDS", default=15)
 MAX_WEBHOOK_ENDPOINTS = env.int("MAX_WEBHOOK_ENDPOINTS", default=16)
 

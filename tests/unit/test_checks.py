@@ -28,6 +28,10 @@ def test_accepts_the_defaults():
         ("RATE_LIMIT_PUBLIC", "off", "no error"),
         ("TRUSTED_PROXIES", ["10.0.0.0/33"], "paygo.E017"),
         ("TRUSTED_PROXIES", ["10.0.0.0/8", "::1"], "no error"),
+        ("STREAM_LIMIT_PER_CLIENT", 5, "paygo.E019"),
+        ("STREAM_LIMIT_PER_CLIENT", -1, "paygo.E019"),
+        ("STREAM_LIMIT_PER_CLIENT", 4, "no error"),
+        ("STREAM_LIMIT", 0, "paygo.E019"),
         ("DEFAULT_PERMISSION_DURATION_DAYS", 9999, "paygo.E003"),
         ("MIN_PERMISSION_AMOUNT", "a lot", "paygo.E004"),
         ("MIN_PERMISSION_AMOUNT", "21000000", "no error"),
@@ -66,6 +70,19 @@ def test_refuses_a_sandbox_on_the_main_network(settings):
     settings.PAYGO_SANDBOX = True
 
     assert "paygo.E009" in ids()
+
+
+def test_refuses_webhooks_to_this_machine_on_the_main_network(settings):
+    settings.ZCASH_NETWORK = "main"
+    settings.PAYGO_SANDBOX = False
+    settings.ZCASH_MIN_CONFIRMATIONS = 10
+    settings.WEBHOOK_ALLOW_LOOPBACK = True
+
+    assert ids() == {"paygo.E018"}
+
+
+def test_leaves_a_client_a_share_of_the_streams(settings):
+    assert 0 < settings.STREAM_LIMIT_PER_CLIENT < settings.STREAM_LIMIT
 
 
 def test_wants_a_number_for_an_account_of_zcashd(settings):
