@@ -59,6 +59,9 @@ class StatisticsMark(models.Model):
     days_final_to = models.DateTimeField(null=True)
     counted_at = models.DateTimeField(null=True)
     vendors_counted_at = models.DateTimeField(null=True)
+    # Since when sources have not been settled for long, and which: a sum over them.
+    stuck_since = models.DateTimeField(null=True)
+    stuck = models.TextField(default="", db_default="")
 
     class Meta:
         db_table = "billing_statisticsmark"

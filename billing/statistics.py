@@ -2,9 +2,13 @@
 
 An hour that can still change is counted anew each time, whole; once nothing can end in it any more it is
 final and never read again. So a run that is doubled, cut off or late changes nothing.
+
+What nobody could settle for hours (a permission that is put aside, an engine that stands) does not keep all
+since then open: it is noted, and the hours since then are counted anew once it has been settled.
 """
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from billing import statistics_sql as sql
 from billing.statistic_models import StatisticsMark
@@ -30,6 +34,16 @@ SUMS = (
 MEASURED = ("remaining_zat", "running", "active", "pending", "lost_zat", "refunding_zat")
 # A day's vendors are counted from all of its transactions: not every minute.
 _VENDORS_EVERY = timedelta(minutes=10)
+# What was not settled for so long is not waited for.
+_STUCK = timedelta(hours=2)
+
+
+class Open(NamedTuple):
+    """From when on hours can still change, and since when which sources have not been settled for long."""
+
+    frontier: datetime
+    stuck_since: datetime | None
+    stuck: str
 
 
 def bring_up_to_date(*, now: datetime, vendors: bool | None = None) -> None:
@@ -40,11 +54,12 @@ def bring_up_to_date(*, now: datetime, vendors: bool | None = None) -> None:
     with db.operation():
         db.execute("SET LOCAL statement_timeout = '300s'")
         mark = _lock_mark()
-        frontier = _frontier(now=now)
-        _count_hours(mark, frontier=frontier)
+        still = Open(*db.row(sql.FRONTIER, {"now": now, "stuck_before": now - _STUCK}))
+        _reopen(mark, still)
+        _count_hours(mark, frontier=still.frontier)
         last = mark.vendors_counted_at
         if vendors or (vendors is None and (last is None or now - last >= _VENDORS_EVERY)):
-            _count_days(mark, frontier=frontier)
+            _count_days(mark, frontier=still.frontier)
             mark.vendors_counted_at = now
         db.execute(sql.MEASURE, {"now": now})
         mark.counted_at = now
@@ -69,10 +84,14 @@ def _lock_mark() -> StatisticsMark:
     return StatisticsMark.objects.select_for_update().get(pk=1)
 
 
-def _frontier(*, now: datetime) -> datetime:
-    (frontier,) = db.row(sql.FRONTIER, {"now": now})
-    assert isinstance(frontier, datetime), "the least of an instant and a possible other one"
-    return frontier
+def _reopen(mark: StatisticsMark, still: Open) -> None:
+    """Let everything since what was stuck be counted anew, if that has been settled, or is joined by more."""
+    if mark.stuck_since and mark.stuck != still.stuck:
+        if mark.hours_final_to:
+            mark.hours_final_to = min(mark.hours_final_to, mark.stuck_since)
+        if mark.days_final_to:
+            mark.days_final_to = min(mark.days_final_to, mark.stuck_since)
+    mark.stuck_since, mark.stuck = still.stuck_since, still.stuck
 
 
 def _count_hours(mark: StatisticsMark, *, frontier: datetime) -> None:

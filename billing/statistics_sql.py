@@ -2,12 +2,19 @@
 
 # The earliest instant at which anything may still end. What is open belongs to a permission or authorisation
 # that is settled up to some instant, and ends at that instant or later; what is not begun begins later still.
-# Whoever has read the clock and not committed yet is covered by the margin.
+# Whoever has read the clock and not committed yet is covered by the margin. What nobody has settled for long
+# (`stuck_before`) is told apart: since when, and which ones, as a sum that changes with any of them.
 FRONTIER = """
-SELECT least(
-    (SELECT min(settled_at) FROM zcash_permission WHERE open_transactions > 0),
-    (SELECT min(settled_at) FROM billing_authorization WHERE open_transactions > 0),
-    %(now)s::timestamptz - interval '5 minutes')
+SELECT least(min(settled_at) FILTER (WHERE settled_at >= %(stuck_before)s),
+             %(now)s::timestamptz - interval '5 minutes'),
+       min(settled_at) FILTER (WHERE settled_at < %(stuck_before)s),
+       coalesce(sum(hashtextextended(kind || id || ' ' || extract(epoch FROM settled_at), 0)::numeric)
+                FILTER (WHERE settled_at < %(stuck_before)s), 0)::text
+FROM (
+    SELECT 'permission ' AS kind, id, settled_at FROM zcash_permission WHERE open_transactions > 0
+    UNION ALL
+    SELECT 'authorization ', id, settled_at FROM billing_authorization WHERE open_transactions > 0
+) running
 """
 
 FIRST = """

@@ -73,6 +73,8 @@ def test_pays_nothing_where_nothing_can_be_paid(earned: Api) -> None:
     assert Payout.objects.count() == 1
 
 
+# Copies of a payout have no events of their own.
+@pytest.mark.unbalanced
 def test_lists_any_number_of_payouts_by_as_many_queries(
     earned: Api, django_assert_max_num_queries: Any
 ) -> None:

@@ -107,16 +107,37 @@ def test_every_few_minutes_is_as_good_as_at_the_end(vera: User) -> None:
 def test_an_hour_stays_open_as_long_as_something_may_still_end_in_it(vera: User) -> None:
     make_active_permission(vera)
     stream(vera, now=NOW)
+    statistics.bring_up_to_date(now=after(hours=1.5))
+    assert StatisticsMark.objects.get().hours_final_to == NOW
     # Nobody bills for a day: the session has ended, after four hours, and nobody knows it.
     statistics.bring_up_to_date(now=after(hours=24))
     assert totals().get("revenue") is None
-    assert StatisticsMark.objects.get().hours_final_to == NOW
 
     run_interval(now=after(hours=24), engine="test", chunk_size=10)
     statistics.bring_up_to_date(now=after(hours=24))
 
     assert hourly("revenue") == [(after(hours=4), 10 * ZEC)]
     assert StatisticsMark.objects.get().hours_final_to == after(hours=23)
+
+
+def test_one_that_nobody_can_bill_lets_nothing_be_counted_again(vera: User) -> None:
+    make_active_permission(vera)
+    stream(vera, now=NOW)
+    make_active_permission(vera, wallet=MALLORY, requested=100 * ZEC)
+    streamed(vera, wallet=MALLORY, since=after(hours=1), hours=0.5)
+    for hours in (10, 10.1):
+        statistics.bring_up_to_date(now=after(hours=hours), vendors=True)
+    HourlyFigure.objects.filter(name="revenue").update(value=7)
+
+    statistics.bring_up_to_date(now=after(hours=11), vendors=True)
+    assert totals()["revenue"] == 7
+    assert StatisticsMark.objects.get().hours_final_to == after(hours=10)
+    run_interval(now=after(hours=11), engine="test", chunk_size=10)
+    statistics.bring_up_to_date(now=after(hours=11), vendors=True)
+
+    assert totals()["revenue"] == 10 * ZEC + 125_000_000
+    assert hourly("revenue") == [(after(hours=1), 125_000_000), (after(hours=4), 10 * ZEC)]
+    assert sum(each.amount for each in VendorDay.objects.all()) == totals()["revenue"]
 
 
 def test_a_final_hour_is_never_read_again(vera: User) -> None:
