@@ -398,6 +398,60 @@ JOIN (
 WHERE p.status <> CASE s.action WHEN 'activated' THEN 'active' ELSE s.action END
 LIMIT 20;
 
+-- name: I5 no event is missing
+-- Places are given without a gap, to all events and to those of one subject: one that is gone leaves a hole. The
+-- latest ones leave none: of those, what they tell of is asked below.
+SELECT * FROM (
+    SELECT 'all' AS of, count(position) AS events, coalesce(max(position), 0) AS latest FROM core_event
+) a
+WHERE events <> latest
+UNION ALL
+SELECT * FROM (
+    SELECT subject::text, count(*), max(sequence) FROM core_event WHERE sequence IS NOT NULL GROUP BY subject
+    HAVING count(*) <> max(sequence) LIMIT 19
+) s;
+
+-- name: I5 every change of a permission's state has its event
+SELECT p.id, t.action, t.changes, coalesce(e.events, 0) AS events
+FROM (
+    SELECT permission_id, action, count(*) AS changes FROM zcash_permission_audit
+    WHERE action IN ('activated', 'queued', 'exhausted', 'expired', 'revoked', 'suspended', 'lapsed', 'extended',
+                     'refund_address_changed')
+    GROUP BY 1, 2
+) t
+JOIN zcash_permission p ON p.id = t.permission_id
+LEFT JOIN (
+    SELECT subject, substr(kind, 12) AS action, count(*) AS events FROM core_event
+    WHERE kind LIKE 'permission.%' GROUP BY 1, 2
+) e ON e.subject = p.public_id AND e.action = t.action
+WHERE t.changes <> coalesce(e.events, 0)
+LIMIT 20;
+
+-- name: I5 the end of every session has its event
+SELECT s.id, s.ended_at, coalesce(e.events, 0) AS events
+FROM sessions_session s
+LEFT JOIN (
+    SELECT subject, count(*) AS events FROM core_event WHERE kind = 'session.ended' GROUP BY 1
+) e ON e.subject = s.public_id
+WHERE coalesce(e.events, 0) <> CASE s.status WHEN 'ended' THEN 1 ELSE 0 END
+LIMIT 20;
+
+-- name: I5 every refund and payout has its event
+SELECT r.public_id, r.status FROM (
+    SELECT public_id, status FROM billing_refund UNION ALL SELECT public_id, status FROM billing_payout
+) r
+LEFT JOIN (
+    SELECT DISTINCT coalesce(payload->>'refund_id', payload->>'payout_id')::uuid AS of FROM core_event
+    WHERE kind IN ('refund.queued', 'payout.queued')
+) e ON e.of = r.public_id
+WHERE e.of IS NULL
+LIMIT 20;
+
+-- name: I6 what an ended permission has left is on its way back, or too little for that
+SELECT id, status, remaining_zat FROM zcash_permission
+WHERE status IN ('expired', 'revoked', 'lapsed') AND remaining_zat > 0 AND NOT refund_due AND NOT below_minimum
+LIMIT 20;
+
 -- name: I6 exhausted means empty, active means not empty
 SELECT id, status, remaining_zat FROM zcash_permission
 WHERE (status = 'exhausted' AND remaining_zat <> 0) OR (status = 'active' AND remaining_zat = 0)
@@ -575,6 +629,7 @@ FULL JOIN (
     ) moved GROUP BY of
 ) t ON t.of = p.vendor_id
 WHERE coalesce(p.zat, 0) <> coalesce(t.units, 0)
+LIMIT 20;
 
 -- The second source: authorisations on an EVM chain. Their charges are one running total that never falls, in a
 -- token's smallest unit; what was collected of it is paid, the rest is owed.

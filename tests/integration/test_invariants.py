@@ -12,7 +12,7 @@ from billing import audit, engine, funding, interval, refunds, sends, transactio
 from billing.matching import asked
 from billing.models import Refund
 from billing.rules import RefundStatus, SendStatus, depletes_ms
-from core import clock, db
+from core import clock, db, publisher
 from core.models import User
 from sessions_app.models import StreamingSession
 from tests import books
@@ -96,6 +96,16 @@ BROKEN = {
         "UPDATE zcash_permission SET credited_zat = credited_zat + 1, reversed_zat = reversed_zat + 1"
     ),
     "I5 the last state": "DELETE FROM zcash_permission_audit WHERE action = 'exhausted'",
+    "I5 no event is": "DELETE FROM core_event WHERE position = 2",
+    "I5 every change": (
+        "DELETE FROM core_event WHERE position = (SELECT max(position) FROM core_event"
+        " WHERE kind = 'permission.activated')"
+    ),
+    "I5 the end of every": "DELETE FROM core_event WHERE kind = 'session.ended'",
+    "I5 every refund": "UPDATE core_event SET payload = '{{}}' WHERE kind = 'refund.queued'",
+    "I6 what an ended": (
+        "UPDATE zcash_permission SET refund_due = false, remaining_zat = 1 WHERE status = 'revoked'"
+    ),
     "I6 exhausted means": "UPDATE zcash_permission SET status = 'exhausted' WHERE {bob}",
     "I6 a permission on hold": "UPDATE zcash_permission SET status = 'suspended' WHERE {bob}",
     "I6 one permission": (
@@ -215,6 +225,7 @@ def world() -> User:
     )
     refund_what_is_left(vera)
     interval.run_interval(now=after(hours=2), engine="test", chunk_size=100)
+    publisher.publish_all(now=after(hours=2))
     return vera
 
 
