@@ -25,6 +25,7 @@ _MAX_PAUSE_HOURS = 366 * 24
 _AT_LEAST_ONE = (
     "BILLING_INTERVAL_SECONDS",
     "BILLING_CHUNK_SIZE",
+    "AUDIT_SETTLEMENT_RETENTION_DAYS",
     "DEPOSIT_SCAN_SECONDS",
     "EXPIRY_SWEEP_SECONDS",
     "DEFAULT_PERMISSION_DURATION_DAYS",
@@ -52,6 +53,30 @@ _AT_LEAST_ONE = (
     "STREAM_HEARTBEAT_SECONDS",
 )
 
+_AT_LEAST_ZERO = (
+    "DATABASE_POOL_SIZE",
+    "MIN_START_SECONDS",
+    "PAYOUT_HOLD_HOURS",
+    "REFUND_ADDRESS_DELAY_HOURS",
+    "APPROVAL_ACCOUNT_AGE_HOURS",
+)
+_YEARS = 100 * 366
+_AT_MOST = {
+    # A page of the interval is one statement and one transaction: a larger one would hold its locks long.
+    "BILLING_CHUNK_SIZE": 100_000,
+    # More connections of one process than a server of PostgreSQL has for all.
+    "DATABASE_POOL_SIZE": 1_000,
+    # Longer than a session may last, nobody could start one.
+    "MIN_START_SECONDS": _MAX_SESSION_HOURS * 3600,
+    # Beyond that, subtracting them from today is no date any more.
+    "AUDIT_SETTLEMENT_RETENTION_DAYS": _YEARS,
+    "PAYOUT_HOLD_HOURS": _YEARS * 24,
+    "REFUND_ADDRESS_DELAY_HOURS": _YEARS * 24,
+    "APPROVAL_ACCOUNT_AGE_HOURS": _YEARS * 24,
+}
+# As the environment calls them, where that is another name.
+_NAMES = {"DATABASE_POOL_SIZE": "PAYGO_DB_POOL"}
+
 _APPROVALS = ("REFUND_APPROVAL_ABOVE", "PAYOUT_APPROVAL_ABOVE")
 _RATES = (
     "RATE_LIMIT_CALLS",
@@ -73,12 +98,16 @@ def _numbers() -> Iterator[CheckMessage]:
     for name in _AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             yield Error(f"{name} must be at least 1.", id="paygo.E001")
+    for name in _AT_LEAST_ZERO:
+        if getattr(settings, name) < 0:
+            yield Error(f"{_NAMES.get(name, name)} must be at least 0.", id="paygo.E001")
+    for name, most in _AT_MOST.items():
+        if getattr(settings, name) > most:
+            yield Error(f"{_NAMES.get(name, name)} must be at most {most}.", id="paygo.E021")
     if settings.MAX_SESSION_HOURS > _MAX_SESSION_HOURS:
         yield Error(f"MAX_SESSION_HOURS must be at most {_MAX_SESSION_HOURS}.", id="paygo.E002")
     if settings.MAX_PAUSE_HOURS > _MAX_PAUSE_HOURS:
         yield Error(f"MAX_PAUSE_HOURS must be at most {_MAX_PAUSE_HOURS}.", id="paygo.E015")
-    if settings.APPROVAL_ACCOUNT_AGE_HOURS < 0:
-        yield Error("APPROVAL_ACCOUNT_AGE_HOURS must be at least 0.", id="paygo.E001")
     if settings.DEFAULT_PERMISSION_DURATION_DAYS > settings.MAX_PERMISSION_DURATION_DAYS:
         yield Error(
             "DEFAULT_PERMISSION_DURATION_DAYS is above MAX_PERMISSION_DURATION_DAYS.", id="paygo.E003"
@@ -96,7 +125,7 @@ def _amounts() -> Iterator[CheckMessage]:
         return
     if low_zat > high_zat:
         yield Error("MIN_PERMISSION_AMOUNT is above MAX_PERMISSION_AMOUNT.", id="paygo.E004")
-    names = ["REFUND_MINIMUM", "MAX_REVERSAL_AMOUNT_PER_PASS"]
+    names = ["REFUND_MINIMUM", "PAYOUT_MINIMUM", "MAX_REVERSAL_AMOUNT_PER_PASS"]
     # Empty: nothing needs approval.
     for name in (each for each in _APPROVALS if not getattr(settings, each)):
         if settings.ZCASH_NETWORK == Network.MAIN:

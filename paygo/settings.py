@@ -131,11 +131,13 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 # A pool is worth three times the throughput in a threaded web server and nothing in a worker.
-if pool_size := env.int("PAYGO_DB_POOL", default=0):
+DATABASE_POOL_SIZE = env.int("PAYGO_DB_POOL", default=0)
+# What makes no sense is told by `manage.py check`, which needs no database.
+if DATABASE_POOL_SIZE > 0:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 2,
-        "max_size": pool_size,
+        "max_size": max(2, DATABASE_POOL_SIZE),
         "timeout": 2,
         # Without a database the next call tries anew, instead of waiting for a back-off that grows.
         "reconnect_timeout": 2,

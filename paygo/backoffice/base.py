@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field, lookup_field
+from django.contrib.admin.views.main import ERROR_FLAG
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin
@@ -107,7 +109,11 @@ class Window(ModelAdmin):
         asked = request.GET.copy()
         del asked[_FORMAT]
         request.GET = asked  # type: ignore[assignment]
-        listed = self.get_changelist_instance(request)
+        try:
+            listed = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            # As the list itself does: back to it without the filter that says nothing.
+            return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
         names = [*(each for each in self.list_display if each != "__str__"), *self.csv_also]
         return csv_export.response(
             listed.get_queryset(request),

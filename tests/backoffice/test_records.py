@@ -240,6 +240,16 @@ def test_no_cell_of_a_csv_is_a_formula(browser: Client, operator: User, text: st
     assert csv_export.safe(text) == row["name"]
 
 
+def test_a_csv_under_a_filter_that_says_nothing_leads_back_to_the_list(
+    browser: Client, operator: User
+) -> None:
+    path = path_of(SpendingPermission, "changelist")
+
+    answer = browser.get(path, {"format": "csv", "requested_zat": "a lot"})
+
+    assert (answer.status_code, answer["Location"]) == (302, f"{path}?e=1")
+
+
 def test_a_csv_that_is_too_long_says_so(
     browser: Client, operator: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
