@@ -25,15 +25,19 @@ OF_PUBLISHED = """
 """
 
 # Every event of an endpoint's kinds within positions that it has not taken and is not owed already.
-_REPLAY = """
-INSERT INTO core_webhookdelivery
-    (public_id, endpoint_id, event_id, created_at, next_attempt_at, is_redelivery)
-SELECT gen_random_uuid(), w.id, e.id, %(now)s, %(now)s, true
+_MISSED = """
 FROM core_webhookendpoint w JOIN core_event e ON e.client_id = w.client_id
 WHERE w.id = %(endpoint)s AND e.position > %(after)s AND e.position <= %(until)s
   AND (w.kinds = '{}' OR e.kind = ANY(w.kinds))
   AND NOT EXISTS (SELECT FROM core_webhookdelivery d WHERE d.event_id = e.id AND d.endpoint_id = w.id
                   AND (d.status = 'pending' OR (d.status = 'delivered' AND NOT %(even_taken)s)))
+"""
+_COUNT_REPLAY = f"SELECT count(*) {_MISSED}"
+_REPLAY = f"""
+INSERT INTO core_webhookdelivery
+    (public_id, endpoint_id, event_id, created_at, next_attempt_at, is_redelivery)
+SELECT gen_random_uuid(), w.id, e.id, %(now)s, %(now)s, true
+{_MISSED}
 ORDER BY e.position
 ON CONFLICT (endpoint_id, event_id) WHERE status = 'pending' DO NOTHING
 """
@@ -122,6 +126,13 @@ def replay(
             _REPLAY,
             {"endpoint": endpoint.pk, "after": after, "until": until, "now": now, "even_taken": even_taken},
         )
+
+
+def count_replay(endpoint: WebhookEndpoint, *, after: int, until: int, even_taken: bool) -> int:
+    """Return how many events `replay` would let an endpoint have."""
+    where = {"endpoint": endpoint.pk, "after": after, "until": until, "even_taken": even_taken}
+    (count,) = db.row(_COUNT_REPLAY, where)
+    return int(count)
 
 
 def disable(endpoint: WebhookEndpoint, *, reason: DisabledReason, now: datetime) -> None:

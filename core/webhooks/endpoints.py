@@ -197,10 +197,28 @@ def replay_from(endpoint: WebhookEndpoint, *, after: int, now: datetime, even_ta
     Raises:
         EndpointDisabled: it would get none of them.
     """
-    if not endpoint.is_enabled:
-        raise EndpointDisabled("enable the endpoint first")
+    _require_enabled(endpoint)
     until = feed.last_position(client_id=endpoint.client_id)
     return deliveries.replay(endpoint, after=after, until=until, now=now, even_taken=even_taken)
+
+
+def count_replay(
+    endpoint: WebhookEndpoint, *, after: int, even_taken: bool = False, even_disabled: bool = False
+) -> int:
+    """Return how many events `replay_from` would let an endpoint have.
+
+    Raises:
+        EndpointDisabled: it would get none of them.
+    """
+    if not even_disabled:
+        _require_enabled(endpoint)
+    until = feed.last_position(client_id=endpoint.client_id)
+    return deliveries.count_replay(endpoint, after=after, until=until, even_taken=even_taken)
+
+
+def _require_enabled(endpoint: WebhookEndpoint) -> None:
+    if not endpoint.is_enabled:
+        raise EndpointDisabled("enable the endpoint first")
 
 
 def _one(found: QuerySet[WebhookEndpoint], public_id: UUID, *, client_id: int | None) -> WebhookEndpoint:

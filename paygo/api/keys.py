@@ -104,8 +104,7 @@ def rotate(key_id: int, *, overlap: timedelta, now: datetime, receipt: Receipt |
         if receipt and (stored := idempotency.claim(receipt, now=now)):
             return _rotated(stored)
         old = ApiKey.objects.select_for_update(of=("self",)).select_related("client").get(pk=key_id)
-        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
-            raise KeyEnded
+        old_expires_at = rotated_end(old, overlap=overlap, now=now)
         old.successors.filter(last_used_at=None, revoked_at=None).update(revoked_at=now)
         seed = idempotency.new_seed() if receipt else None
         key, row = _new(
@@ -113,7 +112,7 @@ def rotate(key_id: int, *, overlap: timedelta, now: datetime, receipt: Receipt |
         )
         row.replaces, row.family = old, old.family
         row.save(force_insert=True)
-        old.expires_at = min(now + overlap, old.expires_at or now + overlap)
+        old.expires_at = old_expires_at
         old.save(update_fields=["expires_at"])
         if receipt:
             result = {"seed": seed, "key_id": row.pk, "old_expires_at": old.expires_at.isoformat()}
@@ -121,6 +120,17 @@ def rotate(key_id: int, *, overlap: timedelta, now: datetime, receipt: Receipt |
     _known.clear()
     log.info("api_key_rotated", old=old.prefix, new=row.prefix, old_expires_at=str(old.expires_at))
     return Rotated(key, row, old)
+
+
+def rotated_end(old: ApiKey, *, overlap: timedelta, now: datetime) -> datetime:
+    """Return when a key ends that is rotated now.
+
+    Raises:
+        KeyEnded: it was revoked or has expired.
+    """
+    if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+        raise KeyEnded
+    return min(now + overlap, old.expires_at or now + overlap)
 
 
 def find(key: str, *, now: datetime) -> ApiKey | None:

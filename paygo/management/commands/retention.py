@@ -41,7 +41,14 @@ class Command(BaseCommand):
             self.stdout.write(f"{name}: {', '.join(value) if isinstance(value, list) else value}")
 
     def _look(self) -> dict[str, Any]:
-        return {"receipts": idempotency.count_old(now=clock.now())}
+        now = clock.now()
+        retention = timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS)
+        return {
+            "receipts": idempotency.count_old(now=now),
+            "made": [leaf.name for leaf in leaves.missing(now=now)],
+            "sealed": [leaf.name for leaf in seals.unsealed(now=now)],
+            "archived": [leaf.name for leaf in leaves.archivable(now=now, retention=retention)],
+        }
 
     def _put_away(self) -> dict[str, Any]:
         now = clock.now()

@@ -35,6 +35,7 @@ class Command(BaseCommand):
             help="rows that were added after a seal are no failure (after a database clock went backwards)",
         )
         parser.add_argument("--json", action="store_true", help="write one JSON document")
+        parser.add_argument("--dry-run", action="store_true", help="nothing else: it never changes anything")
 
     def handle(self, *_args: Any, since: datetime | None, allow_late: bool, **options: Any) -> None:
         """Print a line for each partition; exit with 1 if one fails."""
