@@ -63,6 +63,8 @@ class Tally:
     def add(self, found: dict[str, Any]) -> None:
         """Add up what one campaign has found."""
         self.wrong += [f"seed {found['seed']}: {each}" for each in found["wrong"]]
+        if found["log"]:
+            (REPORT / f"{self.name}-{found['seed']}.log").write_text(found["log"], encoding="utf-8")
         if found["deadlocks"]:
             self.wrong.append(f"seed {found['seed']}: {found['deadlocks']} deadlocks")
         for name in ("starts", "ends", "roll_overs", "exhausted", "deposits"):
