@@ -219,6 +219,7 @@ def test_migrations_are_a_line(label: str) -> None:
         assert len(parents) <= 1, key
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.django_db
 def test_every_migration_can_be_taken_back_and_made_again() -> None:
     before = _shape()

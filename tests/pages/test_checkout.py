@@ -173,4 +173,4 @@ def test_the_database_being_away_is_a_page_that_says_so(vera: Api, visitor: Visi
 
 
 def test_calls_of_the_api_carry_no_policy_of_pages(vera: Api):
-    assert "Content-Security-Policy" not in browser().get("/api/v1/health").headers
+    assert "Content-Security-Policy" not in browser().get("/api/v1/permissions").headers
