@@ -1,4 +1,4 @@
-"""What else operators do by hand: look at the chain, end, refund, retry, resolve. Each is one operation."""
+"""What else operators do by hand: look at the chain, end, retry, send again. Each is one operation."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,11 +7,19 @@ from billing import engine, funding, operators, refunds, rounds
 from billing.models import Refund
 from billing.operator_rules import Verb
 from billing.operators import Word
+from billing.payout_models import Payout
+from billing.rules import RefundStatus
 from core.db import operation
+from core.errors import Conflict
+from core.models import WebhookDelivery, WebhookEndpoint
+from core.webhooks import endpoints
 from sessions_app.models import StreamingSession
-from zcash import queries, watch
+from zcash import watch
 from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import WalletPort
+
+# The wallet has been asked to pay it, and it is not final.
+UNDER_WAY = (RefundStatus.SENDING, RefundStatus.SENT, RefundStatus.UNKNOWN)
 
 
 def verify(
@@ -50,12 +58,57 @@ def revoke(permission: SpendingPermission, *, word: Word, now: datetime) -> None
 
 
 def follow(refund: Refund, *, word: Word, now: datetime) -> str:
-    """Ask wallet and chain what became of the sends that are not final; return the refund's state then."""
+    """Ask wallet and chain what became of the sends that are not final; return the refund's state then.
+
+    Raises:
+        Conflict: nothing of it is under way.
+    """
     with operation():
-        operators.note(word, Verb.FOLLOW, permission=refund.permission, refund=refund, now=now)
-    rounds.refund_round()
-    refund.refresh_from_db()
-    return refund.status
+        locked = Refund.objects.select_for_update(no_key=True).select_related("permission").get(pk=refund.pk)
+        _require_under_way(locked)
+        operators.note(word, Verb.FOLLOW, permission=locked.permission, refund=locked, now=now)
+    return _state_after_a_round(locked)
+
+
+def follow_payout(payout: Payout, *, word: Word, now: datetime) -> str:
+    """Ask wallet and chain what became of the sends that are not final; return the payout's state then.
+
+    Raises:
+        Conflict: nothing of it is under way.
+    """
+    with operation():
+        locked = Payout.objects.select_for_update(no_key=True).get(pk=payout.pk)
+        _require_under_way(locked)
+        operators.note(word, Verb.FOLLOW, payout=locked, now=now)
+    return _state_after_a_round(locked)
+
+
+def enable_endpoint(endpoint: WebhookEndpoint, *, word: Word, now: datetime) -> None:
+    """Let a webhook endpoint that failed, or was switched off, get events again from now on.
+
+    Raises:
+        EndpointNotFound: it was deleted.
+        Conflict: it gets events and takes them.
+    """
+    with operation():
+        locked = endpoints.lock(endpoint.public_id)
+        if locked.is_enabled and locked.failing_since is None:
+            raise Conflict("the endpoint gets events, and takes them")
+        endpoints.switch_on(locked)
+        operators.note(word, Verb.ENABLE, endpoint=locked, now=now, details={"url": locked.url})
+
+
+def redeliver(delivery: WebhookDelivery, *, word: Word, now: datetime) -> None:
+    """Send the event of a delivery to its endpoint once more.
+
+    Raises:
+        DeliveryNotFound: its endpoint was deleted.
+        EndpointDisabled: enable it first.
+    """
+    with operation():
+        again = endpoints.send_again(delivery.public_id, now=now)
+        details = {"delivery_id": str(delivery.public_id), "by": str(again.public_id)}
+        operators.note(word, Verb.REDELIVER, endpoint=again.endpoint, now=now, details=details)
 
 
 def retry(refund: Refund, *, word: Word, now: datetime) -> bool:
@@ -63,24 +116,12 @@ def retry(refund: Refund, *, word: Word, now: datetime) -> bool:
     return refunds.retry(refund.pk, now=now, word=word)
 
 
-def resolve(
-    permission_id: int,
-    *,
-    word: Word,
-    now: datetime,
-    deposit: Deposit | None = None,
-    session: StreamingSession | None = None,
-    refund: Refund | None = None,
-) -> None:
-    """Write down that nothing more is to be done about a case: it leaves its queue until it changes again."""
-    with operation():
-        permission = queries.lock(permission_id)
-        operators.note(
-            word,
-            Verb.RESOLVE,
-            permission=permission,
-            deposit=deposit,
-            session=session,
-            refund=refund,
-            now=now,
-        )
+def _require_under_way(row: Refund | Payout) -> None:
+    if row.status not in UNDER_WAY:
+        raise Conflict(f"it is {row.status}: nothing of it is under way")
+
+
+def _state_after_a_round(row: Refund | Payout) -> str:
+    rounds.refund_round()
+    row.refresh_from_db()
+    return row.status

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.operator_rules import Verb
+from core.models import WebhookEndpoint
 from sessions_app.models import StreamingSession
 from zcash.models import Deposit, SpendingPermission
 
@@ -12,7 +13,8 @@ from zcash.models import Deposit, SpendingPermission
 class OperatorAction(models.Model):
     """One thing that an operator did by hand, to what, and why; append-only.
 
-    A deposit, session or refund is named besides the permission that it belongs to.
+    A deposit, session or refund is named besides the permission that it belongs to. What has no column of its
+    own, a key of the API, is named by `details`.
     """
 
     created_at = models.DateTimeField()
@@ -24,6 +26,8 @@ class OperatorAction(models.Model):
     deposit = models.ForeignKey(Deposit, on_delete=models.PROTECT, null=True, related_name="actions")
     session = models.ForeignKey(StreamingSession, on_delete=models.PROTECT, null=True, related_name="actions")
     refund = models.ForeignKey("billing.Refund", on_delete=models.PROTECT, null=True, related_name="actions")
+    payout = models.ForeignKey("billing.Payout", on_delete=models.PROTECT, null=True, related_name="actions")
+    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.PROTECT, null=True, related_name="actions")
     details = models.JSONField(default=dict)
 
     class Meta:
@@ -43,6 +47,8 @@ class OperatorAction(models.Model):
             ("revoke_permission", "Can revoke a permission"),
             ("refund_permission", "Can refund what is left, and retry a refund"),
             ("approve_refund", "Can approve a large refund"),
+            ("mend_endpoint", "Can enable a webhook endpoint and deliver again"),
+            ("revoke_key", "Can revoke an API key"),
         ]
 
     def __str__(self) -> str:

@@ -14,8 +14,11 @@ class Verb(StrEnum):
     END_SESSION = "end_session"
     REFUND = "refund"  # refund what is left, however little
     RETRY = "retry"  # queue a failed refund again, now
-    FOLLOW = "follow"  # ask wallet and chain about a refund
-    APPROVE = "approve"  # agree to a large refund
+    FOLLOW = "follow"  # ask wallet and chain about a refund or payout
+    APPROVE = "approve"  # agree to a large refund or payout
+    ENABLE = "enable"  # let a webhook endpoint get events again
+    REDELIVER = "redeliver"  # send an event to its endpoint once more
+    REVOKE_KEY = "revoke_key"  # let an API key open nothing any more
     RESOLVE = "resolve"  # nothing more is to be done about it
 
 

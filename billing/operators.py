@@ -8,8 +8,10 @@ from typing import Any
 from billing.models import Refund
 from billing.operator_models import OperatorAction
 from billing.operator_rules import LONGEST_REASON, SHORTEST_REASON, Verb
+from billing.payout_models import Payout
 from core import db
 from core.errors import Invalid
+from core.models import WebhookEndpoint
 from sessions_app.models import StreamingSession
 from zcash.models import Deposit, SpendingPermission
 
@@ -50,10 +52,12 @@ def note(
     verb: Verb,
     *,
     now: datetime,
-    permission: SpendingPermission | None,
+    permission: SpendingPermission | None = None,
     deposit: Deposit | None = None,
     session: StreamingSession | None = None,
     refund: Refund | None = None,
+    payout: Payout | None = None,
+    endpoint: WebhookEndpoint | None = None,
     details: dict[str, Any] | None = None,
 ) -> None:
     """Write down what an operator does; a step of the transaction that does it."""
@@ -67,6 +71,8 @@ def note(
         deposit=deposit,
         session=session,
         refund=refund,
+        payout=payout,
+        endpoint=endpoint,
         details=details or {},
     )
 

@@ -141,7 +141,7 @@ def approve(payout_id: int, *, word: Word, now: datetime) -> int:
         payout.approved_by.append(word.operator_id)
         payout.save(update_fields=["approved_by"])
         details = {"payout_id": str(payout.public_id), "amount_zat": payout.amount_zat}
-        operators.note(word, Verb.APPROVE, permission=None, now=now, details=details)
+        operators.note(word, Verb.APPROVE, payout=payout, now=now, details=details)
     return len(payout.approved_by)
 
 
@@ -189,7 +189,7 @@ def retry(payout_id: int, *, now: datetime, word: Word | None = None) -> bool:
         if word:
             payout.not_before = now
             details = {"payout_id": str(payout.public_id)}
-            operators.note(word, Verb.RETRY, permission=None, now=now, details=details)
+            operators.note(word, Verb.RETRY, payout=payout, now=now, details=details)
         sends.carry(payout, to=RefundStatus.QUEUED, now=now, reason=payout.reason)
     return True
 

@@ -64,6 +64,12 @@ class WebhookEndpoint(models.Model):
                 name="core_webhookendpoint_enabled",
                 condition=Q(disabled_at__isnull=True, deleted_at__isnull=True),
             ),
+            # The operators': what takes nothing.
+            models.Index(
+                fields=["failing_since"],
+                name="core_webhookendpoint_failing",
+                condition=Q(failing_since__isnull=False, deleted_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

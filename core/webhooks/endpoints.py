@@ -68,7 +68,7 @@ def rotate(
     with db.operation():
         if receipt and idempotency.claim(receipt, now=now):
             return find(public_id, client_id=client_id)
-        endpoint = _lock(public_id, client_id=client_id)
+        endpoint = lock(public_id, client_id=client_id)
         endpoint.previous_secret, endpoint.previous_until = endpoint.secret, now + overlap
         endpoint.secret = _new_secret()
         endpoint.save(update_fields=["secret", "previous_secret", "previous_until"])
@@ -80,17 +80,23 @@ def rotate(
 def enable(public_id: UUID, *, client_id: int | None = None) -> WebhookEndpoint:
     """Let an endpoint get events again, from now on; what it missed is there to be replayed or read."""
     with db.operation():
-        endpoint = _lock(public_id, client_id=client_id)
-        endpoint.disabled_at = endpoint.disabled_reason = None
-        endpoint.failing_since, endpoint.failures, endpoint.resume_at = None, 0, None
-        endpoint.save()
+        endpoint = lock(public_id, client_id=client_id)
+        switch_on(endpoint)
     return endpoint
+
+
+def switch_on(endpoint: WebhookEndpoint) -> None:
+    """Let a locked endpoint get events again, as if it had never failed; a step."""
+    db.require_transaction()
+    endpoint.disabled_at = endpoint.disabled_reason = None
+    endpoint.failing_since, endpoint.failures, endpoint.resume_at = None, 0, None
+    endpoint.save()
 
 
 def disable(public_id: UUID, *, client_id: int, now: datetime) -> WebhookEndpoint:
     """Send nothing more to an endpoint until it is enabled again; a disabled one stays as it is."""
     with db.operation():
-        endpoint = _lock(public_id, client_id=client_id)
+        endpoint = lock(public_id, client_id=client_id)
         if endpoint.is_enabled:
             deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
     return endpoint
@@ -105,7 +111,7 @@ def delete(public_id: UUID, *, client_id: int, now: datetime, receipt: Receipt |
     with db.operation():
         if receipt and idempotency.claim(receipt, now=now):
             return
-        endpoint = _lock(public_id, client_id=client_id)
+        endpoint = lock(public_id, client_id=client_id)
         if endpoint.is_enabled:
             deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
         endpoint.deleted_at, endpoint.secret = now, ""
@@ -126,22 +132,29 @@ def redeliver(
     with db.operation():
         if receipt and (result := idempotency.claim(receipt, now=now)):
             return find_delivery(UUID(result["delivery_id"]), client_id=client_id)
-        found = find_delivery(delivery_id, client_id=client_id)
-        endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=found.endpoint_id)
-        if not endpoint.is_enabled:
-            raise EndpointDisabled("enable the endpoint first")
-        waiting = WebhookDelivery.objects.filter(
-            endpoint=endpoint, event_id=found.event_id, status=DeliveryStatus.PENDING
-        ).first()
-        again = waiting or WebhookDelivery(
-            endpoint=endpoint, event_id=found.event_id, is_redelivery=True, created_at=now
-        )
-        again.next_attempt_at = now
-        again.save()
-        # Whoever asks has repaired it.
-        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(resume_at=None)
+        again = send_again(delivery_id, client_id=client_id, now=now)
         if receipt:
             idempotency.store(receipt, {"delivery_id": str(again.public_id)}, now=now)
+    return again
+
+
+def send_again(delivery_id: UUID, *, client_id: int | None = None, now: datetime) -> WebhookDelivery:
+    """Do what `redeliver` does; a step."""
+    db.require_transaction()
+    found = find_delivery(delivery_id, client_id=client_id)
+    endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=found.endpoint_id)
+    if not endpoint.is_enabled:
+        raise EndpointDisabled("enable the endpoint first")
+    waiting = WebhookDelivery.objects.filter(
+        endpoint=endpoint, event_id=found.event_id, status=DeliveryStatus.PENDING
+    ).first()
+    again = waiting or WebhookDelivery(
+        endpoint=endpoint, event_id=found.event_id, is_redelivery=True, created_at=now
+    )
+    again.next_attempt_at = now
+    again.save()
+    # Whoever asks has repaired it.
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(resume_at=None)
     return again
 
 
@@ -230,7 +243,12 @@ def _one(found: QuerySet[WebhookEndpoint], public_id: UUID, *, client_id: int | 
     return endpoint
 
 
-def _lock(public_id: UUID, *, client_id: int | None) -> WebhookEndpoint:
+def lock(public_id: UUID, *, client_id: int | None = None) -> WebhookEndpoint:
+    """Lock an endpoint that was not deleted, of this client if one is named; a step.
+
+    Raises:
+        EndpointNotFound.
+    """
     return _one(WebhookEndpoint.objects.select_for_update(no_key=True), public_id, client_id=client_id)
 
 

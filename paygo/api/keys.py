@@ -15,6 +15,9 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from billing import operators
+from billing.operator_rules import Verb
+from billing.operators import Word
 from core import idempotency
 from core.db import operation
 from core.errors import Gone
@@ -146,6 +149,21 @@ def revoke(key_ids: list[int], *, now: datetime) -> int:
     """Revoke keys for good; return how many were live. Other processes learn of it within REREAD_SECONDS."""
     _known.clear()
     return ApiKey.objects.filter(pk__in=key_ids, revoked_at__isnull=True).update(revoked_at=now)
+
+
+def revoke_by_operator(key: ApiKey, *, word: Word, now: datetime) -> None:
+    """Revoke a key for good on an operator's word.
+
+    Raises:
+        KeyEnded: it was revoked before.
+    """
+    with operation():
+        if not revoke([key.pk], now=now):
+            raise KeyEnded(f"{key.prefix} was revoked before")
+        details = {"key": key.prefix, "name": key.name, "client": key.client.username}
+        operators.note(word, Verb.REVOKE_KEY, now=now, details=details)
+    # What another thread has read of it since.
+    forget()
 
 
 def is_live(key: ApiKey, *, now: datetime) -> bool:

@@ -12,7 +12,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from billing import operators
 from core.errors import DomainError, Invalid
-from paygo.backoffice.actions import ACTIONS, Action, ReasonForm, page_of
+from paygo.backoffice.actions import ACTIONS, Action, page_of
+from paygo.backoffice.reasons import ReasonForm
 
 
 def act(request: HttpRequest, name: str, pk: int) -> HttpResponse:
@@ -41,8 +42,14 @@ def act(request: HttpRequest, name: str, pk: int) -> HttpResponse:
 
 
 def _do(request: HttpRequest, action: Action, row: Model, form: ReasonForm) -> bool:
-    """Do it; False where it could not be done, and the form says why."""
+    """Do it; False where it could not be done, and the form says why.
+
+    What an old page offered may be out of place by now; the verb itself looks again, under its lock.
+    """
     data: dict[str, Any] = form.cleaned_data
+    if not action.is_possible(row):
+        form.add_error(None, f"In its present state this cannot be done: {row}.")
+        return False
     try:
         word = operators.word(
             operator_id=int(request.user.pk or 0),

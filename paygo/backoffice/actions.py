@@ -1,45 +1,28 @@
 """What operators can do from the back office: each action is one verb of the domain on one row."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django import forms
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing import approvals, extensions, holds, interventions, payouts, refunds
+from billing import approvals, payouts
+from billing.interventions import UNDER_WAY
 from billing.models import Refund
-from billing.operator_rules import APPROVERS, LONGEST_REASON, SHORTEST_REASON, Verb
+from billing.operator_rules import APPROVERS, Verb
 from billing.operators import Word
 from billing.payout_models import Payout
 from billing.rules import WAITING_REFUND, RefundStatus
-from core import clock
-from core.amounts import zec_text
+from core.models import WebhookDelivery, WebhookEndpoint
+from paygo.api.models import ApiKey
+from paygo.backoffice import calls
+from paygo.backoffice.reasons import ExtendForm, ReasonForm
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
 from zcash.models import Deposit, SpendingPermission
-from zcash.node import connect
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus, SuspensionReason
-
-
-class ReasonForm(forms.Form):
-    """Why an operator does something."""
-
-    reason = forms.CharField(
-        min_length=SHORTEST_REASON,
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
-        help_text="It is kept in the log, with your name.",
-    )
-
-
-class ExtendForm(ReasonForm):
-    """By how many days, and why."""
-
-    days = forms.IntegerField(min_value=1, max_value=366, initial=7)
-    field_order = ["days", "reason"]
 
 
 @dataclass(frozen=True)
@@ -66,93 +49,13 @@ class Action:
         return request.user.has_perm(f"billing.{self.permission}")
 
 
-def _verify(row: SpendingPermission, word: Word, _: Mapping[str, Any]) -> str:
-    credited = interventions.verify(row, word=word, wallet=connect(), read_clock=clock.now)
-    return f"The chain was asked. {zec_text(credited)} ZEC were credited."
-
-
-def _verify_deposit(row: Deposit, word: Word, _: Mapping[str, Any]) -> str:
-    credited = interventions.verify(
-        row.permission, word=word, wallet=connect(), read_clock=clock.now, deposit=row
-    )
-    return f"The chain was asked. {zec_text(credited)} ZEC were credited."
-
-
-def _hold(row: SpendingPermission, word: Word, _: Mapping[str, Any]) -> str:
-    holds.hold(row.pk, word=word, now=clock.now())
-    return "The permission is on hold, and its sessions have ended."
-
-
-def _lift(row: SpendingPermission, word: Word, _: Mapping[str, Any]) -> str:
-    permission = holds.lift(row.pk, word=word, now=clock.now())
-    return f"The hold is lifted: the permission is {permission.status}."
-
-
-def _extend(row: SpendingPermission, word: Word, data: Mapping[str, Any]) -> str:
-    permission = extensions.extend(row.pk, days=data["days"], word=word, now=clock.now())
-    return f"The permission now lasts until {permission.expires_at:%Y-%m-%d %H:%M} UTC."
-
-
-def _revoke(row: SpendingPermission, word: Word, _: Mapping[str, Any]) -> str:
-    interventions.revoke(row, word=word, now=clock.now())
-    return "The permission is revoked; what is left of it will be refunded."
-
-
-def _refund(row: SpendingPermission, word: Word, _: Mapping[str, Any]) -> str:
-    refund = refunds.give_back(row.pk, word=word, now=clock.now())
-    return f"A refund of {zec_text(refund.paid_zat)} ZEC is queued."
-
-
-def _end_session(row: StreamingSession, word: Word, _: Mapping[str, Any]) -> str:
-    interventions.end_session(row, word=word, now=clock.now())
-    return f"Session {row.code} has ended."
-
-
-def _approve_payout(row: Payout, word: Word, _: Mapping[str, Any]) -> str:
-    given = payouts.approve(row.pk, word=word, now=clock.now())
-    if given < APPROVERS:
-        return f"Approved: {given} of {APPROVERS}. Another operator has to approve it too."
-    return "Approved: the next round sends it."
-
-
-def _retry_payout(row: Payout, word: Word, _: Mapping[str, Any]) -> str:
-    if not payouts.retry(row.pk, now=clock.now(), word=word):
-        return "Nothing was queued: the payout has not failed."
-    return "The payout is queued again; the next round sends it."
-
-
-def _retry(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
-    if not interventions.retry(row, word=word, now=clock.now()):
-        return "Nothing was queued: the refund has not failed, or another one of its permission is under way."
-    return "The refund is queued again; it goes out once nothing of its last try can be mined any more."
-
-
-def _follow(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
-    return (
-        f"Wallet and chain were asked: the refund is {interventions.follow(row, word=word, now=clock.now())}."
-    )
-
-
-def _approve(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
-    given = approvals.approve(row.pk, word=word, now=clock.now())
-    if given < APPROVERS:
-        return f"Approved: {given} of {APPROVERS}. Another operator has to approve it too."
-    return "Approved: the next round sends it."
-
-
-def _resolve(row: Any, word: Word, _: Mapping[str, Any]) -> str:
-    interventions.resolve(
-        row.pk if isinstance(row, SpendingPermission) else row.permission_id,
-        word=word,
-        now=clock.now(),
-        deposit=row if isinstance(row, Deposit) else None,
-        refund=row if isinstance(row, Refund) else None,
-    )
-    return "Marked as resolved."
-
-
 def _status_in(*states: str) -> Callable[[Any], bool]:
     return lambda row: row.status in states
+
+
+def _waits_for_approval(row: Payout) -> bool:
+    """Whether a payout does; those of the queue, of which that is known, are not asked for one by one."""
+    return getattr(row, "waits", False) or payouts.needs_approval(row)
 
 
 _P = PermissionStatus
@@ -163,7 +66,7 @@ _ACTIONS = (
         "Verify now",
         "Asks the node what the permission's address has received, and credits what is confirmed.",
         "verify_payment",
-        _verify,
+        calls.verify,
         lambda _: True,
     ),
     Action(
@@ -172,7 +75,7 @@ _ACTIONS = (
         "Put on hold",
         "Ends its sessions now. Nothing is streamed from it before somebody lifts the hold; its money stays.",
         "hold_permission",
-        _hold,
+        calls.hold,
         _status_in(_P.ACTIVE, _P.QUEUED),
     ),
     Action(
@@ -181,7 +84,7 @@ _ACTIONS = (
         "Lift the hold",
         "Lets the permission pay for sessions again, or wait behind the one that is active meanwhile.",
         "hold_permission",
-        _lift,
+        calls.lift,
         lambda row: row.suspended_for == SuspensionReason.HOLD,
     ),
     Action(
@@ -190,7 +93,7 @@ _ACTIONS = (
         "Extend",
         "Moves its last day. Sessions that run go on for longer.",
         "extend_permission",
-        _extend,
+        calls.extend,
         lambda row: row.status not in CLOSED,
         form=ExtendForm,
     ),
@@ -200,7 +103,7 @@ _ACTIONS = (
         "Revoke",
         "Ends it for good: its sessions end now, and what is left goes back to the viewer.",
         "revoke_permission",
-        _revoke,
+        calls.revoke,
         lambda row: row.status not in CLOSED,
         is_grave=True,
     ),
@@ -210,16 +113,16 @@ _ACTIONS = (
         "Refund what is left",
         "Queues a refund of all that is left, less the network's fee, even below the minimum.",
         "refund_permission",
-        _refund,
+        calls.refund,
         lambda row: row.status in CLOSED and row.remaining_zat > 0,
     ),
     Action(
         Verb.RESOLVE,
         SpendingPermission,
         "Mark as resolved",
-        "Takes the case from its queue. Nothing else changes; it comes back when the permission changes.",
+        "Takes the case from its queue. Nothing else changes; it comes back when what is left changes.",
         "resolve_case",
-        _resolve,
+        calls.resolve_permission,
         lambda row: row.below_minimum,
     ),
     Action(
@@ -228,7 +131,7 @@ _ACTIONS = (
         "Verify now",
         "Asks the node what the deposit's address has received, and credits what is confirmed.",
         "verify_payment",
-        _verify_deposit,
+        calls.verify_deposit,
         lambda _: True,
     ),
     Action(
@@ -237,7 +140,7 @@ _ACTIONS = (
         "Mark as resolved",
         "Takes the deposit from its queue. Nothing else changes; it comes back if it is reversed again.",
         "resolve_case",
-        _resolve,
+        calls.resolve_deposit,
         _status_in(DepositStatus.REVERSED),
     ),
     Action(
@@ -246,7 +149,7 @@ _ACTIONS = (
         "End the session",
         "Stops its meter now. What was streamed until now is charged.",
         "end_session",
-        _end_session,
+        calls.end_session,
         _status_in(SessionStatus.ACTIVE, SessionStatus.PAUSED),
     ),
     Action(
@@ -255,7 +158,7 @@ _ACTIONS = (
         "Approve",
         f"Says that this refund may go to its address. Above the limit {APPROVERS} operators have to.",
         "approve_refund",
-        _approve,
+        calls.approve,
         lambda row: (
             row.status in WAITING_REFUND and row.amount_zat > (approvals.above_zat() or row.amount_zat)
         ),
@@ -266,7 +169,7 @@ _ACTIONS = (
         "Try again now",
         "Queues it again. It goes out once nothing of its last try can be mined any more: never twice.",
         "refund_permission",
-        _retry,
+        calls.retry,
         _status_in(RefundStatus.FAILED),
     ),
     Action(
@@ -275,8 +178,8 @@ _ACTIONS = (
         "Approve",
         f"Says that this payout may go to its address. Above the limit {APPROVERS} operators have to.",
         "approve_refund",
-        _approve_payout,
-        payouts.needs_approval,
+        calls.approve_payout,
+        _waits_for_approval,
     ),
     Action(
         Verb.RETRY,
@@ -284,7 +187,7 @@ _ACTIONS = (
         "Try again now",
         "Queues the payout again; the next round sends it. It has definitely not been paid before.",
         "refund_permission",
-        _retry_payout,
+        calls.retry_payout,
         _status_in(RefundStatus.FAILED),
     ),
     Action(
@@ -293,17 +196,72 @@ _ACTIONS = (
         "Ask the chain",
         "Asks wallet and chain what became of it. Nothing is sent twice.",
         "refund_permission",
-        _follow,
-        _status_in(RefundStatus.UNKNOWN, RefundStatus.SENDING, RefundStatus.SENT),
+        calls.follow,
+        _status_in(*UNDER_WAY),
     ),
     Action(
         Verb.RESOLVE,
         Refund,
         "Mark as resolved",
-        "Takes the refund from its queue. Nothing else changes; it is tried again when its time comes.",
+        "Takes this try from its queue. It is tried again when its time comes, and is back if that fails.",
         "resolve_case",
-        _resolve,
+        calls.resolve_refund,
         _status_in(RefundStatus.FAILED),
+    ),
+    Action(
+        Verb.FOLLOW,
+        Payout,
+        "Ask the chain",
+        "Asks wallet and chain what became of it. Nothing is sent twice.",
+        "refund_permission",
+        calls.follow_payout,
+        _status_in(*UNDER_WAY),
+    ),
+    Action(
+        Verb.RESOLVE,
+        Payout,
+        "Mark as resolved",
+        "Takes this try from its queue. It is tried again when its time comes, and is back if that fails.",
+        "resolve_case",
+        calls.resolve_payout,
+        _status_in(RefundStatus.FAILED),
+    ),
+    Action(
+        Verb.ENABLE,
+        WebhookEndpoint,
+        "Let it get events again",
+        "Sends events to it from now on, as if it had never failed. What it missed is not sent by itself.",
+        "mend_endpoint",
+        calls.enable_endpoint,
+        lambda row: row.deleted_at is None and not (row.is_enabled and row.failing_since is None),
+    ),
+    Action(
+        Verb.RESOLVE,
+        WebhookEndpoint,
+        "Mark as resolved",
+        "Takes the endpoint from its queue. It is back when it is switched off, or fails anew.",
+        "resolve_case",
+        calls.resolve_endpoint,
+        lambda row: row.deleted_at is None and row.failing_since is not None,
+    ),
+    Action(
+        Verb.REDELIVER,
+        WebhookDelivery,
+        "Deliver again",
+        "Sends the event to its endpoint once more, now.",
+        "mend_endpoint",
+        calls.redeliver,
+        lambda row: row.endpoint.is_enabled,
+    ),
+    Action(
+        Verb.REVOKE_KEY,
+        ApiKey,
+        "Revoke",
+        "Ends the key for good: whoever uses it is refused from now on.",
+        "revoke_key",
+        calls.revoke_key,
+        lambda row: row.revoked_at is None,
+        is_grave=True,
     ),
 )
 ACTIONS: Mapping[str, Action] = {each.name: each for each in _ACTIONS}
@@ -317,12 +275,17 @@ class Button:
     url: str
 
 
-def buttons(row: Model, request: HttpRequest, *, back_to: str = "") -> list[Button]:
-    """Return what this operator can do to a row now."""
+def buttons(
+    row: Model, request: HttpRequest, *, verbs: Collection[Verb] = tuple(Verb), back_to: str = ""
+) -> list[Button]:
+    """Return what this operator can do to a row now, of these verbs."""
     return [
         Button(each, path_of(each, row, back_to=back_to))
         for each in _ACTIONS
-        if isinstance(row, each.model) and each.is_possible(row) and each.is_allowed(request)
+        if each.verb in verbs
+        and isinstance(row, each.model)
+        and each.is_possible(row)
+        and each.is_allowed(request)
     ]
 
 

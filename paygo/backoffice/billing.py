@@ -90,10 +90,13 @@ class OperatorActionAdmin(ReadOnlyAdmin):
         "of_deposit",
         "of_session",
         "of_refund",
+        "of_payout",
+        "of_endpoint",
+        "besides",
         "reason",
     )
     list_filter = ("verb", ("created_at", TimeFilter))
-    list_select_related = ("operator", "permission", "deposit", "session", "refund")
+    list_select_related = ("operator", "permission", "deposit", "session", "refund", "payout", "endpoint")
     search_fields = ("=permission__public_id", "=operator__username", "=session__code", "=deposit__txid")
     search_help_text = "Permission, operator, session code or txid"
     ordering = ("-id",)
@@ -102,6 +105,12 @@ class OperatorActionAdmin(ReadOnlyAdmin):
     of_deposit = link_column("deposit", "deposit")
     of_session = link_column("session", "session")
     of_refund = link_column("refund", "refund")
+    of_payout = link_column("payout", "payout")
+    of_endpoint = link_column("endpoint", "endpoint")
+
+    @admin.display(description="besides")
+    def besides(self, row: OperatorAction) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in row.details.items())
 
 
 @admin.register(WalletSend)

@@ -6,10 +6,15 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
+from billing import payouts
 from billing.ledger_models import Reconciliation, Transfer
 from billing.ledger_rules import ZEC
+from billing.operator_rules import APPROVERS
 from billing.payout_models import Payout
 from core.amounts import zec_text
+from core.models import User
+from paygo.backoffice import pages
+from paygo.backoffice.actions import buttons
 from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, zec_column
 
 
@@ -63,6 +68,17 @@ class PayoutAdmin(ReadOnlyAdmin):
     amount = zec_column("amount_zat", "amount (ZEC)")
     fee = zec_column("fee_zat", "of it fee (ZEC)")
     to = address_column("address", "to")
+
+    def page_extra(self, request: HttpRequest, row: Payout) -> dict[str, Any]:
+        """Show who has approved it, too."""
+        is_large = bool(row.approved_by) or payouts.needs_approval(row)
+        given = User.objects.filter(pk__in=row.approved_by).order_by("username") if is_large else ()
+        return {
+            "office_buttons": buttons(row, request),
+            "office_approvals": [str(each) for each in given] if is_large else None,
+            "office_approvers": APPROVERS,
+            **pages.of_payout(row),
+        }
 
 
 @admin.register(Reconciliation)

@@ -1,15 +1,10 @@
 """Windows on events, webhook endpoints and what is delivered to them, warnings and mails."""
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib import admin
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from billing.notice_models import Mail, Notice
-from core import clock
-from core.errors import DomainError
 from core.models import Event, WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from core.webhooks import endpoints
 from paygo.backoffice.base import ReadOnlyAdmin
 
 
@@ -22,15 +17,8 @@ class EventAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
 
 
-class _DeliveringAdmin(ReadOnlyAdmin):
-    """A window whose actions send something: for who may change endpoints."""
-
-    def has_deliver_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("core.change_webhookendpoint")
-
-
 @admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(_DeliveringAdmin):
+class WebhookEndpointAdmin(ReadOnlyAdmin):
     list_display = (
         "public_id",
         "client",
@@ -48,20 +36,10 @@ class WebhookEndpointAdmin(_DeliveringAdmin):
     ordering = ("-id",)
     # What it signs with is the client's.
     exclude = ("secret", "previous_secret")
-    actions = ("enable",)
-
-    @admin.action(description="Enable the chosen endpoints again", permissions=["deliver"])
-    def enable(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
-        for each in queryset.filter(deleted_at=None):
-            endpoints.enable(each.public_id)
-            self.log_change(request, each, "enabled")
-        self.message_user(
-            request, "They get events from now on; manage.py replay_webhooks for what they missed."
-        )
 
 
 @admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(_DeliveringAdmin):
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = (
         "public_id",
         "created_at",
@@ -77,17 +55,6 @@ class WebhookDeliveryAdmin(_DeliveringAdmin):
     list_select_related = ("endpoint", "event")
     search_fields = ("=public_id", "=event__uid", "=endpoint__public_id")
     ordering = ("-id",)
-    actions = ("redeliver",)
-
-    @admin.action(description="Deliver the chosen events again", permissions=["deliver"])
-    def redeliver(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
-        for each in queryset:
-            try:
-                endpoints.redeliver(each.public_id, now=clock.now())
-            except DomainError as error:
-                self.message_user(request, f"{each.public_id}: {error.detail}", messages.ERROR)
-            else:
-                self.log_change(request, each, "redelivered")
 
 
 @admin.register(WebhookAttempt)

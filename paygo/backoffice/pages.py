@@ -8,6 +8,7 @@ from typing import Any
 from billing import live
 from billing.models import Refund, Transaction
 from billing.operator_models import OperatorAction
+from billing.payout_models import Payout
 from core.amounts import zec_text
 from core.errors import DomainError
 from paygo.backoffice.actions import page_of
@@ -114,25 +115,27 @@ def of_vendor(vendor: Vendor) -> dict[str, Any]:
 def of_refund(refund: Refund) -> dict[str, Any]:
     """Return what paid a refund, and what operators did to it."""
     actions = OperatorAction.objects.filter(refund=refund).select_related("operator")
-    sends = [refund.send] if refund.send else []
-    return {
-        "office_tables": [
-            Table(
-                "Wallet sends",
-                ("send", "status", "txids", "reason"),
-                [
-                    (
-                        Cell(str(each.public_id), page_of(each)),
-                        Cell(each.status),
-                        Cell(", ".join(each.txids)),
-                        Cell(each.reason),
-                    )
-                    for each in sends
-                ],
-            ),
-            _actions(actions),
-        ]
-    }
+    return {"office_tables": [_sends(refund), _actions(actions)]}
+
+
+def of_payout(payout: Payout) -> dict[str, Any]:
+    """Return what paid a payout, and what operators did to it."""
+    actions = OperatorAction.objects.filter(payout=payout).select_related("operator")
+    return {"office_tables": [_sends(payout), _actions(actions)]}
+
+
+def _sends(row: Refund | Payout) -> Table:
+    cells = [
+        (
+            Cell(str(each.public_id), page_of(each)),
+            Cell(each.status),
+            Cell(", ".join(each.txids)),
+            Cell(each.reason),
+        )
+        for each in [row.send]
+        if each is not None
+    ]
+    return Table("Wallet sends", ("send", "status", "txids", "reason"), cells)
 
 
 def _facts(permission: SpendingPermission, *, now: datetime) -> list[tuple[str, str]]:

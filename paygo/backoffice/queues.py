@@ -10,19 +10,21 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, F, Model, OuterRef, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from billing import approvals, payouts
+from billing import approvals, payouts, resolutions
 from billing.models import Refund
-from billing.operator_models import OperatorAction
 from billing.operator_rules import APPROVERS, Verb
 from billing.payout_models import Payout
 from billing.rules import RefundStatus
 from core import clock
 from core.amounts import zec_text
+from core.models import WebhookEndpoint
+from core.webhooks.rules import DisabledReason
 from paygo.backoffice.actions import Button, buttons, page_of
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
@@ -30,6 +32,7 @@ from zcash.models import Deposit, SpendingPermission
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus
 
 SILENT_FOR = timedelta(hours=2)
+FAILING_FOR = timedelta(hours=1)
 COUNTED = 1000
 _ON_OVERVIEW, _ON_PAGE = 8, 200
 
@@ -62,12 +65,6 @@ class Case:
     buttons: Sequence[Button]
 
 
-def _resolved(subject: str, since: str) -> Exists:
-    """Whether an operator has resolved a case after it became one."""
-    said = OperatorAction.objects.filter(verb=Verb.RESOLVE, created_at__gte=OuterRef(since))
-    return Exists(said.filter(**{subject: OuterRef("pk")}))
-
-
 def _late_deposits() -> QuerySet[Deposit]:
     """Money that arrived after its permission had ended, and has not gone back."""
     on_closed = Deposit.objects.filter(permission__status__in=CLOSED)
@@ -82,19 +79,19 @@ def _late_deposits() -> QuerySet[Deposit]:
 
 
 def _reversed_deposits() -> QuerySet[Deposit]:
-    rows = Deposit.objects.filter(status=DepositStatus.REVERSED).exclude(_resolved("deposit", "reversed_at"))
+    rows = Deposit.objects.filter(status=DepositStatus.REVERSED)
+    rows = resolutions.unresolved_since("deposit", "reversed_at", rows)
     return rows.select_related("permission__client").order_by("id")
 
 
 def _stuck_refunds() -> QuerySet[Refund]:
     rows = Refund.objects.filter(status__in=[RefundStatus.FAILED, RefundStatus.UNKNOWN])
-    resolved = OperatorAction.objects.filter(verb=Verb.RESOLVE, refund=OuterRef("pk"))
-    return rows.exclude(Exists(resolved)).select_related("permission__client").order_by("id")
+    return resolutions.tries_to_look_at(rows).select_related("permission__client").order_by("id")
 
 
 def _small_refunds() -> QuerySet[SpendingPermission]:
     rows = SpendingPermission.objects.filter(below_minimum=True, refund_due=False)
-    return rows.exclude(_resolved("permission", "closed_at")).select_related("client").order_by("id")
+    return resolutions.rests_to_look_at(rows).select_related("client").order_by("id")
 
 
 def _large_refunds() -> QuerySet[Refund]:
@@ -103,11 +100,12 @@ def _large_refunds() -> QuerySet[Refund]:
 
 def _stuck_payouts() -> QuerySet[Payout]:
     rows = Payout.objects.filter(status__in=[RefundStatus.FAILED, RefundStatus.UNKNOWN])
-    return rows.select_related("vendor").order_by("id")
+    return resolutions.tries_to_look_at(rows).select_related("vendor").order_by("id")
 
 
 def _large_payouts() -> QuerySet[Payout]:
-    return payouts.waiting_for_approval().select_related("vendor").order_by("id")
+    rows = payouts.waiting_for_approval().annotate(waits=Value(value=True))
+    return rows.select_related("vendor").order_by("id")
 
 
 def _silent_sessions() -> QuerySet[StreamingSession]:
@@ -122,6 +120,16 @@ def _silent_sessions() -> QuerySet[StreamingSession]:
 def _suspended() -> QuerySet[SpendingPermission]:
     rows = SpendingPermission.objects.filter(status=PermissionStatus.SUSPENDED)
     return rows.select_related("client").order_by("id")
+
+
+def _failing_endpoints() -> QuerySet[WebhookEndpoint]:
+    """What has taken nothing for a while, switched off for that or not yet; what its client does is his."""
+    failing = WebhookEndpoint.objects.filter(deleted_at=None, failing_since__lt=clock.now() - FAILING_FOR)
+    rows = failing.filter(Q(disabled_at=None) | Q(disabled_reason=DisabledReason.FAILING))
+    rows = rows.annotate(changed_at=Coalesce("disabled_at", "failing_since"))
+    return (
+        resolutions.unresolved_since("endpoint", "changed_at", rows).select_related("client").order_by("id")
+    )
 
 
 def _deposit_cells(row: Deposit) -> Sequence[str]:
@@ -164,6 +172,16 @@ def _session_cells(row: StreamingSession) -> Sequence[str]:
     return (row.code, f"{row.started_at:%Y-%m-%d %H:%M}", rate, f"{row.client}/{row.vendor}")
 
 
+def _endpoint_cells(row: WebhookEndpoint) -> Sequence[str]:
+    since = f"{row.failing_since:%Y-%m-%d %H:%M}" if row.failing_since else ""
+    return (
+        row.url,
+        str(row.client),
+        since,
+        "switched off" if row.disabled_at else f"{row.failures} failures",
+    )
+
+
 QUEUES: tuple[Queue, ...] = (
     Queue(
         "stuck-refunds",
@@ -193,7 +211,7 @@ QUEUES: tuple[Queue, ...] = (
         _stuck_payouts,
         ("payout", "vendor", "amount", "status", "reason"),
         _payout_cells,
-        (Verb.RETRY,),
+        (Verb.RETRY, Verb.FOLLOW, Verb.RESOLVE),
     ),
     Queue(
         "large-payouts",
@@ -255,6 +273,16 @@ QUEUES: tuple[Queue, ...] = (
         _session_cells,
         (Verb.END_SESSION,),
     ),
+    Queue(
+        "failing-endpoints",
+        "Webhook endpoints that fail",
+        "They have taken nothing for an hour. After three days nothing more is sent to them.",
+        "core.view_webhookendpoint",
+        _failing_endpoints,
+        ("endpoint", "client", "since", "state"),
+        _endpoint_cells,
+        (Verb.ENABLE, Verb.RESOLVE),
+    ),
 )
 
 
@@ -309,5 +337,6 @@ def _cases(queue: Queue, request: HttpRequest, *, limit: int) -> list[Case]:
 
 def _safe(queue: Queue, row: Model, request: HttpRequest, *, back_to: str) -> list[Button]:
     """Return what can be done to a case, what is most likely right first."""
-    found = {each.action.verb: each for each in buttons(row, request, back_to=back_to)}
+    offered = buttons(row, request, verbs=queue.safe, back_to=back_to)
+    found = {each.action.verb: each for each in offered}
     return [found[verb] for verb in queue.safe if verb in found]

@@ -23,7 +23,7 @@ _PRIVATE = ("user", "receiptrow")
 _CARE = ("verify_payment", "resolve_case", "hold_permission")
 _MORE: Mapping[str, tuple[str, ...]] = {
     VIEWER: (),
-    SUPPORT: (*_CARE, "extend_permission", "end_session"),
+    SUPPORT: (*_CARE, "extend_permission", "end_session", "mend_endpoint"),
     FINANCE: (*_CARE, "revoke_permission", "refund_permission", "approve_refund"),
 }
 

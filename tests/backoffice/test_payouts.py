@@ -8,6 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from billing import engine, payouts
+from billing.models import WalletSend
+from billing.operator_models import OperatorAction
 from billing.payout_models import Payout
 from core import clock
 from core.models import User
@@ -59,6 +61,54 @@ def test_a_failed_payout_is_tried_again(payout: Payout) -> None:
     act(browser, "retry-payout", payout)
 
     assert (payout.status, waiting("stuck-payouts")) == ("queued", [])
+
+
+@pytest.mark.unbalanced
+def test_a_payout_of_unknown_outcome_is_followed(payout: Payout, settings: Any) -> None:
+    settings.ZCASH_RPC_URL = "http://127.0.0.1:1"
+    send = WalletSend.objects.create(
+        account="0",
+        policy="x",
+        payments=[],
+        intent_height=1,
+        busy_height=1,
+        created_at=clock.now(),
+        status="unknown",
+    )
+    Payout.objects.update(status="unknown", send=send)
+    browser = browser_of("otto")
+    page = browser.get(reverse("admin:queue", args=["stuck-payouts"]))
+    assert reverse("admin:act", args=["follow-payout", payout.pk]) in page.content.decode()
+
+    act(browser, "follow-payout", payout)
+
+    # The node is away: it is as unknown as before, and that somebody asked is written down.
+    said = OperatorAction.objects.get()
+    assert (payout.status, said.verb, said.payout) == ("unknown", "follow", payout)
+    Payout.objects.update(status="confirmed")
+    act(browser, "follow-payout", payout)
+    assert OperatorAction.objects.count() == 1
+
+
+def test_a_failed_payout_that_is_resolved_is_a_case_again_at_its_next_failure(payout: Payout) -> None:
+    Payout.objects.update(status="failed", attempts=1, reason="insufficient funds (-6)")
+    browser = browser_of("otto")
+
+    act(browser, "resolve-payout", payout)
+
+    assert (payout.status, waiting("stuck-payouts")) == ("failed", [])
+    Payout.objects.update(attempts=2)
+    assert waiting("stuck-payouts") == [payout]
+
+
+def test_the_page_of_a_payout_says_who_has_approved_it(payout: Payout, settings: Any) -> None:
+    settings.PAYOUT_APPROVAL_ABOVE = "0.5"
+    act(browser_of("otto"), "approve-payout", payout)
+
+    page = browser_of("olga").get(reverse("admin:billing_payout_change", args=[payout.pk]))
+
+    assert page.context["office_approvals"] == ["otto"]
+    assert b"as agreed with the vendor" in page.content
 
 
 def test_a_large_payout_needs_two_operators(payout: Payout, settings: Any) -> None:

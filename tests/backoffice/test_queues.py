@@ -9,11 +9,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import funding, holds, interventions, operators, refunds, reversals
-from billing.models import Refund
+from billing import funding, holds, interventions, operators, refunds, resolutions, reversals
+from billing.models import Refund, WalletSend
 from billing.operator_models import OperatorAction
 from billing.operators import Word
 from core import clock
+from core.errors import Conflict
 from core.models import User
 from paygo.backoffice.queues import QUEUES
 from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
@@ -109,6 +110,73 @@ def test_a_failed_refund_that_is_resolved_leaves_its_queue_and_stays_failed(
 
     refund.refresh_from_db()
     assert (refund.status, waiting("stuck-refunds")) == ("failed", [])
+
+
+@pytest.mark.unbalanced
+def test_a_resolution_is_about_one_try_and_the_next_failure_is_a_case_again(
+    browser: Client, vera: User, word: Word
+) -> None:
+    refund = failed(vera, word)
+    act(browser, "resolve-refund", refund)
+    assert waiting("stuck-refunds") == []
+
+    Refund.objects.filter(pk=refund.pk).update(attempts=2, reason="still none")
+    assert waiting("stuck-refunds") == [refund]
+    act(browser, "resolve-refund", refund)
+    assert waiting("stuck-refunds") == []
+
+    # In a batch it may fail for another's sake, which is no try of its own.
+    send = WalletSend.objects.create(
+        account="0", policy="x", payments=[], intent_height=1, busy_height=1, created_at=clock.now()
+    )
+    Refund.objects.filter(pk=refund.pk).update(send=send)
+    assert waiting("stuck-refunds") == [refund]
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "unknown", "confirmed"])
+@pytest.mark.unbalanced
+def test_nothing_but_a_failed_refund_is_resolved(
+    browser: Client, vera: User, word: Word, status: str
+) -> None:
+    refund = failed(vera, word)
+    send = WalletSend.objects.create(
+        account="0", policy="x", payments=[], intent_height=1, busy_height=1, created_at=clock.now()
+    )
+    # The page was opened while it had failed.
+    Refund.objects.filter(pk=refund.pk).update(status=status, send=send)
+
+    answer = act(browser, "resolve-refund", refund)
+
+    assert answer.status_code == 200
+    assert b"this cannot be done" in answer.content
+    assert not OperatorAction.objects.filter(verb="resolve").exists()
+    with pytest.raises(Conflict):
+        resolutions.resolve_refund(refund.pk, word=word, now=clock.now())
+
+
+def test_a_rest_that_has_changed_since_it_was_resolved_is_a_case_again(
+    browser: Client, vera: User, word: Word
+) -> None:
+    permission = revoked(vera, word, requested=50_000)
+    act(browser, "resolve-spendingpermission", permission)
+    assert waiting("small-refunds") == []
+
+    see_deposit(permission, amount=10_000, now=clock.now(), confirmations=10)
+    Deposit.objects.filter(status="seen").update(height=100, block_hash="a" * 64)
+    funding.credit(permission.pk, now=clock.now())
+    refunds.queue_due(now=clock.now())
+
+    assert waiting("small-refunds") == [permission]
+
+
+def test_what_is_no_case_is_not_resolved(vera: User, word: Word) -> None:
+    permission = active(vera)
+    deposit = Deposit.objects.get(permission=permission)
+
+    with pytest.raises(Conflict):
+        resolutions.resolve_permission(permission.pk, word=word, now=clock.now())
+    with pytest.raises(Conflict):
+        resolutions.resolve_deposit(deposit.pk, word=word, now=clock.now())
 
 
 def test_what_is_below_the_minimum_is_refunded_by_hand(browser: Client, vera: User, word: Word) -> None:
@@ -212,7 +280,7 @@ def test_says_why_something_cannot_be_done(browser: Client, vera: User, word: Wo
     answer = act(browser, "revoke-spendingpermission", permission)
 
     assert answer.status_code == 200
-    assert b"The permission has ended" in answer.content
+    assert f"this cannot be done: {permission}" in answer.content.decode()
 
 
 def test_says_that_the_node_is_away(browser: Client, vera: User, settings) -> None:

@@ -15,7 +15,8 @@ from django.urls import reverse
 from billing import engine, holds, interventions, operators, refunds
 from billing.interval import run_interval
 from billing.models import ForeignSend, Refund, Transaction, WalletSend
-from core import clock
+from billing.operator_rules import Verb
+from core import clock, db
 from core.models import Event, ReceiptRow, User
 from paygo.api import keys
 from paygo.api.models import ApiKey
@@ -302,7 +303,8 @@ def test_no_text_of_a_row_becomes_a_part_of_a_page(browser: Client, operator: Us
         details={text: text},
     )
     word = operators.word(operator_id=operator.pk, name="otto", reason=text)
-    interventions.resolve(permission.pk, word=word, now=clock.now())
+    with db.operation():
+        operators.note(word, Verb.RESOLVE, permission=permission, now=clock.now(), details={text: text})
     names = {"username": text[:149], "email": text[:200], "first_name": text[:100]}
     User.objects.filter(username="client-0").update(**names)
     Event.objects.create(

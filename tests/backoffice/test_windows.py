@@ -8,6 +8,7 @@ from django.urls import reverse
 from billing import engine
 from billing.engine import StartRequest
 from billing.interval import run_interval
+from billing.operator_models import OperatorAction
 from core import clock, db
 from core.models import User
 from paygo.api import keys
@@ -73,14 +74,23 @@ def test_changes_no_row_that_a_machine_writes(operator: Client):
 def test_revokes_a_key(operator: Client):
     key = ApiKey.objects.get()
 
-    operator.post(
-        reverse("admin:api_apikey_changelist"),
-        {"action": "revoke", "_selected_action": [key.pk]},
-        follow=True,
-    )
+    page = reverse("admin:act", args=["revoke_key-apikey", key.pk])
+    unsaid = operator.post(page, {"reason": ""})
+    key.refresh_from_db()
+    assert (unsaid.status_code, key.revoked_at) == (200, None)
+    operator.post(page, {"reason": "it was in a public repository"})
+    again = operator.post(page, {"reason": "it was in a public repository"})
 
     key.refresh_from_db()
     assert key.revoked_at is not None
+    assert b"this cannot be done" in again.content
+    said = OperatorAction.objects.get()
+    assert (said.verb, said.operator.username, said.reason) == (
+        "revoke_key",
+        "operator",
+        "it was in a public repository",
+    )
+    assert said.details == {"key": key.prefix, "name": "first", "client": "vera-tv"}
 
 
 def test_makes_a_vendor(operator: Client):

@@ -257,7 +257,7 @@ def test_a_reason_is_one_line() -> None:
 
 def test_what_operators_did_is_never_changed(vera: User, otto: Word) -> None:
     permission = make_active_permission(vera)
-    interventions.resolve(permission.pk, word=otto, now=NOW)
+    holds.hold(permission.pk, word=otto, now=NOW)
 
     with pytest.raises((IntegrityError, InternalError)), transaction.atomic():
         OperatorAction.objects.update(reason="nothing")
