@@ -42,6 +42,12 @@ def of_vendor(vendor: Vendor, *, now: datetime) -> Earnings:
     )
 
 
+def pending_of_all(*, now: datetime) -> int:
+    """Return what all vendors together have earned and cannot have paid out yet, in zatoshis."""
+    (pending,) = db.row(ledger_sql.PENDING, {"since": held_since(now=now)})
+    return int(pending)
+
+
 def held_since(*, now: datetime) -> datetime:
     """Return since when what was booked is still pending."""
     return now - timedelta(hours=settings.PAYOUT_HOLD_HOURS)

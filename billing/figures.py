@@ -1,6 +1,5 @@
 """What the dashboard shows, read from the roll-up alone: a few statements, whatever the history's size."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -8,40 +7,14 @@ from typing import Any
 
 from billing import statistics, statistics_sql
 from billing.models import IntervalRun
+from billing.ranges import RANGES, Range
+from billing.statistic_models import StatisticsMark
 from core import db
+from sessions_app.models import Vendor
 
-TOP = 8
-_STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+__all__ = ["RANGES", "Figures", "Range", "TopVendor", "latest_runs", "read"]
+
 _RUNS = 60
-
-
-@dataclass(frozen=True)
-class Range:
-    """A time range of the dashboard, cut into hours, days, or weeks from Monday (UTC)."""
-
-    name: str
-    length: timedelta
-    unit: str
-
-    def buckets(self, *, now: datetime) -> list[datetime]:
-        """Return the beginnings of its parts; the last one is running."""
-        step = _STEPS[self.unit]
-        last = now.replace(minute=0, second=0, microsecond=0)
-        if self.unit != "hour":
-            last = last.replace(hour=0)
-        if self.unit == "week":
-            last -= timedelta(days=last.weekday())
-        count = self.length // step
-        return [last - step * back for back in range(count - 1, -1, -1)]
-
-
-RANGES = (
-    Range("24h", timedelta(hours=24), "hour"),
-    Range("7d", timedelta(days=7), "day"),
-    Range("30d", timedelta(days=30), "day"),
-    Range("90d", timedelta(days=90), "day"),
-    Range("1y", timedelta(days=364), "week"),
-)
 
 
 @dataclass(frozen=True)
@@ -97,18 +70,17 @@ def read(asked: Range, *, now: datetime) -> Figures:
     """Return the numbers of a time range."""
     buckets = asked.buckets(now=now)
     since, until = buckets[0], now + timedelta(hours=1)
-    series = _summed(_rows(statistics_sql.SERIES, statistics.SUMS, asked, since, until), buckets)
-    measured = _rows(statistics_sql.LAST_OF_BUCKETS, statistics.MEASURED, asked, since, until)
-    earlier = _rows(statistics_sql.SERIES, statistics.SUMS, asked, since - asked.length, since)
+    series = _summed(_rows(asked, since, until), buckets)
+    mark = StatisticsMark.objects.filter(pk=1).first()
     return Figures(
         buckets=buckets,
-        series={**series, **_standing(measured, buckets)},
+        series=series,
         totals={key: sum(values, Decimal(0)) for key, values in series.items()},
-        before=_totals(earlier),
-        measured={name: value for name, _, _, value in measured},
-        counted_at=statistics.counted_at(),
+        before=_totals(_rows(asked, since - asked.length, since)),
+        measured=dict(db.rows(statistics_sql.MEASURED, {"names": list(statistics.MEASURED), "until": until})),
+        counted_at=mark.counted_at if mark else None,
         left_before=_left_before(since),
-        vendors=_top_vendors(since),
+        vendors=_top_vendors(mark.top_vendors.get(asked.name, [])) if mark else [],
     )
 
 
@@ -120,23 +92,15 @@ def latest_runs() -> list[IntervalRun]:
 _Row = tuple[str, str, datetime, Decimal]
 
 
-def _rows(statement: str, names: Sequence[str], asked: Range, since: datetime, until: datetime) -> list[_Row]:
-    parameters = {"names": list(names), "unit": asked.unit, "since": since, "until": until}
+def _rows(asked: Range, since: datetime, until: datetime) -> list[_Row]:
+    statement = statistics_sql.SERIES if asked.unit == "hour" else statistics_sql.SERIES_OF_DAYS
+    parameters = {"names": list(statistics.SUMS), "unit": asked.unit, "since": since, "until": until}
     return [(name, asset, bucket, value) for name, asset, bucket, value in db.rows(statement, parameters)]
 
 
 def _summed(rows: list[_Row], buckets: list[datetime]) -> dict[tuple[str, str], list[Decimal]]:
     found = _by_bucket(rows)
     return {key: [values.get(each, Decimal(0)) for each in buckets] for key, values in found.items()}
-
-
-def _standing(rows: list[_Row], buckets: list[datetime]) -> dict[tuple[str, str], list[Decimal]]:
-    """Let a measurement stand until the next one."""
-    found = {}
-    for key, values in _by_bucket(rows).items():
-        stands = Decimal(0)
-        found[key] = [stands := values.get(each, stands) for each in buckets]
-    return found
 
 
 def _by_bucket(rows: list[_Row]) -> dict[tuple[str, str], dict[datetime, Decimal]]:
@@ -158,6 +122,19 @@ def _left_before(since: datetime) -> Decimal:
     return Decimal(left)
 
 
-def _top_vendors(since: datetime) -> list[TopVendor]:
-    rows: list[tuple[Any, ...]] = db.rows(statistics_sql.TOP_VENDORS, {"since": since, "limit": TOP})
-    return [TopVendor(*row) for row in rows]
+def _top_vendors(counted: list[list[Any]]) -> list[TopVendor]:
+    """Return the vendors that were counted, with what they are called now."""
+    keys = [vendor_id for vendor_id, *_ in counted]
+    vendors = Vendor.objects.select_related("client").in_bulk(keys)
+    return [
+        TopVendor(
+            vendor_id=vendor_id,
+            slug=vendors[vendor_id].slug,
+            name=vendors[vendor_id].name,
+            client=vendors[vendor_id].client.username,
+            asset=asset,
+            amount=Decimal(amount),
+            streamed_ms=streamed_ms,
+        )
+        for vendor_id, asset, amount, streamed_ms in counted
+    ]

@@ -104,6 +104,13 @@ SELECT coalesce(sum(units) FILTER (WHERE kind = 'charge'), 0),
 FROM ({_SIDES.format(columns="kind, booked_at", part="true")}) moved
 """
 
+# What all vendors together have earned since an instant. It is read beside TOTALS, which reads all there is.
+PENDING = """
+SELECT coalesce(sum(CASE kind WHEN 'charge' THEN amount_units ELSE -amount_units END), 0)
+FROM billing_transfer
+WHERE asset = 'ZEC' AND kind IN ('charge', 'fee') AND booked_at >= %(since)s
+"""
+
 # What of a vendor's payouts is on its way, and what has left the wallet.
 PAID_OUT = """
 SELECT coalesce(sum(amount_zat) FILTER (WHERE status NOT IN ('sent', 'confirmed', 'cancelled')), 0),

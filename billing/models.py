@@ -357,4 +357,4 @@ from billing.ledger_models import Reconciliation, Transfer  # noqa: E402, F401
 from billing.notice_models import Mail, MailCursor, Notice  # noqa: E402, F401
 from billing.operator_models import OperatorAction, RefundApproval  # noqa: E402, F401
 from billing.payout_models import Payout  # noqa: E402, F401
-from billing.statistic_models import HourlyFigure, StatisticsMark, VendorDay  # noqa: E402, F401
+from billing.statistic_models import DailyFigure, HourlyFigure, StatisticsMark, VendorDay  # noqa: E402, F401

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from billing import audit, ledger, outgoing
+from billing import audit, earnings, ledger, outgoing
 from billing.ledger_models import Reconciliation
 from billing.ledger_rules import OWED, ZEC, Account
 from billing.models import WalletSend
@@ -26,13 +26,15 @@ _LETTER = "L"
 class Coverage:
     """What is owed, by account, and what there is to pay it with, in zatoshis.
 
-    `booked_zat` is what the books say that the wallet holds. `under_way_zat` has been asked of the wallet,
-    which may have paid it; `lost_zat` has left the chain and is not taken back yet.
+    `booked_zat` is what the books say that the wallet holds; `pending_zat` what vendors, of what they are
+    owed, cannot have paid out yet. `under_way_zat` has been asked of the wallet, which may have paid it;
+    `lost_zat` has left the chain and is not taken back yet.
     """
 
     owed: dict[Account, int]
     booked_zat: int
     holdings_zat: int | None
+    pending_zat: int
     under_way_zat: int
     lost_zat: int
 
@@ -49,7 +51,7 @@ class Coverage:
         return max(0, self.owed_zat - self.holdings_zat - self.under_way_zat)
 
 
-def coverage(*, wallet: WalletPort | None) -> Coverage:
+def coverage(*, wallet: WalletPort | None, now: datetime) -> Coverage:
     """Return what is owed and what the wallet holds.
 
     Raises:
@@ -64,6 +66,7 @@ def coverage(*, wallet: WalletPort | None) -> Coverage:
             owed={account: totals.get((account, ZEC), 0) for account in OWED},
             booked_zat=-totals.get((Account.WALLET, ZEC), 0),
             holdings_zat=holdings_zat,
+            pending_zat=earnings.pending_of_all(now=now),
             under_way_zat=sum(under_way),
             lost_zat=sum(each.amount_zat for each in reorgs.lost()),
         )
@@ -81,7 +84,7 @@ def compare(*, wallet: WalletPort | None, now: datetime) -> tuple[Coverage, Reco
     Raises:
         NodeUnavailable: the wallet cannot be asked.
     """
-    covered = coverage(wallet=wallet)
+    covered = coverage(wallet=wallet, now=now)
     findings = broken_invariants()
     if covered.missing_zat:
         findings.append(_uncovered(covered))
@@ -92,9 +95,22 @@ def compare(*, wallet: WalletPort | None, now: datetime) -> tuple[Coverage, Reco
         owed_zat=covered.owed_zat,
         booked_zat=covered.booked_zat,
         holdings_zat=covered.holdings_zat,
+        parts=parts(covered),
         findings=findings,
     )
     return covered, found
+
+
+def parts(covered: Coverage) -> dict[str, int]:
+    """Return what is owed by what it is, in zatoshis, and what the wallet has been asked to pay."""
+    return {
+        "permissions": covered.owed[Account.PERMISSION],
+        "refunds": covered.owed[Account.REFUND],
+        "vendors_pending": covered.pending_zat,
+        "vendors_available": covered.owed[Account.VENDOR] - covered.pending_zat,
+        "payouts": covered.owed[Account.PAYOUT],
+        "under_way": covered.under_way_zat,
+    }
 
 
 def latest() -> Reconciliation | None:

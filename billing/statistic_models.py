@@ -31,6 +31,25 @@ class HourlyFigure(models.Model):
         return f"{self.name} {self.hour:%Y-%m-%d %H}"
 
 
+class DailyFigure(models.Model):
+    """The sum of one number of one day (UTC), from its hours."""
+
+    day = models.DateField()
+    name = models.TextField()
+    asset = models.TextField(default="")
+    value = models.DecimalField(max_digits=78, decimal_places=0)
+
+    class Meta:
+        db_table = "billing_dailyfigure"
+        constraints = [
+            # Its index is the one by which the dashboard reads.
+            models.UniqueConstraint(fields=["name", "day", "asset"], name="billing_dailyfigure_once_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.day}"
+
+
 class VendorDay(models.Model):
     """What one vendor's streams cost on one day (UTC), from final transactions."""
 
@@ -62,6 +81,8 @@ class StatisticsMark(models.Model):
     # Since when sources have not been settled for long, and which: a sum over them.
     stuck_since = models.DateTimeField(null=True)
     stuck = models.TextField(default="", db_default="")
+    # The best vendors of each range, as (vendor, asset, amount, milliseconds): counted with the days.
+    top_vendors = models.JSONField(default=dict)
 
     class Meta:
         db_table = "billing_statisticsmark"

@@ -8,9 +8,10 @@ since then open: it is noted, and the hours since then are counted anew once it 
 """
 
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from billing import statistics_sql as sql
+from billing.ranges import RANGES
 from billing.statistic_models import StatisticsMark
 from core import db
 
@@ -32,6 +33,7 @@ SUMS = (
     "moved_zat",
 )
 MEASURED = ("remaining_zat", "running", "active", "pending", "lost_zat", "refunding_zat")
+_TOP = 8
 # A day's vendors are counted from all of its transactions: not every minute.
 _VENDORS_EVERY = timedelta(minutes=10)
 # What was not settled for so long is not waited for.
@@ -60,6 +62,7 @@ def bring_up_to_date(*, now: datetime, vendors: bool | None = None) -> None:
         last = mark.vendors_counted_at
         if vendors or (vendors is None and (last is None or now - last >= _VENDORS_EVERY)):
             _count_days(mark, frontier=still.frontier)
+            mark.top_vendors = {each.name: _top_vendors(each.buckets(now=now)[0]) for each in RANGES}
             mark.vendors_counted_at = now
         db.execute(sql.MEASURE, {"now": now})
         mark.counted_at = now
@@ -103,6 +106,8 @@ def _count_hours(mark: StatisticsMark, *, frontier: datetime) -> None:
     db.execute(sql.COUNT_REVENUE, {"since": since})
     db.execute(sql.COUNT_STREAMED, {"since": since})
     db.execute(sql.COUNT_CHANGES, {"since": since})
+    db.execute(sql.FORGET_DAYS_OF_FIGURES, {"since": since})
+    db.execute(sql.COUNT_DAYS_OF_FIGURES, {"since": since, "names": list(SUMS)})
     mark.hours_final_to = max(since, _hour_of(frontier))
 
 
@@ -114,6 +119,11 @@ def _count_days(mark: StatisticsMark, *, frontier: datetime) -> None:
     db.execute(sql.FORGET_DAYS, {"since": since})
     db.execute(sql.COUNT_VENDORS, {"since": since})
     mark.days_final_to = max(since, _day_of(frontier))
+
+
+def _top_vendors(since: datetime) -> list[list[Any]]:
+    """Return (vendor, asset, amount, milliseconds) of the best vendors since a day."""
+    return [list(row) for row in db.rows(sql.TOP_VENDORS, {"since": since, "limit": _TOP})]
 
 
 def _first() -> datetime | None:

@@ -78,6 +78,16 @@ SELECT hour, name, CASE WHEN name LIKE '%%\\_zat' THEN 'ZEC' ELSE '' END, value 
 WHERE value <> 0
 """
 
+# Days are sums of their hours: a year of them is read in no time, ten years of hours are not.
+FORGET_DAYS_OF_FIGURES = "DELETE FROM billing_dailyfigure WHERE day >= %(since)s::timestamptz::date"
+
+COUNT_DAYS_OF_FIGURES = """
+INSERT INTO billing_dailyfigure (day, name, asset, value)
+SELECT hour::date, name, asset, sum(value) FROM billing_hourlyfigure
+WHERE name = ANY(%(names)s) AND hour >= %(since)s::timestamptz::date::timestamptz
+GROUP BY 1, 2, 3
+"""
+
 FORGET_DAYS = "DELETE FROM billing_vendorday WHERE day >= %(since)s"
 
 COUNT_VENDORS = """
@@ -112,32 +122,44 @@ FROM (
 ON CONFLICT ON CONSTRAINT billing_hourlyfigure_once_an_hour DO UPDATE SET value = EXCLUDED.value
 """
 
-# For reading: sums of a name in each bucket of a time range. `%(unit)s` is 'hour', 'day' or 'week'.
+# For reading: sums of a name in each bucket of a time range, of hours, or of days that `%(unit)s` ('day' or
+# 'week') puts together.
 SERIES = """
 SELECT name, asset, date_trunc(%(unit)s, hour) AS bucket, sum(value) FROM billing_hourlyfigure
 WHERE name = ANY(%(names)s) AND hour >= %(since)s AND hour < %(until)s
 GROUP BY 1, 2, 3 ORDER BY 3
 """
 
-# Measurements are not added up: the last of a bucket stands for it.
-LAST_OF_BUCKETS = """
-SELECT DISTINCT ON (name, date_trunc(%(unit)s, hour)) name, asset, date_trunc(%(unit)s, hour), value
-FROM billing_hourlyfigure
-WHERE name = ANY(%(names)s) AND hour >= %(since)s AND hour < %(until)s
-ORDER BY name, date_trunc(%(unit)s, hour), hour DESC
+SERIES_OF_DAYS = """
+SELECT name, asset, date_trunc(%(unit)s, day::timestamptz) AS bucket, sum(value) FROM billing_dailyfigure
+WHERE name = ANY(%(names)s) AND day >= %(since)s::timestamptz::date AND day::timestamptz < %(until)s
+GROUP BY 1, 2, 3 ORDER BY 3
 """
 
+# Measurements are not added up: the last one stands.
+MEASURED = """
+SELECT asked.name, latest.value
+FROM unnest(%(names)s::text[]) asked (name) CROSS JOIN LATERAL (
+    SELECT value FROM billing_hourlyfigure WHERE name = asked.name AND hour < %(until)s
+    ORDER BY hour DESC LIMIT 1
+) latest
+"""
+
+# The vendors whose streams cost the most since a day, ZEC first: amounts of different money have no order.
 TOP_VENDORS = """
-SELECT v.id, v.slug, v.name, u.username, t.asset, t.amount, t.streamed_ms
-FROM (
-    SELECT vendor_id, asset, sum(amount) AS amount, sum(streamed_ms) AS streamed_ms FROM billing_vendorday
-    WHERE day >= %(since)s GROUP BY 1, 2 ORDER BY asset <> 'ZEC', sum(amount) DESC LIMIT %(limit)s
-) t JOIN sessions_vendor v ON v.id = t.vendor_id JOIN core_user u ON u.id = v.client_id
-ORDER BY t.asset <> 'ZEC', t.amount DESC
+SELECT vendor_id, asset, sum(amount)::text, sum(streamed_ms)::bigint FROM billing_vendorday
+WHERE day >= %(since)s::timestamptz::date
+GROUP BY 1, 2 ORDER BY asset <> 'ZEC', sum(amount) DESC LIMIT %(limit)s
 """
 
 # What permissions had left when a time range began: all that moved without streaming, less what was streamed.
 LEFT_BEFORE = """
-SELECT coalesce(sum(CASE name WHEN 'revenue' THEN -value ELSE value END), 0) FROM billing_hourlyfigure
-WHERE (name = 'moved_zat' OR (name = 'revenue' AND asset = 'ZEC')) AND hour < %(since)s
+SELECT coalesce(sum(CASE name WHEN 'revenue' THEN -value ELSE value END), 0) FROM (
+    SELECT name, asset, value FROM billing_dailyfigure WHERE day < %(since)s::timestamptz::date
+    UNION ALL
+    SELECT name, asset, value FROM billing_hourlyfigure
+    WHERE hour >= %(since)s::timestamptz::date::timestamptz AND hour < %(since)s
+          AND name IN ('moved_zat', 'revenue')
+) earlier
+WHERE name = 'moved_zat' OR (name = 'revenue' AND asset = 'ZEC')
 """

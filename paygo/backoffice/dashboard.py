@@ -9,13 +9,13 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing import figures, outgoing, reconciliation, rounds
+from billing import figures, outgoing, rounds
 from billing.figures import RANGES, Figures, Range
 from billing.models import IntervalRun
 from core import clock
-from core.amounts import zec_text
-from paygo.backoffice import charts, queues
+from paygo.backoffice import charts, liabilities, queues
 from paygo.backoffice.charts import Chart
+from paygo.backoffice.texts import ago, plain, zec
 from zcash.models import WatchedChain
 
 _ZAT = 100_000_000
@@ -83,7 +83,7 @@ def callback(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "interval": _interval(runs),
         "billing": _billing_state(runs),
         "node": _node(now=now),
-        "books": _books(now=now),
+        "books": liabilities.states(now=now),
         "vendors": _vendors(found),
         "queue_counts": [(queue, count) for queue, count in counts if count],
     }
@@ -242,24 +242,6 @@ def _node(*, now: datetime) -> list[tuple[str, str, str]]:
     ]
 
 
-def _books(*, now: datetime) -> list[tuple[str, str, str]]:
-    """Return (what, how it is, tone) of the last comparison of what is owed with what the wallet holds."""
-    latest = reconciliation.latest()
-    if latest is None:
-        return [("Compared", "never: manage.py reconcile", "")]
-    holds, owed = latest.holdings_zat, latest.owed_zat
-    return [
-        ("Owed to viewers and vendors", f"{zec(Decimal(owed))} ZEC", ""),
-        (
-            "The wallet holds",
-            "was not asked" if holds is None else f"{zec(Decimal(holds))} ZEC",
-            "" if holds is None else "good" if holds >= owed else "bad",
-        ),
-        ("Findings", f"{len(latest.findings)}", "good" if latest.is_right else "bad"),
-        ("Compared", f"{ago(now - latest.at)} ago", ""),
-    ]
-
-
 def _vendors(found: Figures) -> list[Vendor]:
     most = max((each.amount for each in found.vendors), default=Decimal(0)) or Decimal(1)
     return [
@@ -277,26 +259,3 @@ def _vendors(found: Figures) -> list[Vendor]:
 
 def _amount(amount: Decimal, asset: str) -> str:
     return f"{amount / _ZAT:,.3f} ZEC" if asset == "ZEC" else f"{amount:,} {asset}"
-
-
-def zec(amount_zat: Decimal) -> str:
-    """Return zatoshis in ZEC as a page has room for them: rounded down, whole digits grouped."""
-    return plain(amount_zat / _ZAT)
-
-
-def plain(value: Decimal) -> str:
-    """Return a number with as many decimals as its size asks for."""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    if abs(value) >= 10 or value == value.to_integral():
-        return f"{value:,.1f}".removesuffix(".0")
-    return zec_text(int(value * _ZAT) // 10_000 * 10_000)
-
-
-def ago(span: timedelta) -> str:
-    """Return a span as people say it."""
-    seconds = max(0, int(span.total_seconds()))
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"

@@ -1,6 +1,6 @@
 """The roll-up says what the rows say, however often and however late it is brought up to date."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,7 @@ from billing import engine, expiry, figures, statistics
 from billing.figures import RANGES
 from billing.interval import run_interval
 from billing.models import Transaction
-from billing.statistic_models import HourlyFigure, StatisticsMark, VendorDay
+from billing.statistic_models import DailyFigure, HourlyFigure, StatisticsMark, VendorDay
 from core.models import User
 from tests.factories import (
     ALICE,
@@ -171,7 +171,6 @@ def test_the_latest_measurement_of_an_hour_stands_for_it(vera: User) -> None:
     found = figures.read(RANGES[0], now=after(hours=1))
 
     assert found.measured["running"] == 1
-    assert found.of("running")[-2:] == [1, 1]
 
 
 def test_a_range_has_its_sums_and_those_of_the_range_before(vera: User) -> None:
@@ -185,6 +184,22 @@ def test_a_range_has_its_sums_and_those_of_the_range_before(vera: User) -> None:
     assert found.totals["revenue", "ZEC"] == 125_000_000
     assert found.before["revenue", "ZEC"] == 250_000_000
     assert [len(found.buckets), sum(found.of("revenue", "ZEC"))] == [24, 125_000_000]
+
+
+def test_days_are_the_sums_of_their_hours_however_often_they_are_counted(vera: User) -> None:
+    make_active_permission(vera)
+    for hour in (0, 20, 30, 55):
+        streamed(vera, since=after(hours=hour), hours=0.5)
+        statistics.bring_up_to_date(now=after(hours=hour + 1))
+    statistics.bring_up_to_date(now=after(hours=60))
+
+    days: dict[tuple[str, date], Decimal] = {}
+    for each in HourlyFigure.objects.filter(name__in=statistics.SUMS):
+        key = (each.name, each.hour.date())
+        days[key] = days.get(key, Decimal(0)) + each.value
+    assert {(each.name, each.day): each.value for each in DailyFigure.objects.all()} == days
+    found = figures.read(RANGES[1], now=after(hours=60))
+    assert (found.totals["revenue", "ZEC"], found.left()[-1]) == (5 * ZEC, 5 * ZEC)
 
 
 def test_the_best_vendors_come_first(vera: User) -> None:
@@ -205,7 +220,7 @@ def test_the_numbers_of_every_range_come_from_the_roll_up_alone(vera: User, aske
         figures.read(asked, now=NOW)
 
     tables = " ".join(each["sql"] for each in captured)
-    assert len(captured) == 6
+    assert len(captured) == 5
     assert all(name not in tables for name in ("zcash_permission", "billing_transaction", "audit"))
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0014_mails_begin'),
+        ('billing', '0015_statistics_stuck'),
         ('core', '0006_failing_endpoints'),
         ('sessions_app', '0007_tokens'),
         ('zcash', '0007_notify_email'),
