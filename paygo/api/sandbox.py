@@ -4,6 +4,7 @@ There is one clock and one chain for all clients of a sandbox.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 
 from billing import dues, sandbox
 from core import clock, idempotency
+from core.idempotency import Receipt
 from paygo.api.fields import (
     ChoiceField,
     PatternField,
@@ -165,7 +167,17 @@ class SandboxPayments(SandboxView):
     def post(self, request: Request) -> Response:
         """Pay what a permission asks for, or any amount, as a viewer's wallet would."""
         values = body(request, PaymentRequest)
-        paid = _once(request, values, lambda: _pay(client_id(request), values))
+        asked = receipt(request, values)
+        # The payment has a receipt of its own: blocks that cannot be mined must not let it be made again.
+        first = replace(asked, endpoint=f"{asked.endpoint} payment") if asked else None
+
+        def pay_and_mine() -> dict[str, Any]:
+            payment = _once(first, lambda: _pay(client_id(request), values))
+            if values["blocks"]:
+                simulation.mine(values["blocks"])
+            return payment
+
+        paid = _once(asked, pay_and_mine)
         return Response({**paid, "amount": zec_number(paid["amount"])}, status=201)
 
 
@@ -184,7 +196,7 @@ class SandboxBlocks(SandboxView):
     def post(self, request: Request) -> Response:
         """Mine blocks at once, with what waits to be mined in the first."""
         values = body(request, BlocksRequest)
-        mined = _once(request, values, lambda: {"tip_hash": simulation.mine(values["count"])})
+        mined = _once(receipt(request, values), lambda: {"tip_hash": simulation.mine(values["count"])})
         return Response(mined, status=201)
 
 
@@ -205,7 +217,8 @@ class SandboxReorgs(SandboxView):
         values = body(request, ReorgRequest)
         without = values.get("without_txid")
         replaced = _once(
-            request, values, lambda: {"tip_hash": simulation.reorganise(values["depth"], without=without)}
+            receipt(request, values),
+            lambda: {"tip_hash": simulation.reorganise(values["depth"], without=without)},
         )
         return Response(replaced, status=201)
 
@@ -225,7 +238,7 @@ class SandboxFaults(SandboxView):
     def post(self, request: Request) -> Response:
         """Let the node be slow, silent, wrong or away, to see what happens then."""
         values = body(request, FaultRequest)
-        return Response(_once(request, values, lambda: _start_fault(values)))
+        return Response(_once(receipt(request, values), lambda: _start_fault(values)))
 
 
 class SandboxFaultEnd(SandboxView):
@@ -241,19 +254,15 @@ class SandboxFaultEnd(SandboxView):
         return Response({"kind": None})
 
 
-def _once(
-    request: Request, values: Mapping[str, Any], effect: Callable[[], dict[str, Any]]
-) -> dict[str, Any]:
+def _once(asked: Receipt | None, effect: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Let the node do something once for each Idempotency-Key, and return what it answered."""
     simulation.require_sandbox()
-    return idempotency.once(receipt(request, values), effect, now=clock.now())
+    return idempotency.once(asked, effect, now=clock.now())
 
 
 def _pay(client: int, values: Mapping[str, Any]) -> dict[str, Any]:
     address, amount_zat = _due(client, public_id=values["permission_id"], amount_zat=values.get("amount"))
     txid = simulation.pay(address, amount_zat=amount_zat)
-    if values["blocks"]:
-        simulation.mine(values["blocks"])
     return {"txid": txid, "payment_address": address, "amount": amount_zat}
 
 

@@ -245,3 +245,16 @@ def test_starts_no_session_by_a_payment_of_another_wallet(vera: Api) -> None:
     active(vera, user_wallet_address=world.BOB)
 
     assert vera.post(SESSIONS, world.session_body(user_wallet_address=ALICE)).code == "permission_required"
+
+
+def test_a_payment_whose_blocks_could_not_be_mined_is_not_made_again(vera: Api, node: RpcClient) -> None:
+    created = create(vera)
+    body = {"permission_id": created["permission_id"], "blocks": 3}
+    node.call("sim_fault", {"kind": "server_error", "method": "generate", "times": 1})
+
+    refused = vera.post("/api/v1/sandbox/payments", body, idempotency_key="one")
+    again = vera.post("/api/v1/sandbox/payments", body, idempotency_key="one")
+    verified = vera.post(f"{PERMISSIONS}/{created['permission_id']}/verify")
+
+    assert (refused.status, again.status) == (503, 201)
+    assert verified.body["payment"]["confirmed"] == 10.0
