@@ -67,6 +67,8 @@ class Courier:
             _serve(endpoint)
         except (AnyDatabaseError, DomainError) as error:
             log.warning("webhook_lane_failed", endpoint=str(endpoint.public_id), error=str(error))
+        except Exception:  # a mistake about one endpoint must not look like the end of the process
+            log.exception("webhook_lane_broken", endpoint=str(endpoint.public_id))
         finally:
             connection.close()
             with self._lock:

@@ -17,7 +17,7 @@ from requests_hardened import Config, HTTPSession
 from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
 from standardwebhooks import Webhook
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from core import feed
 from core.deadline import WithDeadline, deadline
@@ -153,7 +153,7 @@ def _reason(failure: Exception) -> str:
         return "address_refused: it leads to this machine or a private network"
     if isinstance(failure, UrlRefused):
         return f"address_refused: {failure.detail}"
-    if isinstance(failure, requests.Timeout | TimeoutError):
+    if isinstance(failure, requests.Timeout | TimeoutError | ReadTimeoutError):
         return "timeout: no whole answer in time"
     if isinstance(failure, requests.exceptions.SSLError):
         return "tls: no certificate that can be trusted for this name"
