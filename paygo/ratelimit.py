@@ -8,6 +8,7 @@ processes may be more than the limit, but no process ever lets more through than
 import re
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -92,7 +93,7 @@ def parse_rate(text: str) -> Rate | None:
 
 
 def take(name: str, rate: Rate) -> Taken:
-    """Count one call in the bucket of a name."""
+    """Count one call in the bucket of a name, which begins with its policy (`calls:...`)."""
     filled = _shared.take(name, rate) or _local.take(name, rate)
     return Taken(filled[0], rate, filled[1])
 
@@ -129,33 +130,39 @@ class _Shared:
 
 
 class _Local:
-    """The buckets of this process, so many and no more: whoever comes later shares the last one."""
+    """The buckets of this process, so many of each policy: whoever comes later shares the last one.
+
+    So whoever guesses from many addresses takes no place from those with a key.
+    """
 
     def __init__(self) -> None:
-        self._empty_at_us: dict[str, int] = {}
+        self._empty_at_us: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._lock = threading.Lock()
 
     def take(self, name: str, rate: Rate) -> tuple[bool, int]:
         """Count a call."""
         now_us = time.monotonic_ns() // 1000
         with self._lock:
-            name = self._place_of(name, now_us=now_us)
-            left_us = max(0, self._empty_at_us.get(name, now_us) - now_us)
+            buckets = self._buckets_for(name, now_us=now_us)
+            place = name if name in buckets or len(buckets) < _MAX_LOCAL else "everybody else"
+            left_us = max(0, buckets.get(place, now_us) - now_us)
             filled_us = left_us + rate.adds_us
             if filled_us > rate.holds_us:
                 return False, left_us
-            self._empty_at_us[name] = now_us + filled_us
+            buckets[place] = now_us + filled_us
             return True, filled_us
 
-    def _place_of(self, name: str, *, now_us: int) -> str:
-        buckets = self._empty_at_us
-        if name in buckets or len(buckets) < _MAX_LOCAL:
-            return name
-        self._empty_at_us = {each: at for each, at in buckets.items() if at > now_us}
-        return name if len(self._empty_at_us) < _MAX_LOCAL else "everybody else"
+    def _buckets_for(self, name: str, *, now_us: int) -> dict[str, int]:
+        """Return the buckets of a name's policy, without empty ones where there is no room for it."""
+        policy = name.partition(":")[0]
+        buckets = self._empty_at_us[policy]
+        if name not in buckets and len(buckets) >= _MAX_LOCAL:
+            buckets = {each: at for each, at in buckets.items() if at > now_us}
+            self._empty_at_us[policy] = buckets
+        return buckets
 
     def forget(self) -> None:
-        self._empty_at_us = {}
+        self._empty_at_us.clear()
 
 
 def forget() -> None:

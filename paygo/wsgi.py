@@ -5,10 +5,11 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from paygo.api.edge import guarded, limit_calls
+from paygo.api.edge import guarded, limit_calls, limit_looks
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paygo.settings")
 
 application = guarded(get_wsgi_application())
 if pool := settings.DATABASES["default"]["OPTIONS"].get("pool"):
     limit_calls(pool["max_size"])
+    limit_looks(max(1, pool["max_size"] // 4))

@@ -20,6 +20,16 @@ def limit_calls(number: int) -> None:
     calls = threading.BoundedSemaphore(number)
 
 
+# A stream looks at the database outside of its call: so many at once, so that calls find connections.
+looks: AbstractContextManager[Any] = nullcontext()
+
+
+def limit_looks(number: int) -> None:
+    """Let so many streams of this process look at once; more wait for their turn."""
+    global looks
+    looks = threading.BoundedSemaphore(number)
+
+
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _NAME = r"[A-Za-z0-9!#$%&'+.^_`|~-]+"

@@ -20,6 +20,7 @@ from django.db import connection
 
 from core import clock, feed, publisher
 from core.errors import DomainError
+from paygo.api import edge
 from paygo.api.errors import StreamsFull
 
 log = structlog.get_logger(__name__)
@@ -106,8 +107,9 @@ hub = Hub()
 @contextmanager
 def database() -> Iterator[None]:
     """Use the database for a moment, then give the connection back: who kept it would starve calls."""
-    try:
-        yield
-    finally:
-        if not connection.in_atomic_block:
-            connection.close()
+    with edge.looks:
+        try:
+            yield
+        finally:
+            if not connection.in_atomic_block:
+                connection.close()

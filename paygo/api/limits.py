@@ -76,6 +76,12 @@ def count(request: Request, policy: Policy | None) -> Counted | None:
     return _count(_caller(request, policy))
 
 
+def may_look(key: ApiKey) -> bool:
+    """Count what a stream reads for a key; False: it is one too many."""
+    rate = ratelimit.parse_rate(getattr(settings, SETTINGS[Policy.CALLS]))
+    return rate is None or ratelimit.take(f"{Policy.CALLS}:{_budget_of(key)}", rate).allowed
+
+
 def count_guess(request: Request) -> None:
     """Count a call whose key was refused: guessing gets slower, and good keys from there do not.
 
@@ -87,8 +93,13 @@ def count_guess(request: Request) -> None:
 
 def _caller(request: Request, policy: Policy | None) -> _Caller:
     if isinstance(request.auth, ApiKey):
-        return _Caller(policy or Policy.CALLS, request.auth.family.hex)
+        return _Caller(policy or Policy.CALLS, _budget_of(request.auth))
     return _Caller(policy or Policy.GUESSES, customer_of(request))
+
+
+def _budget_of(key: ApiKey) -> str:
+    """Return what the calls of a key, and of all that rotation has made of it, are counted under."""
+    return key.family.hex
 
 
 def _count(caller: _Caller) -> Counted | None:

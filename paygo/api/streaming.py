@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import structlog
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import StreamingHttpResponse
 
 from core import clock, feed
 from core.errors import DomainError
-from paygo.api import keys
+from paygo.api import keys, limits
 from paygo.api.hub import database, hub
 from paygo.api.models import ApiKey
 from paygo.api.render import instant
+
+log = structlog.get_logger(__name__)
 
 CONTENT_TYPE = "text/event-stream"
 _PAGE: Final = 100
@@ -50,11 +54,18 @@ class Stream:
                 yield _comment(": alive")
 
     def states(self, read: State, *, every_seconds: float) -> Iterator[bytes]:
-        """Yield a state now, whenever it has changed, and for the last time when it is final."""
+        """Yield a state now, whenever it has changed, and for the last time when it is final.
+
+        A look counts as a call of the key; beyond what it may make there are signs of life alone.
+        """
         yield _comment(f"retry: {_RETRY_MS}")
         told, spoke_at = None, time.monotonic()
         while self._goes_on():
             self.bell.clear()
+            if not limits.may_look(self.key):
+                yield _comment(": alive")
+                self.bell.wait(settings.STREAM_HEARTBEAT_SECONDS)
+                continue
             with database():
                 if not keys.is_live(self.key, now=clock.now()):
                     return
@@ -79,11 +90,19 @@ class Stream:
         return time.monotonic() < self.ends_at
 
 
+def _while_the_database_is_there(messages: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield a stream's messages; without a database it ends, and its client opens it anew and goes on."""
+    try:
+        yield from messages
+    except (OperationalError, InterfaceError) as error:
+        log.warning("stream_without_database", error=str(error)[:500])
+
+
 class StreamResponse(StreamingHttpResponse):
     """A stream over HTTP; its place is free again when the server closes it, begun or not."""
 
     def __init__(self, stream: Stream, messages: Iterator[bytes]) -> None:
-        super().__init__(messages, content_type=CONTENT_TYPE)
+        super().__init__(_while_the_database_is_there(messages), content_type=CONTENT_TYPE)
         self.headers["Cache-Control"] = "no-store"
         # nginx would collect what is to be sent at once.
         self.headers["X-Accel-Buffering"] = "no"

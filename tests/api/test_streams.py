@@ -1,21 +1,26 @@
 """Streams over real HTTP: told at once, resumed where they broke, bounded, closed for who may not listen."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import requests
+from django.db import OperationalError
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from core import clock, db, outbox
-from paygo.api import keys
-from paygo.api.hub import hub
+from paygo import ratelimit
+from paygo.api import edge, keys
+from paygo.api.hub import database, hub
 from paygo.api.models import ApiKey
+from paygo.api.streaming import Stream, StreamResponse
 from tests.api.world import (
     END,
     PERMISSIONS,
@@ -206,3 +211,53 @@ def test_a_sessions_stream_shows_its_meter_until_it_ends(
 
     assert second["amount"] > first["amount"] + 2
     assert told[-2]["data"]["status"] == "ended"
+
+
+def test_looks_of_a_stream_count_as_calls_of_its_key(
+    vera: Api, live_server: LiveServer, settings: Settings
+) -> None:
+    path = f"{PERMISSIONS}/{create(vera)['permission_id']}"
+    ratelimit.forget()
+    settings.RATE_LIMIT_CALLS = "3/h"
+    with listening(vera, live_server, f"{path}/stream?every=1") as listener:
+        states = 0
+        while (block := listener.block()) != {"": "alive"}:
+            states += "data" in block
+        # The opening was the first call; a state that has not changed was the last.
+        assert states == 1
+        assert vera.get(path).status == 429
+        assert listener.block() == {"": "alive"}
+
+
+def test_so_many_streams_look_at_once_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "looks", threading.BoundedSemaphore(2))
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def look(_: int) -> None:
+        nonlocal inside, most
+        with database():
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.02)
+            with lock:
+                inside -= 1
+
+    with ThreadPoolExecutor(8) as crowd:
+        list(crowd.map(look, range(8)))
+
+    assert most == 2
+
+
+def test_a_stream_ends_quietly_while_the_database_is_away(
+    vera: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    stream = Stream(hub.join(client_id=vera.client_id), ApiKey.objects.get())
+
+    def away() -> Iterator[bytes]:
+        yield b": alive"
+        raise OperationalError("no connection")
+
+    with closing(StreamResponse(stream, away())) as response:
+        assert list(response) == [b": alive"]
+    assert "stream_without_database" in caplog.text

@@ -116,7 +116,16 @@ class TestWithoutRedis:
     def test_takes_bounded_memory_and_stays_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(ratelimit, "_MAX_LOCAL", 5)
 
-        allowed = sum(take(uuid4().hex, TEN_AN_HOUR).allowed for _ in range(100))
+        allowed = sum(take(f"guesses:{uuid4().hex}", TEN_AN_HOUR).allowed for _ in range(100))
 
-        assert len(ratelimit._local._empty_at_us) <= 6
+        assert len(ratelimit._local._empty_at_us["guesses"]) <= 6
         assert allowed == 5 + 10
+
+    def test_who_guesses_from_many_addresses_takes_no_place_from_keys(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ratelimit, "_MAX_LOCAL", 5)
+        for _ in range(100):
+            take(f"guesses:{uuid4().hex}", TEN_AN_HOUR)
+
+        assert [take(f"calls:{uuid4().hex}", TEN_AN_HOUR).remaining for _ in range(5)] == [9] * 5
