@@ -11,5 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paygo.settings")
 
 application = guarded(get_wsgi_application())
 if pool := settings.DATABASES["default"]["OPTIONS"].get("pool"):
-    limit_calls(pool["max_size"])
-    limit_looks(max(1, pool["max_size"] // 4))
+    # A connection for whoever has a turn: neither calls nor streams wait for the other's.
+    for_streams = max(1, pool["max_size"] // 4)
+    limit_calls(max(1, pool["max_size"] - for_streams))
+    limit_looks(for_streams)

@@ -106,10 +106,15 @@ hub = Hub()
 
 @contextmanager
 def database() -> Iterator[None]:
-    """Use the database for a moment, then give the connection back: who kept it would starve calls."""
+    """Use the database for a moment, in turn with other streams; nobody waits who has a connection."""
     with edge.looks:
         try:
             yield
         finally:
-            if not connection.in_atomic_block:
-                connection.close()
+            give_back()
+
+
+def give_back() -> None:
+    """Give the connection of this thread back: a stream that kept it would starve calls."""
+    if not connection.in_atomic_block:
+        connection.close()

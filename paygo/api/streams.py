@@ -15,7 +15,7 @@ from core.errors import Invalid
 from paygo.api import events, permissions, sessions
 from paygo.api.event_bodies import LAST_POSITION
 from paygo.api.fields import SessionCodeField, StrictSerializer, WholeTextField, path_uuid, path_value
-from paygo.api.hub import database, hub
+from paygo.api.hub import give_back, hub
 from paygo.api.models import ApiKey
 from paygo.api.schema import LAST_EVENT_IN_HEADER, PERMISSION_IN_PATH, SESSION_IN_PATH, documented
 from paygo.api.session_bodies import render_session
@@ -137,8 +137,8 @@ def _stream(
     if request.method == "HEAD":
         return HttpResponse(content_type=CONTENT_TYPE)
     stream = Stream(hub.join(client_id=client_id(request), subject=subject), cast("ApiKey", request.auth))
-    with database():
-        return StreamResponse(stream, messages(stream))
+    give_back()
+    return StreamResponse(stream, messages(stream))
 
 
 def _last_event(request: Request) -> int | None:
