@@ -1,4 +1,4 @@
-"""Django settings of PayGo, read from the environment; README.md lists every variable.
+"""Django settings of PayGo, read from the environment; docs/settings.md lists every variable.
 
 A missing value has a default that is safe on a laptop; a wrong one stops the start with its name.
 `paygo.checks` refuses combinations that are unsafe in production.
@@ -316,7 +316,6 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "PayGo",
-    "DESCRIPTION": "Billing for streaming by the hour, from a Zcash spending permission.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "WEBHOOKS": "paygo.api.webhook_schema.WEBHOOKS",
