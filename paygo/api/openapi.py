@@ -15,6 +15,17 @@ PROBLEM = "application/problem+json"
 _JSON = "application/json"
 _METHODS = ("get", "post", "put", "patch", "delete")
 _REQUEST_ID = "0d6b3c4a1a1f4c6d9d5a3f5f0c1f2a77"
+_INTRODUCTION = """\
+Billing for streaming by the hour, from a Zcash spending permission.
+
+* **Keys.** `Authorization: Bearer <key>`; an operator makes one, `manage.py createapikey NAME`. It may do
+  what its scopes say: each call names the one that it needs, and a 403 the one that is missing.
+* **Money** is ZEC, with at most 8 decimals. **Instants** are in UTC.
+* **Idempotency-Key**, where a call takes one, makes it safe to repeat for a week.
+* **Failures** are problem documents (RFC 9457) with a `code` that is stable; `type` leads to what it means.
+* **In short**: `POST /api/v1/zcash/permissions`, send the viewer to `checkout_url`, `POST /api/v1/sessions`
+  once it is paid, `POST /api/v1/sessions/end`. Be told by webhooks, by streams, or by `GET /api/v1/events`.
+"""
 _TEXT: Mapping[str, Any] = MappingProxyType({"type": "string"})
 _SECONDS: Mapping[str, Any] = MappingProxyType({"type": "integer", "minimum": 0})
 _HEADERS: Mapping[str, tuple[str, Mapping[str, Any], Any]] = MappingProxyType(
@@ -59,12 +70,14 @@ _TAGS: Mapping[str, str] = MappingProxyType(
 
 def complete(result: Document, **_: Any) -> Document:
     """Return the document with what is the same for all calls (drf-spectacular's hook)."""
+    result["info"]["description"] = _INTRODUCTION
     components = result["components"]
     components["headers"] = {name: _header(*what) for name, what in _HEADERS.items()}
     for path, method, operation in operations(result):
         _close_body(operation, components["schemas"])
         _narrow_path(operation)
         operation["tags"] = [_tag(path)]
+        _name_scope(operation)
         _describe_answers(operation)
         _give_examples(operation, examples.kept().get(f"{method.upper()} {path}", {}))
     tags = sorted({each["tags"][0] for _, _, each in operations(result)})
@@ -84,6 +97,13 @@ def _tag(path: str) -> str:
     """Return what a call is about: the first part of its path after the version."""
     part = path.removeprefix("/api/v1/").partition("/")[0]
     return _TAGS.get(part, part.replace("-", " ").replace("_", " ").capitalize())
+
+
+def _name_scope(operation: Document) -> None:
+    """Say in words what key a call needs: pages that show the document leave the scope out."""
+    scopes = [scope for each in operation.get("security", ()) for of in each.values() for scope in of]
+    if scopes:
+        operation["description"] += f"\n\nScope: `{scopes[0]}`."
 
 
 def _close_body(operation: Document, schemas: Document) -> None:
