@@ -59,7 +59,8 @@ def calls_module(document: Document) -> str:
         _WRITTEN.format("A method for every call of the API."),
         "from collections.abc import Iterator\nfrom decimal import Decimal\n",
         "from typing import Any, Literal\n\n",
-        "from paygo_client import types as _types\nfrom paygo_client.http import Event, Transport\n\n\n",
+        "from paygo_client import types as _types\nfrom paygo_client.http import Transport\n",
+        "from paygo_client.sse import Event\n\n\n",
         'class Calls(Transport):\n    """Every call of the API; amounts are in ZEC."""\n',
     ]
     return "".join(head) + text

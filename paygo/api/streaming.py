@@ -40,7 +40,8 @@ class Stream:
 
     def events(self, *, after: int) -> Iterator[bytes]:
         """Yield what happens after a position, and a sign of life while nothing does."""
-        yield _comment(f"retry: {_RETRY_MS}")
+        # With the position, so that who is cut off before the first event goes on from where it began.
+        yield _comment(f"retry: {_RETRY_MS}\nid: {after}")
         while self._goes_on():
             self.bell.clear()
             with database():

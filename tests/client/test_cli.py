@@ -134,6 +134,37 @@ def test_says_why_the_service_refuses(cli: Cli) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_says_what_to_do_about_a_key_that_is_none(cli: Cli) -> None:
+    done = cli("--key", "pg_wrong", "statement", "550e8400-e29b-41d4-a716-446655440000")
+
+    assert done.returncode == 1
+    assert "401 invalid_api_key" in done.stderr
+    assert "PAYGO_API_KEY" in done.stderr
+
+
+def test_says_which_field_is_wrong(cli: Cli) -> None:
+    done = cli("create", "t1-not-an-address", "10", "2.5")
+
+    assert done.returncode == 1
+    assert "\n  user_wallet_address: " in done.stderr
+
+
+def test_says_that_nobody_is_there(installed: Path, tmp_path: Path) -> None:
+    done = Cli(installed, "http://127.0.0.1:9", "pg_key", folder=tmp_path)("watch", "any")
+
+    assert done.returncode == 3
+    assert "nobody answers at http://127.0.0.1:9" in done.stderr
+    assert "PAYGO_URL" in done.stderr
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "ftp://paygo.example", ""])
+def test_refuses_an_address_that_is_none(installed: Path, tmp_path: Path, url: str) -> None:
+    done = Cli(installed, url, "pg_key", folder=tmp_path)("watch", "any")
+
+    assert done.returncode == 2
+    assert "no address of a service" in done.stderr
+
+
 @pytest.mark.parametrize("amount", ["0", "-1", "NaN", "inf", "a lot"])
 def test_refuses_an_amount_that_is_none(cli: Cli, amount: str) -> None:
     done = cli("create", ALICE, "--", amount, "1")

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from paygo_client import ApiError, NoAnswer, NotFound, PayGo, PaymentRequired, RateLimited
-from paygo_client.http import Event, events
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -150,10 +149,16 @@ def test_puts_any_text_into_one_part_of_a_path(paygo: PayGo, httpserver: HTTPSer
     assert asked.environ["REQUEST_URI"] == "/api/v1/sessions/..%2Fhealth%3Fx%3D1"
 
 
-def test_reads_server_sent_events() -> None:
-    lines = [": heartbeat", "", "id: 7", "event: session.ended", 'data: {"amount": 0.1}', "", "data: 1", ""]
+def test_refuses_what_is_no_address_or_no_key() -> None:
+    with pytest.raises(ValueError, match="no address of a service"):
+        PayGo("127.0.0.1:8080", "pg_key")
+    with pytest.raises(ValueError, match="an API key is"):
+        PayGo("http://127.0.0.1:8080", "pg_key\n")
 
-    assert list(events(iter(lines))) == [
-        Event("7", "session.ended", {"amount": Decimal("0.1")}),
-        Event("", "message", 1),
-    ]
+
+def test_says_that_nobody_answers_in_words_that_help() -> None:
+    paygo = PayGo("http://127.0.0.1:9", "pg_key", attempts=1)
+
+    with pytest.raises(NoAnswer, match=r"nobody answers at http://127\.0\.0\.1:9: .*Connection refused"):
+        start(paygo)
+    paygo.close()

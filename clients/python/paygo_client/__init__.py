@@ -14,7 +14,7 @@ from paygo_client.errors import (
     RateLimited,
     Unavailable,
 )
-from paygo_client.http import Event
+from paygo_client.sse import Event
 from paygo_client.webhooks import WebhookRefused
 from paygo_client.webhooks import verify as verify_webhook
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Literal
 
 from paygo_client import types as _types
-from paygo_client.http import Event, Transport
+from paygo_client.http import Transport
+from paygo_client.sse import Event
 
 
 class Calls(Transport):
@@ -24,7 +25,10 @@ class Calls(Transport):
         linked_wallet_address: str | None = None,
         idempotency_key: str | None = None,
     ) -> _types.CreatedAuthorization:
-        """Answer what the wallet has to sign, and the allowance that the spender needs."""
+        """Answer what the wallet has to sign, and the allowance that the spender needs.
+
+        Scope: `permissions:write`.
+        """
         answer: _types.CreatedAuthorization = self._json(
             "POST",
             "/api/v1/ethereum/authorizations",
@@ -48,7 +52,10 @@ class Calls(Transport):
         self,
         authorization_id: str,
     ) -> _types.AuthorizationState:
-        """Answer what may still be charged, and which bound makes it no more."""
+        """Answer what may still be charged, and which bound makes it no more.
+
+        Scope: `permissions:read`.
+        """
         answer: _types.AuthorizationState = self._json(
             "GET", f"/api/v1/ethereum/authorizations/{self._part(authorization_id)}"
         )
@@ -58,7 +65,10 @@ class Calls(Transport):
         self,
         authorization_id: str,
     ) -> _types.AuthorizationState:
-        """End it and its sessions for good; what it owes is still collected."""
+        """End it and its sessions for good; what it owes is still collected.
+
+        Scope: `permissions:write`.
+        """
         answer: _types.AuthorizationState = self._json(
             "POST", f"/api/v1/ethereum/authorizations/{self._part(authorization_id)}/revoke"
         )
@@ -71,7 +81,11 @@ class Calls(Transport):
         signature: str,
         permit_signature: str | None = None,
     ) -> _types.AuthorizationState:
-        """Activate it; 202 while the chain shows no allowance or balance yet. A repetition looks again."""
+        """Activate it; 202 while the chain shows no allowance or balance yet. A repetition looks
+        again.
+
+        Scope: `permissions:write`.
+        """
         answer: _types.AuthorizationState = self._json(
             "POST",
             f"/api/v1/ethereum/authorizations/{self._part(authorization_id)}/verify",
@@ -136,7 +150,11 @@ class Calls(Transport):
         ]
         | None = None,
     ) -> _types.EventPage:
-        """Answer what happened after a position; ask again from `next_after` on, and nothing is missed."""
+        """Answer what happened after a position; ask again from `next_after` on, and nothing is
+        missed.
+
+        Scope: `events:read`.
+        """
         answer: _types.EventPage = self._json(
             "GET", "/api/v1/events", query={"after": after, "limit": limit, "subject": subject, "type": type_}
         )
@@ -151,6 +169,8 @@ class Calls(Transport):
 
         After a break the client's `Last-Event-ID` goes on where it was. The stream ends after ten
         minutes.
+
+        Scope: `events:read`.
         """
         return self._stream("GET", "/api/v1/events/stream", query={"after": after})
 
@@ -166,7 +186,10 @@ class Calls(Transport):
     def list_api_keys(
         self,
     ) -> _types.KeyList:
-        """Answer which keys there are, what they may do, and when each was used last."""
+        """Answer which keys there are, what they may do, and when each was used last.
+
+        Scope: `keys:read`.
+        """
         answer: _types.KeyList = self._json("GET", "/api/v1/keys")
         return answer
 
@@ -180,6 +203,8 @@ class Calls(Transport):
 
         Where the answer was lost call again: with the same Idempotency-Key it is the same, without one
         what the first call has made is revoked if nobody has used it.
+
+        Scope: `keys:write`.
         """
         answer: _types.RotatedKey = self._json(
             "POST",
@@ -195,7 +220,10 @@ class Calls(Transport):
         count: int | None = None,
         idempotency_key: str | None = None,
     ) -> _types.SimulatedTip:
-        """Mine blocks at once, with what waits to be mined in the first."""
+        """Mine blocks at once, with what waits to be mined in the first.
+
+        Scope: `sandbox`.
+        """
         answer: _types.SimulatedTip = self._json(
             "POST",
             "/api/v1/sandbox/blocks",
@@ -210,7 +238,10 @@ class Calls(Transport):
         advance_seconds: int,
         idempotency_key: str | None = None,
     ) -> _types.SandboxTime:
-        """Move the time of the whole service forward; what is due by then happens before the answer."""
+        """Move the time of the whole service forward; what is due by then happens before the answer.
+
+        Scope: `sandbox`.
+        """
         answer: _types.SandboxTime = self._json(
             "POST",
             "/api/v1/sandbox/clock",
@@ -242,7 +273,10 @@ class Calls(Transport):
         times: int | None = None,
         idempotency_key: str | None = None,
     ) -> _types.NoFault:
-        """Let the node be slow, silent, wrong or away, to see what happens then."""
+        """Let the node be slow, silent, wrong or away, to see what happens then.
+
+        Scope: `sandbox`.
+        """
         answer: _types.NoFault = self._json(
             "POST",
             "/api/v1/sandbox/faults",
@@ -254,7 +288,10 @@ class Calls(Transport):
     def end_node_fault(
         self,
     ) -> _types.NoFault:
-        """Let the node behave again."""
+        """Let the node behave again.
+
+        Scope: `sandbox`.
+        """
         answer: _types.NoFault = self._json("POST", "/api/v1/sandbox/faults/end")
         return answer
 
@@ -266,7 +303,10 @@ class Calls(Transport):
         blocks: int | None = None,
         idempotency_key: str | None = None,
     ) -> _types.SimulatedPayment:
-        """Pay what a permission asks for, or any amount, as a viewer's wallet would."""
+        """Pay what a permission asks for, or any amount, as a viewer's wallet would.
+
+        Scope: `sandbox`.
+        """
         answer: _types.SimulatedPayment = self._json(
             "POST",
             "/api/v1/sandbox/payments",
@@ -282,7 +322,10 @@ class Calls(Transport):
         without_txid: str | None = None,
         idempotency_key: str | None = None,
     ) -> _types.SimulatedTip:
-        """Put other blocks in the place of the last ones; their payments wait to be mined again."""
+        """Put other blocks in the place of the last ones; their payments wait to be mined again.
+
+        Scope: `sandbox`.
+        """
         answer: _types.SimulatedTip = self._json(
             "POST",
             "/api/v1/sandbox/reorgs",
@@ -302,6 +345,8 @@ class Calls(Transport):
         """Answer the client's sessions, newest first, a page at a time, each as it is at this moment.
 
         A page of one status can be short: time alone has ended some of its sessions meanwhile.
+
+        Scope: `sessions:read`.
         """
         answer: _types.SessionPageState = self._json(
             "GET",
@@ -328,6 +373,8 @@ class Calls(Transport):
         """Start the meter; 200 with the open session where the same start was made before.
 
         409 `session_paused` where that session is paused. A 402 says in `accepts` how to pay.
+
+        Scope: `sessions:write`.
         """
         answer: _types.StartedSession = self._json(
             "POST",
@@ -347,7 +394,10 @@ class Calls(Transport):
         *,
         session_code: str,
     ) -> _types.EndedSession:
-        """Stop the meter and answer the receipt; an ended session answers the same again."""
+        """Stop the meter and answer the receipt; an ended session answers the same again.
+
+        Scope: `sessions:write`.
+        """
         answer: _types.EndedSession = self._json(
             "POST", "/api/v1/sessions/end", body={"session_code": session_code}
         )
@@ -358,7 +408,11 @@ class Calls(Transport):
         *,
         session_code: str,
     ) -> _types.AliveSession:
-        """Renew the session's lease; 409 `session_ended` once it has ended, `session_paused` in a pause."""
+        """Renew the session's lease; 409 `session_ended` once it has ended, `session_paused` in a
+        pause.
+
+        Scope: `sessions:write`.
+        """
         answer: _types.AliveSession = self._json(
             "POST", "/api/v1/sessions/heartbeat", body={"session_code": session_code}
         )
@@ -369,7 +423,10 @@ class Calls(Transport):
         *,
         session_code: str,
     ) -> _types.PausedSession:
-        """Stop the meter; a paused session answers the same again, an ended one 409 `session_ended`."""
+        """Stop the meter; a paused session answers the same again, an ended one 409 `session_ended`.
+
+        Scope: `sessions:write`.
+        """
         answer: _types.PausedSession = self._json(
             "POST", "/api/v1/sessions/pause", body={"session_code": session_code}
         )
@@ -380,7 +437,11 @@ class Calls(Transport):
         *,
         session_code: str,
     ) -> _types.ResumedSession:
-        """Start the meter again, as a start does and at the same price; a running session is only shown."""
+        """Start the meter again, as a start does and at the same price; a running session is only
+        shown.
+
+        Scope: `sessions:write`.
+        """
         answer: _types.ResumedSession = self._json(
             "POST", "/api/v1/sessions/resume", body={"session_code": session_code}
         )
@@ -390,7 +451,10 @@ class Calls(Transport):
         self,
         session_code: str,
     ) -> _types.SessionState:
-        """Answer what the meter says at this very moment."""
+        """Answer what the meter says at this very moment.
+
+        Scope: `sessions:read`.
+        """
         answer: _types.SessionState = self._json("GET", f"/api/v1/sessions/{self._part(session_code)}")
         return answer
 
@@ -404,6 +468,8 @@ class Calls(Transport):
         `state`.
 
         When the session has ended an event `end` follows, and the stream is over.
+
+        Scope: `sessions:read`.
         """
         return self._stream(
             "GET", f"/api/v1/sessions/{self._part(session_code)}/stream", query={"every": every}
@@ -415,7 +481,10 @@ class Calls(Transport):
         after: str | None = None,
         limit: int | None = None,
     ) -> _types.VendorPage:
-        """Answer the client's vendors in order of their ids, a page at a time."""
+        """Answer the client's vendors in order of their ids, a page at a time.
+
+        Scope: `vendors:read`.
+        """
         answer: _types.VendorPage = self._json(
             "GET", "/api/v1/vendors", query={"after": after, "limit": limit}
         )
@@ -430,7 +499,10 @@ class Calls(Transport):
         rate_per_hour: Decimal | float | None = None,
         idempotency_key: str | None = None,
     ) -> _types.VendorState:
-        """Make somebody whose streams are paid for; 409 `vendor_exists` where the id is taken."""
+        """Make somebody whose streams are paid for; 409 `vendor_exists` where the id is taken.
+
+        Scope: `vendors:write`.
+        """
         answer: _types.VendorState = self._json(
             "POST",
             "/api/v1/vendors",
@@ -447,7 +519,10 @@ class Calls(Transport):
         self,
         vendor_id: str,
     ) -> _types.VendorState:
-        """Answer the vendor with its current price."""
+        """Answer the vendor with its current price.
+
+        Scope: `vendors:read`.
+        """
         answer: _types.VendorState = self._json("GET", f"/api/v1/vendors/{self._part(vendor_id)}")
         return answer
 
@@ -455,7 +530,10 @@ class Calls(Transport):
         self,
         vendor_id: str,
     ) -> _types.VendorState:
-        """Let the vendor take sessions; an active one answers the same."""
+        """Let the vendor take sessions; an active one answers the same.
+
+        Scope: `vendors:write`.
+        """
         answer: _types.VendorState = self._json("POST", f"/api/v1/vendors/{self._part(vendor_id)}/activate")
         return answer
 
@@ -463,7 +541,10 @@ class Calls(Transport):
         self,
         vendor_id: str,
     ) -> _types.VendorState:
-        """Let the vendor take no new sessions, 404 `vendor_not_found`; those that are open go on."""
+        """Let the vendor take no new sessions, 404 `vendor_not_found`; those that are open go on.
+
+        Scope: `vendors:write`.
+        """
         answer: _types.VendorState = self._json("POST", f"/api/v1/vendors/{self._part(vendor_id)}/deactivate")
         return answer
 
@@ -471,7 +552,10 @@ class Calls(Transport):
         self,
         vendor_id: str,
     ) -> _types.EarningsState:
-        """Answer what streams have earned, what of it can be paid out, and what was."""
+        """Answer what streams have earned, what of it can be paid out, and what was.
+
+        Scope: `vendors:read`.
+        """
         answer: _types.EarningsState = self._json("GET", f"/api/v1/vendors/{self._part(vendor_id)}/earnings")
         return answer
 
@@ -483,7 +567,10 @@ class Calls(Transport):
         payout_schedule: Literal["manual", "daily", "weekly", "monthly"],
         payout_minimum: Decimal | float | None = None,
     ) -> _types.PayoutTermsState:
-        """Say where earnings go to; an address that is new is not paid before a delay is over."""
+        """Say where earnings go to; an address that is new is not paid before a delay is over.
+
+        Scope: `payouts:write`.
+        """
         answer: _types.PayoutTermsState = self._json(
             "POST",
             f"/api/v1/vendors/{self._part(vendor_id)}/payout_terms",
@@ -501,7 +588,10 @@ class Calls(Transport):
         after: int | None = None,
         limit: int | None = None,
     ) -> _types.PayoutPage:
-        """Answer the payouts, latest first, a page at a time."""
+        """Answer the payouts, latest first, a page at a time.
+
+        Scope: `vendors:read`.
+        """
         answer: _types.PayoutPage = self._json(
             "GET", f"/api/v1/vendors/{self._part(vendor_id)}/payouts", query={"after": after, "limit": limit}
         )
@@ -513,7 +603,10 @@ class Calls(Transport):
         *,
         idempotency_key: str | None = None,
     ) -> _types.PayoutState:
-        """Pay out all that is available, whatever schedule and minimum say."""
+        """Pay out all that is available, whatever schedule and minimum say.
+
+        Scope: `payouts:write`.
+        """
         answer: _types.PayoutState = self._json(
             "POST", f"/api/v1/vendors/{self._part(vendor_id)}/payouts", idempotency_key=idempotency_key
         )
@@ -526,7 +619,10 @@ class Calls(Transport):
         after: int | None = None,
         limit: int | None = None,
     ) -> _types.PricePage:
-        """Answer the versions, latest first, a page at a time."""
+        """Answer the versions, latest first, a page at a time.
+
+        Scope: `vendors:read`.
+        """
         answer: _types.PricePage = self._json(
             "GET", f"/api/v1/vendors/{self._part(vendor_id)}/prices", query={"after": after, "limit": limit}
         )
@@ -539,7 +635,10 @@ class Calls(Transport):
         rate_per_hour: Decimal | float | None,
         idempotency_key: str | None = None,
     ) -> _types.PriceVersion:
-        """Add the next version, for sessions that start from now on; those that are open keep theirs."""
+        """Add the next version, for sessions that start from now on; those that are open keep theirs.
+
+        Scope: `vendors:write`.
+        """
         answer: _types.PriceVersion = self._json(
             "POST",
             f"/api/v1/vendors/{self._part(vendor_id)}/prices",
@@ -558,7 +657,10 @@ class Calls(Transport):
         since: str | None = None,
         until: str | None = None,
     ) -> _types.StatementState:
-        """Answer every movement of the vendor's money: what streams earned, fees, payouts."""
+        """Answer every movement of the vendor's money: what streams earned, fees, payouts.
+
+        Scope: `vendors:read`.
+        """
         answer: _types.StatementState = self._json(
             "GET",
             f"/api/v1/vendors/{self._part(vendor_id)}/statement",
@@ -570,7 +672,10 @@ class Calls(Transport):
         self,
         delivery_id: str,
     ) -> _types.DeliveryWithLog:
-        """Answer what was sent at each attempt, and what came back."""
+        """Answer what was sent at each attempt, and what came back.
+
+        Scope: `webhooks:read`.
+        """
         answer: _types.DeliveryWithLog = self._json(
             "GET", f"/api/v1/webhooks/deliveries/{self._part(delivery_id)}"
         )
@@ -582,7 +687,10 @@ class Calls(Transport):
         *,
         idempotency_key: str | None = None,
     ) -> _types.DeliveryState:
-        """Send the event once more, with the same `webhook-id`; one that still waits is sent at once."""
+        """Send the event once more, with the same `webhook-id`; one that still waits is sent at once.
+
+        Scope: `webhooks:write`.
+        """
         answer: _types.DeliveryState = self._json(
             "POST",
             f"/api/v1/webhooks/deliveries/{self._part(delivery_id)}/redeliver",
@@ -593,7 +701,10 @@ class Calls(Transport):
     def list_webhook_endpoints(
         self,
     ) -> _types.EndpointList:
-        """Answer the client's endpoints, oldest first."""
+        """Answer the client's endpoints, oldest first.
+
+        Scope: `webhooks:read`.
+        """
         answer: _types.EndpointList = self._json("GET", "/api/v1/webhooks/endpoints")
         return answer
 
@@ -656,7 +767,11 @@ class Calls(Transport):
         | None = None,
         idempotency_key: str | None = None,
     ) -> _types.EndpointWithSecret:
-        """Be told of every event from now on; the answer has the secret that its signature verifies by."""
+        """Be told of every event from now on; the answer has the secret that its signature verifies
+        by.
+
+        Scope: `webhooks:write`.
+        """
         answer: _types.EndpointWithSecret = self._json(
             "POST",
             "/api/v1/webhooks/endpoints",
@@ -669,7 +784,10 @@ class Calls(Transport):
         self,
         endpoint_id: str,
     ) -> _types.EndpointState:
-        """Answer the endpoint, and since when it fails."""
+        """Answer the endpoint, and since when it fails.
+
+        Scope: `webhooks:read`.
+        """
         answer: _types.EndpointState = self._json(
             "GET", f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}"
         )
@@ -681,7 +799,10 @@ class Calls(Transport):
         *,
         idempotency_key: str | None = None,
     ) -> _types.DeletedEndpoint:
-        """Send nothing to it ever again, and forget its secret."""
+        """Send nothing to it ever again, and forget its secret.
+
+        Scope: `webhooks:write`.
+        """
         answer: _types.DeletedEndpoint = self._json(
             "POST",
             f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/delete",
@@ -696,7 +817,10 @@ class Calls(Transport):
         after: str | None = None,
         limit: int | None = None,
     ) -> _types.DeliveryPage:
-        """Answer what was and is to be delivered, newest first, a page at a time."""
+        """Answer what was and is to be delivered, newest first, a page at a time.
+
+        Scope: `webhooks:read`.
+        """
         answer: _types.DeliveryPage = self._json(
             "GET",
             f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/deliveries",
@@ -708,7 +832,10 @@ class Calls(Transport):
         self,
         endpoint_id: str,
     ) -> _types.EndpointState:
-        """Send nothing to it, until it is enabled again."""
+        """Send nothing to it, until it is enabled again.
+
+        Scope: `webhooks:write`.
+        """
         answer: _types.EndpointState = self._json(
             "POST", f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/disable"
         )
@@ -718,7 +845,10 @@ class Calls(Transport):
         self,
         endpoint_id: str,
     ) -> _types.EndpointState:
-        """Send events to it again; those of the time between are in `GET /api/v1/events`."""
+        """Send events to it again; those of the time between are in `GET /api/v1/events`.
+
+        Scope: `webhooks:write`.
+        """
         answer: _types.EndpointState = self._json(
             "POST", f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/enable"
         )
@@ -731,7 +861,10 @@ class Calls(Transport):
         overlap_hours: int | None = None,
         idempotency_key: str | None = None,
     ) -> _types.EndpointWithSecret:
-        """Sign with a new secret, and with the old one too until it ends."""
+        """Sign with a new secret, and with the old one too until it ends.
+
+        Scope: `webhooks:write`.
+        """
         answer: _types.EndpointWithSecret = self._json(
             "POST",
             f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/rotate",
@@ -746,7 +879,10 @@ class Calls(Transport):
         *,
         rate_per_hour: Decimal | float | None = None,
     ) -> _types.WalletBalance:
-        """Answer what is visible, and for how long it would last."""
+        """Answer what is visible, and for how long it would last.
+
+        Scope: `permissions:read`.
+        """
         answer: _types.WalletBalance = self._json(
             "GET", f"/api/v1/zcash/balance/{self._part(address)}", query={"rate_per_hour": rate_per_hour}
         )
@@ -765,7 +901,10 @@ class Calls(Transport):
         return_url: str | None = None,
         idempotency_key: str | None = None,
     ) -> _types.CreatedPermission:
-        """Give the viewer an address of their own to pay to."""
+        """Give the viewer an address of their own to pay to.
+
+        Scope: `permissions:write`.
+        """
         answer: _types.CreatedPermission = self._json(
             "POST",
             "/api/v1/zcash/permissions",
@@ -789,7 +928,10 @@ class Calls(Transport):
         self,
         address: str,
     ) -> _types.WalletPermission:
-        """Answer what is left at this very moment."""
+        """Answer what is left at this very moment.
+
+        Scope: `permissions:read`.
+        """
         answer: _types.WalletPermission = self._json(
             "GET", f"/api/v1/zcash/permissions/wallet/{self._part(address)}"
         )
@@ -799,7 +941,10 @@ class Calls(Transport):
         self,
         permission_id: str,
     ) -> _types.PermissionState:
-        """Answer what is left at this very moment."""
+        """Answer what is left at this very moment.
+
+        Scope: `permissions:read`.
+        """
         answer: _types.PermissionState = self._json(
             "GET", f"/api/v1/zcash/permissions/{self._part(permission_id)}"
         )
@@ -818,6 +963,8 @@ class Calls(Transport):
 
         It is for the viewer alone: give it only to who has logged in with you. It ends with the key that
         made it. A repetition makes another, unless it has the same Idempotency-Key.
+
+        Scope: `permissions:write`.
         """
         answer: _types.MadePayerLink = self._json(
             "POST",
@@ -833,7 +980,10 @@ class Calls(Transport):
         *,
         idempotency_key: str | None = None,
     ) -> _types.RevokedPayerLinks:
-        """End every link of the permission and close the pages that they have opened, at once."""
+        """End every link of the permission and close the pages that they have opened, at once.
+
+        Scope: `permissions:write`.
+        """
         answer: _types.RevokedPayerLinks = self._json(
             "POST",
             f"/api/v1/zcash/permissions/{self._part(permission_id)}/payer_links/revoke",
@@ -847,7 +997,10 @@ class Calls(Transport):
         *,
         format_: Literal["png", "svg"] | None = None,
     ) -> bytes:
-        """Answer the payment URI for what is missing, as an image."""
+        """Answer the payment URI for what is missing, as an image.
+
+        Scope: `permissions:read`.
+        """
         return self._bytes(
             "GET", f"/api/v1/zcash/permissions/{self._part(permission_id)}/qr", query={"format": format_}
         )
@@ -858,7 +1011,10 @@ class Calls(Transport):
         *,
         refund_address: str,
     ) -> _types.PermissionState:
-        """Take another address until the refund is sent; where money was seen, that waits for a day."""
+        """Take another address until the refund is sent; where money was seen, that waits for a day.
+
+        Scope: `refunds:write`.
+        """
         answer: _types.PermissionState = self._json(
             "POST",
             f"/api/v1/zcash/permissions/{self._part(permission_id)}/refund_address",
@@ -870,7 +1026,10 @@ class Calls(Transport):
         self,
         permission_id: str,
     ) -> _types.PermissionState:
-        """End the permission and its sessions for good; a repetition answers the same."""
+        """End the permission and its sessions for good; a repetition answers the same.
+
+        Scope: `permissions:write`.
+        """
         answer: _types.PermissionState = self._json(
             "POST", f"/api/v1/zcash/permissions/{self._part(permission_id)}/revoke"
         )
@@ -886,7 +1045,10 @@ class Calls(Transport):
         since: str | None = None,
         until: str | None = None,
     ) -> _types.StatementState:
-        """Answer every movement of the permission's money, and what runs now."""
+        """Answer every movement of the permission's money, and what runs now.
+
+        Scope: `permissions:read`.
+        """
         answer: _types.StatementState = self._json(
             "GET",
             f"/api/v1/zcash/permissions/{self._part(permission_id)}/statement",
@@ -904,6 +1066,8 @@ class Calls(Transport):
         `state`.
 
         When the permission has ended for good an event `end` follows, and the stream is over.
+
+        Scope: `permissions:read`.
         """
         return self._stream(
             "GET", f"/api/v1/zcash/permissions/{self._part(permission_id)}/stream", query={"every": every}
@@ -913,7 +1077,10 @@ class Calls(Transport):
         self,
         permission_id: str,
     ) -> _types.VerifiedPermission:
-        """Credit what is confirmed; 202 while the permission waits for money or confirmations."""
+        """Credit what is confirmed; 202 while the permission waits for money or confirmations.
+
+        Scope: `permissions:write`.
+        """
         answer: _types.VerifiedPermission = self._json(
             "POST", f"/api/v1/zcash/permissions/{self._part(permission_id)}/verify"
         )

@@ -9,28 +9,46 @@ import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 
-from paygo_client import PayGo, PayGoError, commands
+from paygo_client import ApiError, NoAnswer, PayGo, PayGoError, commands
 
 _DEFAULT_URL = "http://127.0.0.1:8080"
+_REFUSED, _NO_ANSWER, _INTERRUPTED = 1, 3, 130
+_UNAUTHORIZED = 401
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 1 where the service refuses or does not answer, 130 after Ctrl-C."""
-    options = _parser().parse_args(arguments)
+    """Run one command; 1: the service refuses, 2: wrongly used, 3: nobody answers, 130: Ctrl-C."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
     run: Callable[[PayGo, argparse.Namespace], None] = options.run
     try:
-        with PayGo(options.url, options.key) as paygo:
+        paygo = PayGo(options.url, options.key)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        with paygo:
             run(paygo, options)
     except PayGoError as error:
-        print(f"paygo-cli: {error}", file=sys.stderr)
-        return 1
+        print(f"paygo-cli: {_explained(error)}", file=sys.stderr)
+        return _NO_ANSWER if isinstance(error, NoAnswer) else _REFUSED
     except KeyboardInterrupt:
-        return 130
+        return _INTERRUPTED
     except BrokenPipeError:
         # `paygo-cli statement ... | head` has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return 0
+
+
+def _explained(error: PayGoError) -> str:
+    """Return what went wrong, and what can be done about it from here."""
+    if isinstance(error, NoAnswer):
+        return f"{error}\nIs PayGo running there? Set PAYGO_URL, or --url, to where it is."
+    if not isinstance(error, ApiError):
+        return str(error)
+    fields = [f"  {each['field']}: {each['detail']}" for each in error.document.get("errors", ())]
+    hint = ["Set PAYGO_API_KEY, or --key: `make run` prints one."] if error.status == _UNAUTHORIZED else []
+    return "\n".join([str(error), *fields, *hint])
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -71,7 +71,7 @@ def problem(answer: requests.Response) -> ApiError:
     """Return the failure that an answer tells."""
     try:
         document = answer.json()
-    except ValueError:
+    except (ValueError, requests.RequestException):
         document = {}
     if not isinstance(document, dict):
         document = {}

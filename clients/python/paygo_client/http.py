@@ -1,32 +1,29 @@
 """How calls are made: one session, bounded time, and repetitions that never do anything twice."""
 
+import contextlib
 import json
 import random
+import re
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import requests
 
 from paygo_client.errors import ApiError, NoAnswer, problem
+from paygo_client.sse import Event, Reader
 
 _VERSION = "0.1.0"
 _REPEATABLE = {429, 503}
 _IN_FLIGHT = "idempotency_key_in_flight"
 _GATEWAY = {502, 504}
-
-
-@dataclass(frozen=True)
-class Event:
-    """One server-sent event."""
-
-    id: str
-    kind: str
-    data: Any
+# A stream that says nothing gives a sign of life every 15 s, if the operator has not chosen otherwise.
+_SILENT_SECONDS = 60.0
+_LAST = "end"
+_KEY = re.compile(r"[A-Za-z0-9_-]*")
 
 
 class Transport:
@@ -45,6 +42,10 @@ class Transport:
         attempts: int = 4,
         longest_wait_seconds: float = 30.0,
     ) -> None:
+        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+            raise ValueError(f"{url!r} is no address of a service: http://127.0.0.1:8080 is one")
+        if not _KEY.fullmatch(key):
+            raise ValueError("an API key is letters, digits, _ and -")
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
         self._attempts = attempts
@@ -68,14 +69,23 @@ class Transport:
         self._call(method, path, **how)
 
     def _stream(self, method: str, path: str, *, query: Mapping[str, Any] | None = None) -> Iterator[Event]:
-        """Yield events until the server ends the stream."""
-        answer = self._http.request(
-            method, self._url + path, params=_text_of(query), stream=True, timeout=self._timeout_seconds
-        )
-        with answer:
-            if not answer.ok:
-                raise problem(answer)
-            yield from events(answer.iter_lines(decode_unicode=True))
+        """Yield events until the service says `end`, or the caller has enough.
+
+        A connection that breaks, or that the service closes, is opened anew from the last event on.
+
+        Raises:
+            ApiError: the service has refused the stream.
+            NoAnswer: it could not be opened, after all attempts.
+        """
+        reader = Reader()
+        while True:
+            answer = self._call(method, path, query=query, follows=reader)
+            with answer, contextlib.suppress(requests.RequestException):
+                for event in reader.read(_lines(answer)):
+                    yield event
+                    if event.kind == _LAST:
+                        return
+            time.sleep(min(reader.retry_seconds, self._longest_wait_seconds))
 
     def _call(
         self,
@@ -86,40 +96,53 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
         repeatable: bool = True,
+        follows: Reader | None = None,
     ) -> requests.Response:
-        """Return the answer of a success.
+        """Return the answer of a success; of a stream that follows, as soon as it begins.
 
         Raises:
             ApiError: the service has refused the call.
             NoAnswer: there was none, after all attempts; a call that is not repeatable is made once.
         """
-        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())} if method == "POST" else {}
-        content = None if body is None else json.dumps(body, default=_number).encode()
-        if content is not None:
-            headers["Content-Type"] = "application/json"
+        sent = self._sent(query=query, body=body, follows=follows)
+        if method == "POST":
+            sent["headers"]["Idempotency-Key"] = idempotency_key or str(uuid.uuid4())
         for attempt in range(1, self._attempts + 1):
             last = attempt == self._attempts
             try:
-                answer = self._http.request(
-                    method,
-                    self._url + path,
-                    params=_text_of(query),
-                    data=content,
-                    headers=headers,
-                    timeout=self._timeout_seconds,
-                )
+                answer = self._http.request(method, self._url + path, **sent)
             except requests.RequestException as error:
                 if last or not repeatable:
-                    raise NoAnswer(f"{method} {path}: {error}") from error
+                    raise NoAnswer(f"nobody answers at {self._url}: {_reason(error)}") from error
                 self._wait(attempt, None)
                 continue
             if answer.ok:
                 return answer
-            refusal = problem(answer)
+            with answer:
+                refusal = problem(answer)
             if last or not _may_repeat(refusal, repeatable=repeatable):
                 raise refusal
             self._wait(attempt, refusal.retry_after_seconds)
         raise AssertionError("the last attempt returns or raises")
+
+    def _sent(
+        self, *, query: Mapping[str, Any] | None, body: Mapping[str, Any] | None, follows: Reader | None
+    ) -> dict[str, Any]:
+        """Return what requests is told of a call."""
+        headers: dict[str, str] = {}
+        sent: dict[str, Any] = {
+            "params": _text_of(query),
+            "headers": headers,
+            "timeout": self._timeout_seconds,
+        }
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            sent["data"] = json.dumps(body, default=_number).encode()
+        if follows is not None:
+            sent |= {"stream": True, "timeout": (self._timeout_seconds, _SILENT_SECONDS)}
+            if follows.last_id:
+                headers["Last-Event-ID"] = follows.last_id
+        return sent
 
     def _wait(self, attempt: int, asked_seconds: float | None) -> None:
         """Wait as long as the service asks for, else longer each time, with jitter."""
@@ -136,21 +159,17 @@ class Transport:
         return {**required, **{name: value for name, value in optional.items() if value is not None}}
 
 
-def events(lines: Iterator[str]) -> Iterator[Event]:
-    """Yield server-sent events out of lines (the HTML standard's format); comments are heartbeats."""
-    fields: dict[str, list[str]] = {}
-    for line in lines:
-        name, _, value = line.partition(":")
-        if line and name:
-            fields.setdefault(name, []).append(value.removeprefix(" "))
-        elif not line and fields:
-            if data := "\n".join(fields.get("data", [])):
-                yield Event(_last(fields, "id"), _last(fields, "event") or "message", _loads(data))
-            fields = {}
+def _reason(error: BaseException) -> str:
+    """Return the innermost reason in a few words: what is around it names objects of libraries."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return str(error) or type(error).__name__
 
 
-def _last(fields: Mapping[str, list[str]], name: str) -> str:
-    return fields.get(name, [""])[-1]
+def _lines(answer: requests.Response) -> Iterator[bytes]:
+    if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
+        raise NoAnswer(f"the answer of {answer.url} is no stream")
+    return answer.iter_lines()
 
 
 def _may_repeat(refusal: ApiError, *, repeatable: bool) -> bool:
