@@ -107,8 +107,6 @@ def _method(document: Document, path: str, method: str, call: Document) -> str:
         sent.append(f"body={_dict_of(body)}")
     if has_key:
         sent.append("idempotency_key=idempotency_key")
-    elif method == "post" and "201" in call["responses"]:
-        sent.append("repeatable=False")
     signature = ",\n        ".join(arguments)
     name = _name(call["operationId"])
     return (

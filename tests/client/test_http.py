@@ -116,15 +116,6 @@ def test_gives_up_in_the_end(paygo: PayGo, httpserver: HTTPServer) -> None:
     assert len(script.asked) == 4
 
 
-def test_makes_a_call_that_is_not_repeatable_once(paygo: PayGo, httpserver: HTTPServer) -> None:
-    script = Script(refusal(502, ""), (201, {}, {}))
-    httpserver.expect_request("/api/v1/keys/rotate").respond_with_handler(script)
-
-    with pytest.raises(ApiError):
-        paygo.rotate_api_key()
-    assert len(script.asked) == 1
-
-
 def test_says_that_nobody_answers() -> None:
     paygo = PayGo("http://127.0.0.1:9", "pg_key", attempts=2, longest_wait_seconds=0.01)
 

@@ -17,9 +17,8 @@ from paygo_client.errors import ApiError, NoAnswer, problem
 from paygo_client.sse import Event, Reader
 
 _VERSION = "0.1.0"
-_REPEATABLE = {429, 503}
+_REPEATABLE = {429, 502, 503, 504}
 _IN_FLIGHT = "idempotency_key_in_flight"
-_GATEWAY = {502, 504}
 # A stream that says nothing gives a sign of life every 15 s, if the operator has not chosen otherwise.
 _SILENT_SECONDS = 60.0
 _LAST = "end"
@@ -95,14 +94,13 @@ class Transport:
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
         idempotency_key: str | None = None,
-        repeatable: bool = True,
         follows: Reader | None = None,
     ) -> requests.Response:
         """Return the answer of a success; of a stream that follows, as soon as it begins.
 
         Raises:
             ApiError: the service has refused the call.
-            NoAnswer: there was none, after all attempts; a call that is not repeatable is made once.
+            NoAnswer: there was none, after all attempts.
         """
         sent = self._sent(query=query, body=body, follows=follows)
         if method == "POST":
@@ -112,7 +110,7 @@ class Transport:
             try:
                 answer = self._http.request(method, self._url + path, **sent)
             except requests.RequestException as error:
-                if last or not repeatable:
+                if last:
                     raise NoAnswer(f"nobody answers at {self._url}: {_reason(error)}") from error
                 self._wait(attempt, None)
                 continue
@@ -120,7 +118,7 @@ class Transport:
                 return answer
             with answer:
                 refusal = problem(answer)
-            if last or not _may_repeat(refusal, repeatable=repeatable):
+            if last or not _may_repeat(refusal):
                 raise refusal
             self._wait(attempt, refusal.retry_after_seconds)
         raise AssertionError("the last attempt returns or raises")
@@ -172,10 +170,8 @@ def _lines(answer: requests.Response) -> Iterator[bytes]:
     return answer.iter_lines()
 
 
-def _may_repeat(refusal: ApiError, *, repeatable: bool) -> bool:
-    if refusal.status in _REPEATABLE or refusal.code == _IN_FLIGHT:
-        return True
-    return repeatable and refusal.status in _GATEWAY
+def _may_repeat(refusal: ApiError) -> bool:
+    return refusal.status in _REPEATABLE or refusal.code == _IN_FLIGHT
 
 
 def _decoded(answer: requests.Response) -> Any:
