@@ -120,7 +120,7 @@ def test_ends_the_session_when_interrupted(cli: Cli, live_server: LiveServer, ke
     code = streaming.stdout.readline().split()[1]
 
     streaming.send_signal(signal.SIGINT)
-    rest, _ = streaming.communicate(timeout=30)
+    rest, _ = streaming.communicate(timeout=90)
 
     assert "receipt" in rest
     assert word(rest, "paid") == word(said(cli("end", code)), "paid")

@@ -32,6 +32,7 @@ CATCH_UP, LISTEN, RECEIVER = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 def _silence(settings: Any) -> Iterator[None]:
     """Let no stream outlive its test: the server notices at its next sign of life."""
     settings.STREAM_HEARTBEAT_SECONDS = 1
+    settings.STREAM_LIMIT = settings.STREAM_LIMIT_PER_CLIENT = 4
     yield
     until = time.monotonic() + 10
     while len(hub) and time.monotonic() < until:

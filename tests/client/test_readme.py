@@ -43,7 +43,7 @@ def test_the_stream_runs(
     names["paygo"].close()
     refused, streamed, left = said.splitlines()
     assert refused == "permission_required"
-    assert re.fullmatch(r"0\.00\d+ ZEC for 2\.\d+ s", streamed)
+    assert re.fullmatch(r"0\.00\d+ ZEC for \d+\.\d+ s", streamed)
     assert left.startswith("3.99")
 
 

@@ -64,8 +64,8 @@ def stream(paygo: PayGo, options: argparse.Namespace) -> None:
     code = started["session_code"]
     # A wallet that pays in a token has a price in that token alone.
     rate = started["rate_per_hour"]
-    print(f"session     {code}{f' at {zec(rate)} ZEC an hour' if rate else ''}; Ctrl-C ends it")
     try:
+        print(f"session     {code}{f' at {zec(rate)} ZEC an hour' if rate else ''}; Ctrl-C ends it")
         _show_meter(paygo, code, seconds=options.seconds)
     except KeyboardInterrupt:
         pass
