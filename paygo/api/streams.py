@@ -142,9 +142,10 @@ def _stream(
 
 
 def _last_event(request: Request) -> int | None:
-    header = request.headers.get(LAST_EVENT_HEADER, "")
-    if not header:
+    header = request.headers.get(LAST_EVENT_HEADER)
+    if header is None:
         return None
+    # An empty one too is refused: the server hands over as empty what is not in ASCII.
     if not re.fullmatch(r"[0-9]{1,15}", header):
         raise Invalid("must be the position of an event", field=LAST_EVENT_HEADER)
     return int(header)

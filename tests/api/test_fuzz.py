@@ -24,8 +24,6 @@ from tests.api import matrix
 from tests.api.world import make_api
 from zcash.node.rpc import RpcClient
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600), pytest.mark.unbalanced]
-
 ROOT = Path(django_settings.BASE_DIR)
 # They end the key that calls, and the node's good behaviour, for all that comes after them.
 HARMFUL = ("rotate_the_api_key", "start_a_node_fault")
@@ -35,8 +33,22 @@ CONFIGURATION = """
 [checks]
 positive_data_acceptance.enabled = false
 not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "503"]
+
+# A stream goes on for minutes: what comes first is looked at.
+[[operations]]
+include-path-regex = "/stream$"
+request-timeout = 1.0
+max-stream-events = 1
 """
-EXAMPLES = os.environ.get("PAYGO_FUZZ_EXAMPLES", "20")
+# Made up for each operation, beside the examples and the bounds of every field; a night can afford more.
+EXAMPLES = int(os.environ.get("PAYGO_FUZZ_EXAMPLES", "40"))
+
+LONGEST_SECONDS = 300 + 30 * EXAMPLES
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(LONGEST_SECONDS + 60),
+    pytest.mark.unbalanced,
+]
 
 
 @contextmanager
@@ -55,9 +67,11 @@ def server(settings: Any) -> Iterator[str]:
         "RATE_LIMIT_CALLS": "off",
         "RATE_LIMIT_NODE_CALLS": "off",
         "PAYGO_LOG_LEVEL": "ERROR",
+        # A stream that nobody reads any more is noticed at its next sign of life.
+        "STREAM_HEARTBEAT_SECONDS": "1",
     }
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--blocking-threads", "4", "--no-log", "paygo.wsgi:application"]
+    command += ["--port", str(port), "--blocking-threads", "8", "--no-log", "paygo.wsgi:application"]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
             yield _ready(f"http://127.0.0.1:{port}")
@@ -79,9 +93,11 @@ def _ready(url: str) -> str:
 def fuzz(url: str, key: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     (folder / "schemathesis.toml").write_text(CONFIGURATION)
     command = [str(Path(sys.executable).with_name("schemathesis")), "run", f"{url}/api/schema/"]
-    command += ["--header", f"Authorization: Bearer {key}", "--max-examples", EXAMPLES, "--no-color"]
+    command += ["--header", f"Authorization: Bearer {key}", "--max-examples", str(EXAMPLES), "--no-color"]
     command += ["--generation-database", "none", "--seed", "7", "--workers", "2", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=580, check=False)
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=LONGEST_SECONDS, check=False
+    )
 
 
 @pytest.fixture
