@@ -146,7 +146,7 @@ def test_says_which_field_is_wrong(cli: Cli) -> None:
     done = cli("create", "t1-not-an-address", "10", "2.5")
 
     assert done.returncode == 1
-    assert "\n  user_wallet_address: " in done.stderr
+    assert done.stderr.count("user_wallet_address: ") == 1
 
 
 def test_says_that_nobody_is_there(installed: Path, tmp_path: Path) -> None:

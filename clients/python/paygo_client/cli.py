@@ -46,7 +46,8 @@ def _explained(error: PayGoError) -> str:
         return f"{error}\nIs PayGo running there? Set PAYGO_URL, or --url, to where it is."
     if not isinstance(error, ApiError):
         return str(error)
-    fields = [f"  {each['field']}: {each['detail']}" for each in error.document.get("errors", ())]
+    wrong = [f"{each['field']}: {each['detail']}" for each in error.document.get("errors", ())]
+    fields = [f"  {text}" for text in wrong if text not in error.detail]
     hint = ["Set PAYGO_API_KEY, or --key: `make run` prints one."] if error.status == _UNAUTHORIZED else []
     return "\n".join([str(error), *fields, *hint])
 

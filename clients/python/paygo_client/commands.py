@@ -26,6 +26,7 @@ def create(paygo: PayGo, options: argparse.Namespace) -> None:
     print(f"permission  {made['permission_id']}")
     print(f"pays for    {made['max_streaming_hours']} hours, until {made['expires_at']}")
     print(f"pay         {zec(made['amount_to_pay'])} ZEC before {made['pay_before']}")
+    print(f"page        {made['checkout_url']}")
     _show_uri(made["payment_uri"])
 
 
