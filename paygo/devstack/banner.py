@@ -13,7 +13,7 @@ def banner(env: Mapping[str, str], *, made: Mapping[str, Any], data: DataDir) ->
     node_url = env.get("ZCASH_NODE_URL") if "ZCASH_NODE_COOKIE_FILE" in env else None
     rows = [
         ("pages", f"{url}/" + (f"  (demo: {url}/demo/)" if env.get("PAYGO_DEMO_CLIENT") else "")),
-        ("API", f"{url}/api/v1/  (schema: {url}/api/schema/)"),
+        ("API", f"{url}/api/v1/  (to read and to try: {url}/api/docs/)"),
         ("health", f"{url}/api/v1/health"),
         ("admin", f"{url}/admin/  {_admin(made, data)}"),
         ("API key", env.get("PAYGO_API_KEY", "make one: python3 manage.py createapikey NAME")),
