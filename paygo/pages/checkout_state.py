@@ -49,6 +49,12 @@ class CheckoutState:
     remaining_zat: int
 
     @property
+    def payee(self) -> str:
+        """Who asks for the payment: the client's name, or what it is called here."""
+        client = self.permission.client
+        return client.get_full_name() or client.get_username()
+
+    @property
     def is_open(self) -> bool:
         """Whether its payment is waited for."""
         return self.permission.status == PermissionStatus.PENDING

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing import funding, live, records, refund_view, session_list
+from billing import funding, grants, linked, live, records, refund_view, session_list
 from billing.funding import Payment
 from billing.models import Transaction
+from billing.models_ethereum import Authorization
 from billing.records import TransactionRecord
 from billing.refund_view import RefundView
 from billing.rules import TransactionStatus
@@ -45,6 +46,7 @@ class PayerState:
     deposits: Sequence[Deposit]
     stretches: Sequence[Stretch]
     refund: RefundView | None
+    fallback: Authorization | None
 
     @property
     def is_over(self) -> bool:
@@ -114,7 +116,16 @@ def read(link: PayerLink, *, now: datetime) -> PayerState:
         ),
         stretches=stretches,
         refund=refund_view.of_permission(permission),
+        fallback=_fallback(permission),
     )
+
+
+def _fallback(permission: SpendingPermission) -> Authorization | None:
+    """Return what pays, in public, when the permission is used up: its payer is told so."""
+    if permission.status in CLOSED:
+        return None
+    found = linked.of_wallet(client_id=permission.client_id, wallet_address=permission.wallet_address)
+    return grants.fallback_of(permission, found)
 
 
 def _stretches(permission: SpendingPermission, *, now: datetime) -> list[Stretch]:

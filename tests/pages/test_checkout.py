@@ -174,3 +174,25 @@ def test_the_database_being_away_is_a_page_that_says_so(vera: Api, visitor: Visi
 
 def test_calls_of_the_api_carry_no_policy_of_pages(vera: Api):
     assert "Content-Security-Policy" not in browser().get("/api/v1/permissions").headers
+
+
+def test_says_who_asks_for_the_money(vera: Api, visitor: Visitor):
+    created = create(vera)
+    by_its_login = visitor.get(created["checkout_url"]).content.decode()
+    vera.user.first_name, vera.user.last_name = "Vera", "Television"
+    vera.user.save()
+
+    by_its_name = visitor.get(created["checkout_url"]).content.decode()
+
+    assert "You pay vera-tv." in by_its_login
+    assert "You pay Vera Television." in by_its_name
+
+
+def test_leads_back_to_the_service_when_it_is_over(vera: Api, visitor: Visitor):
+    created = create(vera, return_url="https://stream.example/watch")
+    vera.post(f"{PERMISSIONS}/{created['permission_id']}/revoke")
+
+    page = visitor.get(created["checkout_url"]).content.decode()
+
+    assert "Do not pay to its address any more." in page
+    assert 'href="https://stream.example/watch"' in page

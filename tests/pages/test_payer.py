@@ -19,6 +19,7 @@ from tests.api.world import (
     hours_pass,
     start,
 )
+from tests.factories import make_authorization
 from tests.pages.visiting import Visitor
 from zcash.models import PermissionAudit
 from zcash.node.rpc import RpcClient
@@ -314,3 +315,21 @@ def test_the_whole_statement_can_be_printed_and_taken_along(vera: Api, node: Rpc
         assert visitor.get(f"/payer/statement?after={after}").status_code == 200
     visitor.post("/payer/leave")
     assert visitor.get("/payer/statement.csv").status_code == 403
+
+
+def test_is_told_before_it_happens_that_a_public_chain_pays_next(vera: Api, node: RpcClient):
+    visitor = enter(vera, create_active(vera, node))
+    without = visitor.get("/payer/").content.decode()
+    make_authorization(vera.user, linked=ALICE, now=clock.now())
+
+    told = visitor.get("/payer/").content.decode()
+
+    assert "anybody can see the wallet" not in without
+    assert "streams go on from the USDT" in told
+    assert "anybody can see the wallet" in told
+
+
+def test_shows_nothing_as_nothing(vera: Api, node: RpcClient):
+    page = enter(vera, create_active(vera, node)).get("/payer/").content.decode()
+
+    assert "\N{MINUS SIGN}0<" not in page

@@ -6,9 +6,12 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 from django.utils import translation
 
+from billing.notice_rules import MAILED
 from tests.api.world import PERMISSIONS, Api, create, create_active, pay, start
+from tests.factories import NOW
 from tests.pages.visiting import Visitor
 from zcash.node.rpc import RpcClient
 
@@ -91,14 +94,27 @@ def _pages(visitor: Visitor, api: Api, node: RpcClient) -> Iterator[tuple[str, s
     yield seen(link)
     visitor.post(link)
     yield seen("/payer/?hours=2")
+    yield seen("/payer/statement")
     visitor.post("/payer/revoke", sure="yes")
     yield seen("/payer/")
+    yield seen("/payer/statement")
     visitor.get("/demo/")
     player = str(visitor.post("/demo/begin").headers["Location"])
     for verb in ("", "pay", "mine", "mine", "mine", "play", "pause", "stop", "revoke"):
         if verb:
             visitor.post(f"{player}/{verb}")
         yield f"demo {verb}", visitor.get(player).content.decode()
+
+
+@pytest.mark.usefixtures("_foreign")
+@pytest.mark.parametrize("kind", sorted(MAILED))
+@pytest.mark.parametrize("template", ["subject.txt", "notice.txt", "notice.html"])
+def test_every_text_of_a_mail_can_be_translated(kind: str, template: str):
+    told = {"remaining": "2", "amount": "1", "expires_at": NOW, "stop_url": "https://1/2"}
+
+    text = render_to_string(f"mail/{template}", {"kind": kind, **told})
+
+    assert untranslated(re.sub(r"https:\S+", "", text)) == []
 
 
 def test_the_search_finds_what_it_is_made_for():

@@ -9,6 +9,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from core.amounts import MS_PER_HOUR, div_floor, zec_text
 
@@ -16,12 +17,32 @@ register = template.Library()
 
 _SHORT = 36
 _MS_PER_MINUTE = 60_000
+# Of what a statement of a permission or a vendor has.
+_MOVEMENTS = {
+    "deposit": gettext_lazy("Paid in"),
+    "reversal": gettext_lazy("Paid in, and taken back by the network"),
+    "loss": gettext_lazy("Borne by the service"),
+    "loss_covered": gettext_lazy("What the service had borne"),
+    "stream": gettext_lazy("Stream"),
+    "running": gettext_lazy("Stream that runs"),
+    "fee": gettext_lazy("Fee of the service"),
+    "refund": gettext_lazy("Refund"),
+    "refund_cancelled": gettext_lazy("Refund, taken back"),
+    "payout": gettext_lazy("Payout"),
+    "payout_cancelled": gettext_lazy("Payout, taken back"),
+}
 
 
 @register.filter
 def zec(amount_zat: int) -> str:
     """Return an amount of zatoshis in ZEC (`10`, `0.00000001`)."""
     return zec_text(amount_zat)
+
+
+@register.filter
+def movement(kind: str) -> str:
+    """Return why money moved, in words for who reads a statement."""
+    return str(_MOVEMENTS.get(kind, kind))
 
 
 @register.filter
