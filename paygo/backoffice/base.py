@@ -52,7 +52,7 @@ class Window(ModelAdmin):
     list_fullwidth = True
     list_filter_sheet = True
     list_before_template = "backoffice/list_before.html"
-    change_form_outer_before_template = "backoffice/record_before.html"
+    change_form_outer_before_template: str | None = "backoffice/record_before.html"
     # Beside the list's columns, in the CSV alone.
     csv_also: Sequence[str] = ()
 

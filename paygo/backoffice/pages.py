@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from billing import live
+from billing import earnings, live
 from billing.models import Refund, Transaction
 from billing.operator_models import OperatorAction
 from billing.payout_models import Payout
@@ -18,6 +18,7 @@ from zcash.rules import AuditAction
 
 # A page has room for so many of each; the lists have all.
 MOST = 50
+FEW = 10
 _MOST_ON_LINE = 200
 _GOOD = (AuditAction.CREDITED, AuditAction.ACTIVATED)
 _BAD = (AuditAction.REVERSED, AuditAction.SUSPENDED, AuditAction.REVOKED)
@@ -81,14 +82,39 @@ def of_session(session: StreamingSession) -> dict[str, Any]:
     }
 
 
-def of_vendor(vendor: Vendor) -> dict[str, Any]:
-    """Return a vendor's prices and its latest sessions."""
-    prices = VendorPrice.objects.filter(vendor=vendor).order_by("-version")[:MOST]
-    sessions = StreamingSession.objects.filter(vendor=vendor).order_by("-id")[:MOST]
+def of_vendor(vendor: Vendor, *, now: datetime) -> dict[str, Any]:
+    """Return what a vendor has earned, its latest prices, payouts and sessions."""
+    prices = VendorPrice.objects.filter(vendor=vendor).order_by("-version")[:FEW]
+    payouts = Payout.objects.filter(vendor=vendor).order_by("-number")[:FEW]
+    sessions = StreamingSession.objects.filter(vendor=vendor).order_by("-id")[:FEW]
+    earned = earnings.of_vendor(vendor, now=now)
     return {
+        "office_facts": [
+            ("Earned", f"{zec_text(earned.earned_zat)} ZEC"),
+            ("Platform's share of it", f"{zec_text(earned.fees_zat)} ZEC"),
+            ("Pending", f"{zec_text(earned.pending_zat)} ZEC"),
+            ("Available", f"{zec_text(earned.available_zat)} ZEC"),
+            ("On its way", f"{zec_text(earned.under_way_zat)} ZEC"),
+            ("Paid out", f"{zec_text(earned.paid_zat)} ZEC"),
+        ],
         "office_tables": [
             Table(
-                "Prices",
+                "Latest payouts",
+                ("number", "when", "ZEC", "status", "to", "reason"),
+                [
+                    (
+                        Cell(f"{each.number}", page_of(each)),
+                        _time(each.created_at),
+                        Cell(zec_text(each.amount_zat)),
+                        Cell(each.status),
+                        Cell(each.address),
+                        Cell(each.reason),
+                    )
+                    for each in payouts
+                ],
+            ),
+            Table(
+                "Latest prices",
                 ("version", "since", "ZEC/h", "by"),
                 [
                     (Cell(f"{each.version}"), _time(each.created_at), _price(each), Cell(each.actor))
@@ -108,7 +134,7 @@ def of_vendor(vendor: Vendor) -> dict[str, Any]:
                     for each in sessions
                 ],
             ),
-        ]
+        ],
     }
 
 

@@ -58,10 +58,10 @@ class Queue:
 
 @dataclass(frozen=True)
 class Case:
-    """One row of a queue as the page shows it."""
+    """One row of a queue as the page shows it; a cell is its column's title, and its text."""
 
     url: str
-    cells: Sequence[str]
+    cells: Sequence[tuple[str, str]]
     buttons: Sequence[Button]
 
 
@@ -332,7 +332,14 @@ def _visible(request: HttpRequest) -> list[Queue]:
 def _cases(queue: Queue, request: HttpRequest, *, limit: int) -> list[Case]:
     rows: Iterable[Model] = queue.rows()[:limit]
     back_to = reverse("admin:queues")
-    return [Case(page_of(row), queue.cells(row), _safe(queue, row, request, back_to=back_to)) for row in rows]
+    return [
+        Case(
+            page_of(row),
+            [*zip(queue.columns, queue.cells(row), strict=True)],
+            _safe(queue, row, request, back_to=back_to),
+        )
+        for row in rows
+    ]
 
 
 def _safe(queue: Queue, row: Model, request: HttpRequest, *, back_to: str) -> list[Button]:

@@ -1,6 +1,6 @@
 """Windows on vendors, which operators keep, their prices, and sessions, which the engine writes."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
@@ -32,6 +32,18 @@ class VendorForm(forms.ModelForm):
     class Meta:
         model = Vendor
         fields = ("client", "slug", "name", "price_zat_per_hour", "heartbeat_seconds", "is_active", "fee_bps")
+        labels: ClassVar = {
+            "price_zat_per_hour": "Price (zatoshis an hour)",
+            "heartbeat_seconds": "Heartbeat (seconds)",
+            "fee_bps": "Platform's share (hundredths of a percent)",
+        }
+        help_texts: ClassVar = {
+            "price_zat_per_hour": "100,000,000 zatoshis are 1 ZEC. Empty: what the viewer's permission "
+            "allows. It is for sessions that start from now on.",
+            "heartbeat_seconds": "A session that is silent for so long ends. Empty: it may be silent.",
+            "is_active": "Off: no new sessions; those that run go on.",
+            "fee_bps": "250 are 2.5 %. It is for sessions that start from now on.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,6 +75,9 @@ class VendorForm(forms.ModelForm):
 @admin.register(Vendor)
 class VendorAdmin(Window):
     form = VendorForm
+    # Who opens it wants to change it: the form comes first.
+    change_form_outer_before_template = None
+    change_form_outer_after_template = "backoffice/record_before.html"
     list_display = ("slug", "name", "client", "price", "price_version", "is_active")
     list_filter = ("is_active",)
     list_select_related = ("client",)
@@ -82,7 +97,7 @@ class VendorAdmin(Window):
 
     def page_extra(self, request: HttpRequest, row: Vendor) -> dict[str, Any]:
         """Show its prices and latest sessions."""
-        return pages.of_vendor(row)
+        return pages.of_vendor(row, now=clock.now())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Vendor | None = None) -> tuple[str, ...]:
         """Callers know a vendor by its client and its id: these stay."""

@@ -15,7 +15,7 @@ from billing.interval import run_interval
 from billing.ledger_models import Reconciliation
 from core import clock, db
 from core.models import User
-from paygo.backoffice import liabilities
+from paygo.backoffice import liabilities, navigation
 from tests.factories import ALICE, ZEC, make_active_permission, make_client, make_vendor, stream
 
 pytestmark = pytest.mark.django_db
@@ -153,9 +153,14 @@ def test_the_numbers_are_those_of_the_rows(browser: Client) -> None:
     assert cards["New permissions"] == "1"
 
 
-def test_every_window_is_in_the_sidebar(browser: Client) -> None:
-    page = browser.get(reverse("admin:index")).content.decode()
+def test_every_window_is_in_the_sidebar_once(browser: Client) -> None:
+    answer = browser.get(reverse("admin:index"))
+    page = answer.content.decode()
+    links = [
+        str(item["link"]) for group in navigation.sidebar(answer.wsgi_request) for item in group["items"]
+    ]
 
+    assert len(links) == len(set(links))
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
         assert f'href="{reverse(name)}"' in page, model

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import Group
 from django.core.management import call_command
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 from pytest_django.fixtures import Settings
 
 from billing.models import Refund
 from billing.operator_models import OperatorAction
 from core.models import User
+from sessions_app.models import Vendor
 from tests import refunding
 from tests.browser.conftest import OpenTab, Shoot
 from tests.refunding import World
@@ -26,6 +27,7 @@ PASSWORD = "a long password"
 PERMISSIONS = int(os.environ.get("PAYGO_DEMO_PERMISSIONS", "60"))
 DAYS = 30
 DEEP = 200
+DESK: ViewportSize = {"width": 1440, "height": 900}
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def world(settings: Settings, tmp_path: Path) -> Iterator[World]:
 
 
 def log_in(page: Page) -> None:
-    page.set_viewport_size({"width": 1440, "height": 900})
+    page.set_viewport_size(DESK)
     page.goto("/admin/")
     page.get_by_label("Username").fill("frida")
     page.get_by_label("Password").fill(PASSWORD)
@@ -121,22 +123,45 @@ def test_the_dashboard_fits_other_themes_and_screens(
     shoot(page, f"office-dashboard-{'dark' if 'dark' in options else 'phone'}")
 
 
-def test_what_can_be_filled_in_has_a_name_and_what_is_shown_can_be_read(
-    world: World, open_tab: OpenTab
-) -> None:
-    permission = SpendingPermission.objects.filter(status="active").latest("id")
-    page = open_tab()
-    log_in(page)
+LOOKS: dict[str, dict[str, bool]] = {"light": {}, "dark": {"dark": True}, "phone": {"phone": True}}
 
-    for path in (
-        "/admin/",
-        "/admin/queues/",
-        f"/admin/act/revoke-spendingpermission/{permission.pk}/",
-        f"/admin/zcash/spendingpermission/{permission.pk}/change/",
-    ):
-        page.goto(path)
-        assert page.evaluate(_NAMELESS) == [], path
-        assert page.evaluate(_FAINT) == [], path
+
+def test_every_page_can_be_read_and_filled_in_on_every_screen(
+    world: World, open_tab: OpenTab, shoot: Shoot
+) -> None:
+    User.objects.filter(username="frida").update(is_superuser=True)
+    faults = []
+    for look, options in LOOKS.items():
+        page = open_tab(**options)
+        size = page.viewport_size
+        log_in(page)
+        page.set_viewport_size(size if "phone" in options and size else DESK)
+        for name, path in pages().items():
+            page.goto(path)
+            found = [*page.evaluate(_NAMELESS), *page.evaluate(_FAINT)]
+            width = (page.viewport_size or DESK)["width"]
+            if page.evaluate("document.documentElement.scrollWidth") > width + 1:
+                found.append("scrolls sideways")
+            faults += [f"{name} {look}: {each}" for each in found]
+            shoot(page, f"office-{name}-{look}")
+
+    assert faults == []
+
+
+def pages() -> dict[str, str]:
+    permission = SpendingPermission.objects.filter(status="active").latest("id")
+    revoked = Refund.objects.filter(status="confirmed").latest("id").permission
+    vendor = Vendor.objects.order_by("id")[0]
+    return {
+        "dashboard": "/admin/",
+        "queues": "/admin/queues/",
+        "action": f"/admin/act/extend-spendingpermission/{permission.pk}/",
+        "permissions": "/admin/zcash/spendingpermission/",
+        "permission": f"/admin/zcash/spendingpermission/{revoked.pk}/change/",
+        "vendor": f"/admin/sessions_app/vendor/{vendor.pk}/change/",
+        "payouts": "/admin/billing/payout/",
+        "operator": f"/admin/core/user/{User.objects.get(username='frida').pk}/change/",
+    }
 
 
 # Fields of our pages without a label, and pictures without a text.
