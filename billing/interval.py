@@ -56,7 +56,8 @@ def run_interval(
 
 
 def _settle_all(progress: Progress, chunk_size: int) -> Progress:
-    last_id: int | None = 0
+    # Where nothing of a kind runs, to find that out is all that it costs.
+    last_id: int | None = None if progress.pages.next_metered(after_id=0) is None else 0
     while last_id is not None:
         last_id = _settle_page(progress, after_id=last_id, limit=chunk_size)
     for key in progress.busy:

@@ -3,6 +3,9 @@
 A bucket is one number, the instant at which it will be empty. Redis reads its own clock, so that processes
 whose clocks differ share a bucket. While Redis is away each process counts for itself: then the sum of the
 processes may be more than the limit, but no process ever lets more through than it.
+
+A bucket that was seen less than half full is not asked about at every call: for a moment a process counts a
+few calls itself, and tells Redis of them with the next. To ask costs a tenth of what a whole call does.
 """
 
 import re
@@ -24,11 +27,15 @@ _CACHE = "quick"
 # For so long nobody asks a Redis that has just not answered: each call would wait for its time-out.
 _RETRY_SECONDS = 2.0
 _MAX_LOCAL = 10_000
+# For so long, and for so small a part of the bucket, a process counts by itself.
+_AHEAD_SECONDS = 0.05
+_AHEAD_SHARE = 16
 _RATE = re.compile(r"([1-9][0-9]{0,8})/([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _US = 1_000_000
 
-# KEYS: the bucket. ARGV: microseconds that a call adds, microseconds that the bucket holds.
+# KEYS: the bucket. ARGV: microseconds that a call adds, microseconds that the bucket holds, and microseconds
+# that calls have added which were let through meanwhile: they count whether this one fits or not.
 # Returns whether the call fits, and for how long the bucket is not empty after it.
 _TAKE = """
 local clock = redis.call('TIME')
@@ -37,10 +44,13 @@ local adds, holds = tonumber(ARGV[1]), tonumber(ARGV[2])
 local empty_at = tonumber(redis.call('GET', KEYS[1]) or now)
 -- Whoever set the clock of Redis back has locked nobody out for longer than a full bucket does.
 empty_at = math.min(math.max(empty_at, now), now + holds)
-local filled = empty_at - now + adds
-if filled > holds then return {0, empty_at - now} end
-redis.call('SET', KEYS[1], string.format('%.0f', now + filled), 'PX', math.ceil(filled / 1000))
-return {1, filled}
+local filled = math.min(empty_at - now + tonumber(ARGV[3]), holds)
+local fits = filled + adds <= holds
+if fits then filled = filled + adds end
+if filled > 0 then
+    redis.call('SET', KEYS[1], string.format('%.0f', now + filled), 'PX', math.ceil(filled / 1000))
+end
+return {fits and 1 or 0, filled}
 """
 
 
@@ -94,8 +104,60 @@ def parse_rate(text: str) -> Rate | None:
 
 def take(name: str, rate: Rate) -> Taken:
     """Count one call in the bucket of a name, which begins with its policy (`calls:...`)."""
-    filled = _shared.take(name, rate) or _local.take(name, rate)
+    if filled_us := _ahead.take(name, rate):
+        return Taken(allowed=True, rate=rate, filled_us=filled_us)
+    filled = _shared.take(name, rate, owed_us=_ahead.settle(name)) or _local.take(name, rate)
+    _ahead.note(name, rate, filled_us=filled[1])
     return Taken(filled[0], rate, filled[1])
+
+
+class _Seen:
+    """What Redis said of a bucket, and what this process has added since."""
+
+    __slots__ = ("added_us", "at", "filled_us")
+
+    def __init__(self, filled_us: int) -> None:
+        self.filled_us, self.added_us, self.at = filled_us, 0, time.monotonic()
+
+
+class _Ahead:
+    """Calls that this process lets through before it tells Redis of them."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+        self._lock = threading.Lock()
+
+    def take(self, name: str, rate: Rate) -> int | None:
+        """Count a call in a bucket that is far from full; None where Redis is to be asked."""
+        with self._lock:
+            seen = self._seen.get(name)
+            if seen is None or time.monotonic() - seen.at > _AHEAD_SECONDS:
+                return None
+            added_us = seen.added_us + rate.adds_us
+            filled_us = seen.filled_us + added_us
+            if added_us > rate.holds_us // _AHEAD_SHARE or filled_us > rate.holds_us // 2:
+                return None
+            seen.added_us = added_us
+            return filled_us
+
+    def settle(self, name: str) -> int:
+        """Return, once, what Redis is to be told beside the next call."""
+        with self._lock:
+            seen = self._seen.pop(name, None)
+        return seen.added_us if seen else 0
+
+    def note(self, name: str, rate: Rate, *, filled_us: int) -> None:
+        """Remember a bucket, as Redis has just seen it."""
+        if filled_us >= rate.holds_us // 2:
+            return
+        with self._lock:
+            if len(self._seen) >= _MAX_LOCAL:
+                since = time.monotonic() - _AHEAD_SECONDS
+                self._seen = {each: seen for each, seen in self._seen.items() if seen.at >= since}
+            self._seen.setdefault(name, _Seen(filled_us))
+
+    def forget(self) -> None:
+        self._seen = {}
 
 
 class _Shared:
@@ -105,15 +167,15 @@ class _Shared:
         self._script: Any = None
         self._away_until = 0.0
 
-    def take(self, name: str, rate: Rate) -> tuple[bool, int] | None:
-        """Count a call; None while Redis is away."""
+    def take(self, name: str, rate: Rate, *, owed_us: int) -> tuple[bool, int] | None:
+        """Count a call, and what others have added meanwhile; None while Redis is away."""
         if time.monotonic() < self._away_until:
             return None
         try:
             client = get_redis_connection(_CACHE)
             self._script = self._script or client.register_script(_TAKE)
             allowed, filled_us = self._script(
-                keys=[f"paygo:limit:{name}"], args=[rate.adds_us, rate.holds_us], client=client
+                keys=[f"paygo:limit:{name}"], args=[rate.adds_us, rate.holds_us, owed_us], client=client
             )
             return bool(allowed), int(filled_us)
         except (redis.RedisError, OSError, ValueError, TypeError) as error:
@@ -167,11 +229,11 @@ class _Local:
 
 def forget() -> None:
     """Forget what this process has counted, and that Redis was away."""
-    _shared.forget()
-    _local.forget()
+    for counter in (_ahead, _shared, _local):
+        counter.forget()
 
 
-_shared, _local = _Shared(), _Local()
+_ahead, _shared, _local = _Ahead(), _Shared(), _Local()
 
 
 def _ceil_seconds(microseconds: int) -> int:

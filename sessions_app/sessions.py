@@ -21,7 +21,11 @@ _CODE_LENGTH = 12
 
 def new_code() -> str:
     """Return a fresh random session code (`ABC123XYZ789`)."""
-    return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+    number, letters = secrets.randbelow(len(_CODE_ALPHABET) ** _CODE_LENGTH), []
+    for _ in range(_CODE_LENGTH):
+        number, letter = divmod(number, len(_CODE_ALPHABET))
+        letters.append(_CODE_ALPHABET[letter])
+    return "".join(letters)
 
 
 def new_session(
