@@ -14,6 +14,8 @@ _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 _HASH = re.compile(r"0x[0-9a-f]{64}")
 _BYTES = re.compile(r"0x([0-9a-f]{2})*")
 _MOST_BYTES = 1 << 20
+# How nodes say that the code was at fault, not they.
+_REVERTS = ("revert", "invalid opcode", "invalid jump", "out of gas", "outofgas", "stack underflow")
 
 
 class CallReverted(Exception):
@@ -87,13 +89,23 @@ class Rpc:
     def priority_fee_wei(self) -> int:
         return _quantity(self._ask("eth_maxPriorityFeePerGas", []))
 
-    def call(self, to: str, data: bytes, *, sender: str | None = None, block: int | None = None) -> bytes:
-        """Return what a contract answers.
+    def call(
+        self,
+        to: str,
+        data: bytes,
+        *,
+        sender: str | None = None,
+        gas: int | None = None,
+        block: int | None = None,
+    ) -> bytes:
+        """Return what a contract answers; `gas` is all that it may use, beside what any call costs.
 
         Raises:
-            CallReverted: it refuses.
+            CallReverted: it refuses, or needs more.
         """
         request = {"to": to, "data": "0x" + data.hex(), **({"from": sender} if sender else {})}
+        if gas is not None:
+            request["gas"] = hex(gas + _intrinsic_gas(data))
         return _bytes(
             self._ask("eth_call", [request, "latest" if block is None else hex(block)], reverts=True)
         )
@@ -165,9 +177,15 @@ def connect(chain: Chain) -> Rpc:
     return Rpc(chain)
 
 
+def _intrinsic_gas(data: bytes) -> int:
+    """Return what a transaction pays before any of its code runs (EIP-2028)."""
+    zeros = data.count(0)
+    return 21_000 + 4 * zeros + 16 * (len(data) - zeros)
+
+
 def _is_revert(error: dict[str, Any]) -> bool:
     message = _message(error).lower()
-    return error.get("code") == 3 or "revert" in message or "invalid opcode" in message
+    return error.get("code") == 3 or any(each in message for each in _REVERTS)
 
 
 def _message(error: Any) -> str:

@@ -9,6 +9,8 @@ from billing.ethereum.rpc import CallReverted, Rpc
 _HEX = re.compile(r"0x([0-9a-fA-F]{2}){1,320}")
 _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _MAGIC = bytes.fromhex("1626ba7e")
+# What the collector lets a contract wallet use for its answer (SIGNATURE_GAS of PayGoCollector.vy).
+_CONTRACT_GAS = 100_000
 
 
 def parse(text: str, *, field: str) -> bytes:
@@ -25,8 +27,12 @@ def parse(text: str, *, field: str) -> bytes:
     return signature
 
 
-def require(rpc: Rpc, *, wallet: str, digest: bytes, signature: bytes, field: str) -> None:
+def require(
+    rpc: Rpc, *, wallet: str, collector: str | None, digest: bytes, signature: bytes, field: str
+) -> None:
     """Refuse a signature of a digest that is not the wallet's.
+
+    A contract is asked as the collector will ask it, so that what is good here is good there.
 
     Raises:
         SignatureInvalid: what is wrong with it.
@@ -38,8 +44,11 @@ def require(rpc: Rpc, *, wallet: str, digest: bytes, signature: bytes, field: st
     # A contract's signature has any form; and a key that delegates to code (EIP-7702) is one as well.
     if not rpc.has_code(wallet):
         raise SignatureInvalid(fault, field=field)
-    if not _contract_agrees(rpc, wallet=wallet, digest=digest, signature=signature):
-        raise SignatureInvalid("the contract wallet does not accept it (EIP-1271)", field=field)
+    if not _contract_agrees(rpc, wallet=wallet, collector=collector, digest=digest, signature=signature):
+        raise SignatureInvalid(
+            f"the contract wallet does not accept it (EIP-1271), or not for {_CONTRACT_GAS:,} gas",
+            field=field,
+        )
 
 
 def require_of_key(*, wallet: str, digest: bytes, signature: bytes, field: str) -> None:
@@ -85,9 +94,12 @@ def _recovered(digest: bytes, signature: bytes) -> str | None:
         return None
 
 
-def _contract_agrees(rpc: Rpc, *, wallet: str, digest: bytes, signature: bytes) -> bool:
+def _contract_agrees(
+    rpc: Rpc, *, wallet: str, collector: str | None, digest: bytes, signature: bytes
+) -> bool:
+    question = abi.call(abi.IS_VALID_SIGNATURE, digest, signature)
     try:
-        answer = rpc.call(wallet, abi.call(abi.IS_VALID_SIGNATURE, digest, signature))
+        answer = rpc.call(wallet, question, sender=collector, gas=_CONTRACT_GAS)
     except CallReverted:
         return False
     return len(answer) == 32 and answer[:4] == _MAGIC

@@ -1,13 +1,17 @@
 """Authorising over the API, against a real chain: what is asked, what is signed, what is refused."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
 from pytest_httpserver import HTTPServer
 
+from billing import engine, privacy
+from billing.engine import StartRequest
 from billing.ethereum import collector, typed_data
-from billing.models_ethereum import Authorization
+from billing.ethereum.rules import CollectionStatus
+from billing.models_ethereum import Authorization, Collection
 from core import clock
 from tests.api.world import Answer, Api, make_api
 from tests.evm.world import ADMIN, USD, World, deploy, sign, viewer
@@ -65,7 +69,7 @@ def test_a_viewer_signs_and_approves_and_the_answer_says_what_binds(api: Api, wo
         "debt_ceiling",
     )
     assert (ready.body["allowance"], ready.body["balance"]) == (str(20 * USD), str(5 * USD))
-    assert "public" in ready.body["privacy_note"]
+    assert {each["privacy_note"] for each in (body, early.body, ready.body)} == {privacy.NOTE}
 
 
 def test_a_permit_stands_in_for_an_approval_and_the_collector_pays_its_gas(api: Api, world: World) -> None:
@@ -162,6 +166,53 @@ def test_a_contract_wallet_signs_by_its_owner(api: Api, world: World) -> None:
 
     assert (wrong.status, wrong.fields) == (400, {"signature": "signature_invalid"})
     assert (right.status, right.body["status"]) == (202, "active")
+
+
+# Runtime code that answers EIP-1271's yes (1626ba7e) times a condition, which leaves 1 or 0 on the stack.
+_YES = "631626ba7e60e01b{condition}025f5260205ff3"
+
+
+def contract_that_says_yes(world: World, *, condition: str) -> str:
+    wallet = viewer(77).address
+    world.node.ask("anvil_setCode", wallet, "0x" + _YES.format(condition=condition))
+    return wallet
+
+
+def test_a_contract_wallet_is_asked_as_the_collector_will_ask(api: Api, world: World) -> None:
+    # It answers yes to the collector alone: to whoever else asks, no.
+    condition = f"3373{world.collector[2:].lower()}14"
+    wallet = contract_that_says_yes(world, condition=condition)
+
+    answer = verify(api, asked(api, world, wallet_address=wallet), b"\1")
+
+    assert (answer.status, answer.body["status"]) == (202, "active")
+
+
+@pytest.mark.parametrize(("gas", "status"), [(100_100, 400), (99_900, 202)])
+def test_a_contract_wallet_has_the_gas_that_the_collector_will_give(
+    api: Api, world: World, gas: int, status: int
+) -> None:
+    # It answers yes where more than so much gas is left at its start.
+    wallet = contract_that_says_yes(world, condition=f"62{gas:06x}5a11")
+    world.give(wallet, 5 * USD)
+    body = asked(api, world, wallet_address=wallet)
+
+    answer = verify(api, body, b"\1" * 65)
+
+    assert answer.status == status
+    if status == 400:
+        assert answer.fields == {"signature": "signature_invalid"}
+        return
+    # And so it is on the chain: what verified here is collected there.
+    world.approve(wallet, 5 * USD)
+    world.now = clock.now()
+    verify(api, body, b"\1" * 65)
+    start = StartRequest(wallet, "vendor123")
+    code = engine.start(start, client_id=api.user.pk, now=world.now).session_code
+    world.now += timedelta(hours=1)
+    engine.end(code, client_id=api.user.pk, now=world.now)
+    world.settle()
+    assert Collection.objects.get().status == CollectionStatus.CONFIRMED
 
 
 def test_a_second_one_of_a_wallet_waits_for_the_end_of_the_first(api: Api, world: World) -> None:
