@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
+from billing import privacy
 from billing.ethereum import abi, typed_data
 from billing.ethereum.rules import AuthorizationStatus, Binding
 from billing.models_ethereum import Authorization
@@ -15,10 +16,6 @@ from paygo.api.ethereum_fields import ConsentField, EthereumAddressField, Signat
 from paygo.api.fields import ChoiceField, StrictSerializer, ViewersAddressField, WholeField
 from paygo.api.render import instant
 
-PRIVACY_NOTE = (
-    "Payments on this chain are public: anybody can see the wallet, the amounts and when they were paid, and "
-    "link them to each other. Payments in shielded ZEC are not."
-)
 _UNITS = "In the token's smallest unit, a text"
 
 
@@ -34,7 +31,7 @@ class AuthorizationRequest(StrictSerializer):
     linked_wallet_address = ViewersAddressField(
         required=False, allow_null=True, help_text="The Zcash wallet whose streams it goes on paying for"
     )
-    privacy_consent = ConsentField(help_text=f"The viewer agrees. {PRIVACY_NOTE}")
+    privacy_consent = ConsentField(help_text=f"The viewer agrees. {privacy.NOTE}")
 
 
 class AuthorizationSignatures(StrictSerializer):
@@ -115,7 +112,7 @@ def render_authorization(found: Authorization) -> dict[str, Any]:
         "created_at": instant(found.created_at),
         "expires_at": instant(found.expires_at),
         "collectable_until": instant(found.collectable_until),
-        "privacy_note": PRIVACY_NOTE,
+        "privacy_note": privacy.NOTE,
     }
 
 

@@ -1,7 +1,8 @@
 """A 402 as an invitation: how a program that has met one pays by itself, in the shape of x402 (version 2).
 
 x402's own schemes pay a request; here one payment funds hours, so the schemes are PayGo's: `zip321` pays a
-permission that there is, `paygo-permission` asks for one first. Amounts are zatoshis, as texts.
+permission that there is, `paygo-permission` asks for one first, `paygo-authorization` lets a wallet on an EVM
+chain sign. Amounts are in the asset's smallest unit, as texts.
 """
 
 import base64
@@ -14,20 +15,38 @@ from uuid import UUID
 from django.conf import settings
 from rest_framework import serializers
 
-from billing import funding
+from billing import funding, privacy
+from billing.errors import AuthorizationExhausted, AuthorizationExpired, AuthorizationRequired
+from billing.ethereum import chains
+from billing.ethereum.chains import Chain, Token
+from billing.ethereum.errors import ConfigurationUnfit
+from billing.ethereum.rules import Binding
+from billing.linked import is_ethereum
 from core.amounts import parse_zec
 from core.errors import NotFound, PaymentRequired
 from paygo.api.render import zec_number
 from paygo.api.schema import ProblemDocument
 from sessions_app import queries
 from zcash import queries as permissions
-from zcash.errors import PermissionExpired, PermissionRequired
+from zcash.errors import PermissionExhausted, PermissionExpired, PermissionPending, PermissionRequired
 from zcash.zip321 import payment_uri
 
 HEADER = "PAYMENT-REQUIRED"
 _VERSION = 2
 _NO_PERMISSION = (PermissionRequired, PermissionExpired)
+_HELPED_BY_A_SIGNATURE = (
+    PermissionRequired,
+    PermissionPending,
+    PermissionExhausted,
+    PermissionExpired,
+    AuthorizationRequired,
+    AuthorizationExhausted,
+    AuthorizationExpired,
+)
+# The answer's header has all of it, and headers of more than 8 KiB are refused on the way.
+_MOST_TOKENS = 4
 _SESSIONS, _PERMISSIONS = "/api/v1/sessions", "/api/v1/zcash/permissions"
+_AUTHORIZATIONS = "/api/v1/ethereum/authorizations"
 _DAY_SECONDS = 24 * 3600
 
 
@@ -42,17 +61,22 @@ class PaidResource(serializers.Serializer[Any]):
 class PaymentOption(serializers.Serializer[Any]):
     """One way to pay, in x402's fields."""
 
-    scheme = serializers.CharField(help_text="`zip321`; `paygo-permission` where one must be asked for first")
-    network = serializers.CharField(help_text="`zcash:main`, `zcash:test` or `zcash:regtest`")
-    amount = serializers.CharField(
-        help_text="Zatoshis: what is missing, else what an hour costs; 0: all is seen, wait"
+    scheme = serializers.CharField(
+        help_text="`zip321`; `paygo-permission` where one must be asked for first; `paygo-authorization`"
     )
-    asset = serializers.CharField(help_text="`ZEC`")
+    network = serializers.CharField(
+        help_text="`zcash:main`, `zcash:test` or `zcash:regtest`; `eip155:` and the number of an EVM chain"
+    )
+    amount = serializers.CharField(
+        help_text="Zatoshis: what is missing, else what an hour costs; 0: all is seen, wait. "
+        "Of a token 0: nothing is paid ahead"
+    )
+    asset = serializers.CharField(help_text="`ZEC`, or the token's contract")
     payTo = serializers.CharField(help_text="An address, or the call that gives one")  # noqa: N815
     maxTimeoutSeconds = serializers.IntegerField(help_text="For how long that counts")  # noqa: N815
     extra = serializers.DictField(
-        help_text="`zip321`: `payment_uri` and `verify`; `paygo-permission`: `create` (method, url, body) "
-        "and `choose`, the fields that the payer decides"
+        help_text="`zip321`: `payment_uri` and `verify`; the others: `create` (method, url, body) and "
+        "`choose`, the fields that the payer decides; `paygo-authorization`: `privacy_note`, to be agreed to"
     )
 
 
@@ -75,7 +99,10 @@ def invite(
             "description": f"Streaming at {values['vendor_id']}, by the hour",
             "mimeType": "application/json",
         },
-        "accepts": _options(refusal, values, client_id=client_id, now=now),
+        "accepts": [
+            *_options(refusal, values, client_id=client_id, now=now),
+            *_public_options(refusal, values),
+        ],
     }
     told = {name: refusal.context[name] for name in ("x402Version", "resource", "accepts")}
     content = json.dumps({**told, "error": refusal.detail}, separators=(",", ":")).encode()
@@ -90,11 +117,55 @@ def _options(
     if address := known.get("payment_address"):
         amount_zat = _missing(known["permission_id"], client_id=client_id, hour_zat=rate_zat or _least_zat())
         return [_pay(address, known, amount_zat=amount_zat, now=now)]
-    # An Ethereum wallet cannot be a permission's: it signs an authorisation, which no payment makes.
-    if isinstance(refusal, _NO_PERMISSION) and not values["user_wallet_address"].startswith("0x"):
+    # An Ethereum wallet cannot be a permission's.
+    if isinstance(refusal, _NO_PERMISSION) and not is_ethereum(values["user_wallet_address"]):
         return [_ask(values, rate_zat=rate_zat)]
     # A hold is the operator's to lift, and a dearer permission would wait behind the one that there is.
     return []
+
+
+def _public_options(refusal: PaymentRequired, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tokens that the viewer may sign for instead: a new authorisation would help, and may pay.
+
+    A session with a spending cap in ZEC takes no token, and a debt is paid first.
+    """
+    if values.get("max_amount") is not None or not isinstance(refusal, _HELPED_BY_A_SIGNATURE):
+        return []
+    if refusal.context.get("binding", Binding.LIMIT) != Binding.LIMIT:
+        return []
+    try:
+        found = [(chain, token) for chain in chains.all_chains() for token in chain.tokens]
+    except ConfigurationUnfit:
+        # The checks say so; who pays in ZEC need not care.
+        return []
+    return [_sign(chain, token, values) for chain, token in found[:_MOST_TOKENS]]
+
+
+def _sign(chain: Chain, token: Token, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how to let a wallet sign an authorisation of a token."""
+    url, wallet = settings.PAYGO_URL + _AUTHORIZATIONS, values["user_wallet_address"]
+    body, choose = {"chain_id": chain.chain_id, "token": token.address}, ["limit", "rate_per_hour"]
+    if is_ethereum(wallet):
+        body["wallet_address"] = wallet
+    else:
+        body["linked_wallet_address"] = wallet
+        choose.insert(0, "wallet_address")
+    extra = {
+        "create": {"method": "POST", "url": url, "body": body},
+        "choose": [*choose, "privacy_consent"],
+        "symbol": token.symbol,
+        "decimals": token.decimals,
+        "privacy_note": privacy.NOTE,
+    }
+    return {
+        "scheme": "paygo-authorization",
+        "network": f"eip155:{chain.chain_id}",
+        "amount": "0",
+        "asset": token.address,
+        "payTo": url,
+        "maxTimeoutSeconds": _DAY_SECONDS,
+        "extra": extra,
+    }
 
 
 def _pay(address: str, known: Mapping[str, Any], *, amount_zat: int, now: datetime) -> dict[str, Any]:

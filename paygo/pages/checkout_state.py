@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from billing import dues, funding, live
+from billing import dues, funding, linked, live, privacy
 from billing.dues import Due
 from billing.funding import Payment
+from billing.models_ethereum import Authorization
 from core.amounts import MS_PER_HOUR, div_floor
 from paygo.pages.models import Checkout
 from zcash.models import SpendingPermission
@@ -47,6 +48,9 @@ class CheckoutState:
     phase: Phase
     due: Due | None
     remaining_zat: int
+    # What its streams go on with when it is used up, on a public chain.
+    fallback: Authorization | None
+    privacy_note: str = privacy.NOTE
 
     @property
     def payee(self) -> str:
@@ -100,6 +104,7 @@ def read(checkout: Checkout, *, now: datetime) -> CheckoutState:
         phase=_phase(permission, payment, now=now),
         due=dues.of_permission(permission, missing_zat=payment.missing_zat),
         remaining_zat=found.remaining_zat,
+        fallback=linked.behind(permission),
     )
 
 

@@ -1,7 +1,10 @@
 """The payer's link, cookie and page over HTTP: who gets in, for how long, and what they may do."""
 
+import html
+
 import pytest
 
+from billing import privacy
 from core import clock
 from core.amounts import zec_text
 from paygo.api import keys
@@ -41,6 +44,20 @@ def enter(api: Api, created: dict[str, object], **body: int) -> Visitor:
     assert visitor.post(url).status_code == 302
     assert visitor.get("/payer/").status_code == 200
     return visitor
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_tells_what_becomes_public_where_a_token_pays_next(vera: Api, node: RpcClient, offered: bool):
+    created = create_active(vera, node)
+    if offered:
+        make_authorization(vera.user, linked=ALICE, now=clock.now())
+
+    payer = enter(vera, created).get("/payer/").content.decode()
+    checkout = html.unescape(Visitor().get(str(created["checkout_url"])).content.decode())
+
+    assert ("Payments on that chain are public" in payer) == offered
+    assert (privacy.NOTE in checkout) == offered
+    assert ("goes on from USDT" in checkout) == offered
 
 
 def test_a_look_at_a_link_opens_nothing(vera: Api):
