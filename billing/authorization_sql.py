@@ -1,5 +1,6 @@
 """The statements of an interval on authorisations; in NUMERIC, as a token's smallest units need it."""
 
+from billing.ethereum.rules import NONCE_LOST, CollectionStatus
 from billing.sql import elapsed_ms
 from core.amounts import MS_PER_HOUR
 
@@ -46,4 +47,15 @@ LEFT_OF_PAGE = f"""
 SELECT '{{}}'::bigint[], '{{}}'::bigint[], coalesce(array_agg(id ORDER BY id), '{{}}')
 FROM billing_authorization
 WHERE open_transactions > 0 AND id > %(after_id)s AND id <= %(last_id)s AND {_DUE}
+"""
+
+# Whether the viewer of an authorisation `a` owes nothing that could not be collected (`billing.arrears`).
+OWES_NOTHING = f"""
+NOT EXISTS (
+    SELECT 1 FROM billing_authorization o
+    JOIN billing_collection c ON c.authorization_id = o.id AND c.status = '{CollectionStatus.FAILED}'
+         AND c.to_units > o.collected_units AND c.reason <> '{NONCE_LOST}'
+    WHERE o.client_id = a.client_id AND o.charged_units > o.collected_units
+      AND (o.wallet_address = a.wallet_address OR o.linked_wallet_address = a.linked_wallet_address)
+)
 """

@@ -118,7 +118,8 @@ def _chain(source: Source, behind: Behind | None) -> list[Link]:
 def _behind(permission: SpendingPermission) -> Behind:
     client_id, address = permission.client_id, permission.wallet_address
     wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=address)
-    fallback = fallback_of(permission, linked.of_wallet(client_id=client_id, wallet_address=address))
+    fallback = linked.behind(permission)
+    fallback = fallback_of(permission, [fallback] if fallback else [])
     return Behind(list(wallet.queued_in_order()), fallback)
 
 

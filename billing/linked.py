@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
+from billing import arrears
 from billing.ethereum.rules import LIVING_AUTHORIZATION, AuthorizationStatus
 from billing.models import Transaction
 from billing.models_ethereum import Authorization
@@ -38,6 +39,13 @@ def of_wallet(*, client_id: int, wallet_address: str) -> QuerySet[Authorization]
     return Authorization.objects.filter(**{column: wallet_address}, client_id=client_id)
 
 
+def behind(permission: SpendingPermission) -> Authorization | None:
+    """Return the active authorisation that pays for a permission's wallet when no permission does, if any."""
+    wallet = of_wallet(client_id=permission.client_id, wallet_address=permission.wallet_address)
+    active = wallet.filter(status=AuthorizationStatus.ACTIVE).first()
+    return None if active is None or arrears.of(active) else active
+
+
 def lock_active(*, client_id: int, wallet_address: str, wait: bool = True) -> Authorization | None:
     """Lock the active authorisation that pays for a wallet's sessions, if there is one; a step.
 
@@ -50,16 +58,22 @@ def lock_active(*, client_id: int, wallet_address: str, wait: bool = True) -> Au
 def lock_instead(*, client_id: int, wallet_address: str) -> Authorization | None:
     """Lock the active authorisation of a wallet that was seen to have no active permission; a step.
 
+    None where its viewer owes what could not be collected, too.
+
     Raises:
-        LostRace: it has one now.
+        LostRace: it has a permission now.
     """
     wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
     found = of_wallet(client_id=client_id, wallet_address=wallet_address)
-    active = found.filter(status=AuthorizationStatus.ACTIVE).annotate(overtaken=Exists(wallet.active()))
-    authorization = _locked(active).first()
-    if authorization is not None and getattr(authorization, "overtaken", False):
+    active = found.filter(status=AuthorizationStatus.ACTIVE)
+    authorization = _locked(
+        active.annotate(overtaken=Exists(wallet.active()), owing=arrears.any_of_viewer())
+    ).first()
+    if authorization is None:
+        return None
+    if getattr(authorization, "overtaken", False):
         raise LostRace
-    return authorization
+    return None if getattr(authorization, "owing", False) else authorization
 
 
 def lock(authorization_id: int, *, wait: bool = True) -> Authorization:
@@ -90,12 +104,6 @@ def lock_payer(session_code: str, *, client_id: int, now: datetime) -> Authoriza
     if found is not None and found.due is not None:
         raise PermissionDue(found.due)
     return found
-
-
-def wallets(authorization: Authorization) -> list[str]:
-    """Return the addresses whose sessions an authorisation pays for."""
-    both = (authorization.wallet_address, authorization.linked_wallet_address)
-    return [each for each in both if each is not None]
 
 
 def pays_at(authorization: Authorization, at: datetime) -> bool:

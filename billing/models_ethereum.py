@@ -161,6 +161,12 @@ class Authorization(models.Model):
         indexes = [
             # A viewer's authorisations, latest last.
             models.Index(fields=["client", "wallet_address", "id"], name="billing_authorization_wallet"),
+            # The same by the linked wallet.
+            models.Index(
+                fields=["client", "linked_wallet_address"],
+                name="billing_authorization_linked",
+                condition=Q(linked_wallet_address__isnull=False),
+            ),
             # The interval's due rows.
             models.Index(
                 fields=["id"], name="billing_authorization_metered", condition=Q(open_transactions__gt=0)
@@ -189,6 +195,12 @@ class Authorization(models.Model):
 
     def __str__(self) -> str:
         return f"{self.public_id} ({self.status})"
+
+    @property
+    def wallets(self) -> list[str]:
+        """The addresses whose sessions it pays for: both are one viewer's."""
+        both = (self.wallet_address, self.linked_wallet_address)
+        return [each for each in both if each is not None]
 
     @property
     def asset(self) -> str:

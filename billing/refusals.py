@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from billing import expiry, linked
+from billing import arrears, expiry, linked
 from billing.errors import (
     AuthorizationExhausted,
     AuthorizationExpired,
@@ -11,6 +11,7 @@ from billing.errors import (
     AuthorizationSuspended,
 )
 from billing.ethereum.rules import AuthorizationStatus, Binding
+from billing.models_ethereum import Authorization
 from core.amounts import zec
 from core.db import LostRace
 from core.errors import PaymentRequired
@@ -84,6 +85,9 @@ def _expired(_: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
 
 
 def _why_unauthorized(*, client_id: int, wallet_address: str, now: datetime) -> PaymentRequired:
+    owing = arrears.of_wallets([wallet_address], client_id=client_id).order_by("id").first()
+    if owing is not None:
+        return _owes(owing)
     wallet = linked.of_wallet(client_id=client_id, wallet_address=wallet_address)
     latest = wallet.exclude(status=AuthorizationStatus.REVOKED).order_by("-id").first()
     if latest is None or latest.status == AuthorizationStatus.PENDING:
@@ -96,7 +100,7 @@ def _why_unauthorized(*, client_id: int, wallet_address: str, now: datetime) -> 
         return AuthorizationExpired("the authorisation has expired: create a new one", **known)
     if latest.status == AuthorizationStatus.SUSPENDED:
         return AuthorizationSuspended(
-            "a collection failed: the debt has to be collected first",
+            f"the authorisation is suspended ({latest.suspended_for}): create a new one",
             debt=str(latest.debt_units),
             asset=latest.asset,
             **known,
@@ -104,6 +108,16 @@ def _why_unauthorized(*, client_id: int, wallet_address: str, now: datetime) -> 
     if latest.status == AuthorizationStatus.EXHAUSTED:
         return AuthorizationExhausted(TO_DO[Binding.LIMIT], binding=Binding.LIMIT, **known)
     raise LostRace
+
+
+def _owes(owing: Authorization) -> PaymentRequired:
+    return AuthorizationSuspended(
+        "a collection failed: give the wallet the token, and the spender its allowance, for the debt",
+        authorization_id=str(owing.public_id),
+        expires_at=owing.expires_at,
+        debt=str(owing.debt_units),
+        asset=owing.asset,
+    )
 
 
 # What lets an authorisation go on, by what binds it.

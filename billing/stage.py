@@ -288,7 +288,7 @@ def load(source: Source, *, vendor_slug: str | None = None, session_code: str | 
     statement = stage_sql.LOAD
     if isinstance(source, Authorization):
         statement = stage_sql.LOAD_AUTHORIZED
-        parameters["wallets"] = linked.wallets(source)
+        parameters["wallets"] = source.wallets
         parameters["wallet_address"] = source.linked_wallet_address
     (rows,) = db.prepared(statement, parameters)
     return _stage(source, *rows)
@@ -336,7 +336,8 @@ def _by_key(rows: Iterable[Model], model: type[M]) -> dict[int, M]:
 def _join(rows: Sequence[Model], parents: Mapping[int, Model], name: str) -> None:
     for row in rows:
         key = getattr(row, f"{name}_id")
-        setattr(row, name, None if key is None else parents[key])
+        if key is not None:
+            jsonrows.join(row, name, parents[key])
 
 
 def _is_earlier(session_id: int, before: Mapping[int, datetime], after: Mapping[int, datetime]) -> bool:

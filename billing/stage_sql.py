@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from billing.authorization_sql import OWES_NOTHING
 from billing.ledger_sql import POSTED, POSTED_UNITS
 from billing.models import Transaction
 from core import jsonrows, outbox
@@ -11,7 +12,7 @@ from zcash.sql import NOTED
 
 # The open sessions of a viewer, what runs on the source that pays, all transactions of one session, the
 # vendors of all these and the one that is asked for; the other permissions that are queued or have paid, and
-# the authorisations that have paid or are linked to the wallet.
+# the authorisations that have paid or, linked to the wallet, could.
 _FOUND = """
 s AS MATERIALIZED (
     SELECT * FROM sessions_session
@@ -33,8 +34,9 @@ s AS MATERIALIZED (
     SELECT * FROM billing_authorization
     WHERE id IN (SELECT authorization_id FROM x) AND {other_authorization}
     UNION
-    SELECT * FROM billing_authorization
+    SELECT * FROM billing_authorization a
     WHERE client_id = %(client_id)s AND linked_wallet_address = {wallet} AND status = 'active'
+      AND {owes_nothing}
 )
 SELECT (SELECT jsonb_agg(to_jsonb(s) ORDER BY id) FROM s),
        (SELECT jsonb_agg(to_jsonb(x) ORDER BY id) FROM x),
@@ -43,6 +45,7 @@ SELECT (SELECT jsonb_agg(to_jsonb(s) ORDER BY id) FROM s),
        (SELECT jsonb_agg(to_jsonb(a) ORDER BY id) FROM a)
 """
 LOAD = "WITH " + _FOUND.format(
+    owes_nothing=OWES_NOTHING.strip(),
     viewer="%(wallet_address)s",
     wallet="%(wallet_address)s",
     source="permission_id = %(source_id)s",
@@ -51,6 +54,7 @@ LOAD = "WITH " + _FOUND.format(
 )
 # The same of an authorisation: its viewer has two addresses at most.
 LOAD_AUTHORIZED = "WITH " + _FOUND.format(
+    owes_nothing=OWES_NOTHING.strip(),
     viewer="ANY(%(wallets)s::text[])",
     wallet="%(wallet_address)s",
     source="authorization_id = %(source_id)s",
@@ -71,6 +75,7 @@ FOR NO KEY UPDATE OF p
 # column is the authorisation that it runs on instead.
 _WALLET_OF_PAYER = "(SELECT wallet_address FROM payer)"
 _READ = _FOUND.format(
+    owes_nothing=OWES_NOTHING.strip(),
     viewer=_WALLET_OF_PAYER,
     wallet=_WALLET_OF_PAYER,
     source="permission_id = (SELECT id FROM payer)",

@@ -7,7 +7,7 @@ is linked to the wallet, else they end. An authorisation's end.
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing import authorizations, linked, metering, sources, transactions
+from billing import arrears, authorizations, linked, metering, sources, transactions
 from billing.ethereum.rules import AuthorizationStatus
 from billing.metering import Ending
 from billing.models import Transaction
@@ -145,7 +145,7 @@ def _join_linked(
     if authorization is None:
         return []
     settle_authorization(authorization, now=at)
-    if not linked.pays_at(authorization, at):
+    if not linked.pays_at(authorization, at) or arrears.of(authorization):
         return []
     return joining if _join(authorization, joining, at=at, now=now) else []
 

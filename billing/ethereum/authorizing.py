@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import IntegrityError
 
-from billing import covering
+from billing import arrears, covering
 from billing.authorizations import change_status
 from billing.ethereum import chains, readings, running, signatures, tokens, typed_data
 from billing.ethereum.chains import Chain, Token
@@ -21,9 +21,10 @@ from billing.ethereum.errors import (
     ConsentMissing,
     DebtUnpaid,
     EthereumAddressInvalid,
+    TokenUnfit,
 )
 from billing.ethereum.rpc import connect
-from billing.ethereum.rules import MAX_RATE_UNITS, AuthorizationStatus
+from billing.ethereum.rules import KEEPS_FEE, MAX_RATE_UNITS, AuthorizationStatus
 from billing.models_ethereum import Authorization
 from core import idempotency
 from core.clock import to_ms
@@ -72,9 +73,10 @@ def create(
     if begun is not None and begun.result is not None:
         return of_client(client_id=client_id, public_id=UUID(begun.result["authorization_id"]))
     try:
-        _refuse_debtor(request, client_id=client_id)
-        tokens.require_fit(connect(chain), chain, token)
         drafted = _draft(request, chain, token, client_id=client_id, now=now)
+        _refuse_debtor(drafted)
+        _refuse_fee(drafted)
+        tokens.require_fit(connect(chain), chain, token)
         drafted.permit = _permit(drafted, chain, token)
         with operation():
             drafted.save(force_insert=True)
@@ -104,6 +106,7 @@ def verify(
         AuthorizationGone: it has expired, or was revoked.
         SignatureInvalid: which of the signatures, and what is wrong with it.
         AuthorizationConflict: another one of this wallet, or for this linked wallet, is active.
+        DebtUnpaid: the wallet owes for an earlier stream.
         ChainUnavailable: the node is away; nothing was written.
     """
     found = of_client(client_id=client_id, public_id=public_id)
@@ -111,7 +114,12 @@ def verify(
     rpc = connect(chains.chain(found.chain_id))
     digest = typed_data.digest(found.typed_data)
     signatures.require(
-        rpc, wallet=found.wallet_address, digest=digest, signature=signature, field="signature"
+        rpc,
+        wallet=found.wallet_address,
+        collector=found.collector,
+        digest=digest,
+        signature=signature,
+        field="signature",
     )
     if permit_signature is not None:
         _require_permit(found, permit_signature)
@@ -120,6 +128,8 @@ def verify(
         with operation():
             locked = covering.lock_current(found.pk, now=read_clock())
             _refuse_closed(locked, now=read_clock())
+            if locked.status == AuthorizationStatus.PENDING:
+                _refuse_debtor(locked)
             _sign(locked, signature, permit_signature, now=read_clock())
             readings.note(locked, seen, now=read_clock())
     except IntegrityError as error:
@@ -190,13 +200,28 @@ def _checked(request: Request) -> tuple[Chain, Token]:
     return chain, token
 
 
-def _refuse_debtor(request: Request, *, client_id: int) -> None:
-    """What could not be collected blocks the wallet at this client until it is paid."""
-    failed = Authorization.objects.filter(
-        client=client_id, wallet_address=request.wallet_address, status=AuthorizationStatus.SUSPENDED
+def _refuse_debtor(authorization: Authorization) -> None:
+    """What could not be collected blocks the viewer at this client until it is paid, or written off."""
+    if owing := arrears.of(authorization):
+        raise DebtUnpaid(
+            "the wallet owes for an earlier stream: give the token and the allowance for it",
+            authorization_id=str(owing.public_id),
+            debt=str(owing.debt_units),
+            asset=owing.asset,
+        )
+
+
+def _refuse_fee(authorization: Authorization) -> None:
+    """A token that has kept a fee of this wallet's transfers would do it again."""
+    kept = Authorization.objects.filter(
+        client=authorization.client_id,
+        wallet_address=authorization.wallet_address,
+        chain_id=authorization.chain_id,
+        token_address=authorization.token_address,
+        suspended_for=KEEPS_FEE,
     )
-    if failed.exists():
-        raise DebtUnpaid("the wallet owes for an earlier stream: give the token and the allowance for it")
+    if kept.exists():
+        raise TokenUnfit("it keeps a fee of each transfer", field="token")
 
 
 def _draft(request: Request, chain: Chain, token: Token, *, client_id: int, now: datetime) -> Authorization:

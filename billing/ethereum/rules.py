@@ -28,6 +28,12 @@ class CollectionStatus(StrEnum):
     FAILED = "failed"  # the token did not move: the debt is kept
 
 
+# Why a collection failed whose transaction another one took the place of: its wallet is not to blame.
+NONCE_LOST = "nonce_lost"
+# Why an authorisation is suspended that owes nothing: the treasury got less than the wallet gave.
+KEEPS_FEE = "token_keeps_fee"
+
+
 class ChainSendStatus(StrEnum):
     """What a transaction of the service's key can be; its nonce is never given to another."""
 

@@ -21,18 +21,20 @@ def stop_all(authorization: Authorization, *, now: datetime, reason: EndReason) 
 def lift(authorization: Authorization, *, now: datetime) -> None:
     """Let a locked authorisation on, which was suspended and owes nothing any more; a step.
 
-    Where the wallet has another active one by now, it stays where it is.
+    Where its viewer has another active one by now, that has taken its place, and it is closed.
     """
-    same_wallet = Q(wallet_address=authorization.wallet_address)
+    same_viewer = Q(wallet_address=authorization.wallet_address)
     if authorization.linked_wallet_address is not None:
-        same_wallet |= Q(linked_wallet_address=authorization.linked_wallet_address)
+        same_viewer |= Q(linked_wallet_address=authorization.linked_wallet_address)
     active = Authorization.objects.filter(
-        same_wallet, client_id=authorization.client_id, status=AuthorizationStatus.ACTIVE
+        same_viewer, client_id=authorization.client_id, status=AuthorizationStatus.ACTIVE
     )
     if active.exclude(pk=authorization.pk).exists():
-        return
+        to = AuthorizationStatus.REVOKED
+    elif authorization.charged_units == authorization.limit_units:
+        to = AuthorizationStatus.EXHAUSTED
+    else:
+        to = AuthorizationStatus.ACTIVE
     authorization.suspended_for = ""
     authorization.save(update_fields=["suspended_for"])
-    spent = authorization.charged_units == authorization.limit_units
-    to = AuthorizationStatus.EXHAUSTED if spent else AuthorizationStatus.ACTIVE
     change_status(authorization, to=to, effective_at=now, booked_at=now)

@@ -1,0 +1,17 @@
+from django.conf import settings
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('billing', '0013_token_ledger'),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.AddIndex(
+            model_name='authorization',
+            index=models.Index(condition=models.Q(('linked_wallet_address__isnull', False)), fields=['client', 'linked_wallet_address'], name='billing_authorization_linked'),
+        ),
+    ]
