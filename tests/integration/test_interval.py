@@ -276,6 +276,8 @@ def test_a_run_that_dies_is_not_recorded_as_finished(monkeypatch: pytest.MonkeyP
     def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
+    make_active_permission(vera)
+    stream(vera)
     monkeypatch.setattr(pages, "draw_page", die)
 
     with pytest.raises(KeyboardInterrupt):
