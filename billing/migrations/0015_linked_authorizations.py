@@ -5,7 +5,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0013_token_ledger'),
+        ('billing', '0014_mails_begin'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
