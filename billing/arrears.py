@@ -1,4 +1,4 @@
-"""What could not be collected of a viewer: it keeps the second rail shut until it is paid, or written off.
+"""What could not be collected of a viewer: it keeps the second rail shut until it is paid, or pardoned.
 
 The debt itself is what counts, not the state of the authorisation that it was made on: that may have been
 revoked, expired or used up meanwhile. It is the viewer's by either of the two addresses.
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Greatest
 
 from billing.ethereum.rules import NONCE_LOST, CollectionStatus
 from billing.models_ethereum import Authorization, Collection
@@ -36,7 +37,7 @@ def _owing(whose: Q, *, client: Any) -> QuerySet[Authorization]:
     failed = Collection.objects.filter(
         authorization=OuterRef("pk"),
         status=CollectionStatus.FAILED,
-        to_units__gt=OuterRef("collected_units"),
+        to_units__gt=Greatest(OuterRef("collected_units"), OuterRef("pardoned_units")),
     ).exclude(reason=NONCE_LOST)
     owing = Authorization.objects.filter(whose, client=client, charged_units__gt=F("collected_units"))
     return owing.filter(Exists(failed))

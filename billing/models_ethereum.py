@@ -74,6 +74,8 @@ class Authorization(models.Model):
 
     charged_units = UnitsField(default=0, db_default=0)
     collected_units = UnitsField(default=0, db_default=0)
+    # Up to here of the running total an operator has pardoned what could not be collected: it blocks no more.
+    pardoned_units = UnitsField(default=0, db_default=0)
     cutoff_units = UnitsField(default=0, db_default=0)
     binding = models.TextField(
         choices=[(b.value, b.value) for b in Binding], default=Binding.ALLOWANCE, db_default="allowance"

@@ -21,6 +21,7 @@ from billing.ethereum.errors import (
     ConsentMissing,
     DebtUnpaid,
     EthereumAddressInvalid,
+    NothingOwed,
     TokenUnfit,
 )
 from billing.ethereum.rpc import connect
@@ -157,6 +158,27 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
     return locked
 
 
+def pardon(public_id: UUID, *, now: datetime) -> Authorization:
+    """Let a viewer go on whose debt could not be collected; it stays owed, and is collected once it can be.
+
+    It is an operator's word. What fails of later charges blocks again.
+
+    Raises:
+        AuthorizationNotFound: there is none.
+        NothingOwed: nothing of it could not be collected.
+    """
+    found = Authorization.objects.filter(public_id=public_id).first()
+    if found is None:
+        raise AuthorizationNotFound
+    with operation():
+        locked = covering.lock_current(found.pk, now=now)
+        if not arrears.of_wallets(locked.wallets, client_id=locked.client_id).filter(pk=locked.pk).exists():
+            raise NothingOwed
+        locked.pardoned_units = locked.charged_units
+        locked.save(update_fields=["pardoned_units"])
+    return locked
+
+
 def show(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
     """Return a client's authorisation as it is now: settled, and expired where its time is over.
 
@@ -201,7 +223,7 @@ def _checked(request: Request) -> tuple[Chain, Token]:
 
 
 def _refuse_debtor(authorization: Authorization) -> None:
-    """What could not be collected blocks the viewer at this client until it is paid, or written off."""
+    """What could not be collected blocks the viewer at this client until it is paid, or pardoned."""
     if owing := arrears.of(authorization):
         raise DebtUnpaid(
             "the wallet owes for an earlier stream: give the token and the allowance for it",

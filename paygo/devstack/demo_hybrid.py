@@ -85,6 +85,7 @@ class HybridDemo(Demo):
             },
             expect=201,
         )
+        _say(made["privacy_note"])
         signed = {
             "signature": _signed(who, made["typed_data"]),
             "permit_signature": _signed(who, made["permit_typed_data"]),

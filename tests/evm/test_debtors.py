@@ -1,8 +1,10 @@
 """An uncollected debt blocks its viewer, whatever becomes of its authorisation, until it is paid."""
 
+import io
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from billing import engine, expiry
 from billing.engine import StartRequest
@@ -99,6 +101,37 @@ def test_another_token_is_blocked_too(world: World, vera: User) -> None:
 
     with pytest.raises(DebtUnpaid):
         world.asked(vera, WHO, symbol="PLAIN")
+
+
+def test_a_pardoned_debt_blocks_nobody_and_is_still_collected(world: World, vera: User) -> None:
+    first = world.active(vera, WHO)
+    fail(world, first)
+    authorizing.revoke(client_id=vera.pk, public_id=first.public_id, now=world.now)
+
+    said = io.StringIO()
+    call_command("pardondebt", str(first.public_id), "--operator", "Olga", stdout=said)
+    second = world.signed(world.asked(vera, WHO), WHO)
+    pay(world)
+    world.stream(second, 1_000)
+
+    first.refresh_from_db()
+    assert said.getvalue().startswith(f"{USD} units of USDT are owed")
+    assert (first.collected_units, second.charged_units) == (USD, 1_000)
+    with pytest.raises(CommandError, match="No collection of it has failed"):
+        call_command("pardondebt", str(first.public_id), "--operator", "Olga")
+
+
+def test_a_pardon_covers_no_later_debt(world: World, vera: User) -> None:
+    authorization = world.active(vera, WHO)
+    fail(world, authorization)
+    authorizing.pardon(authorization.public_id, now=world.now)
+    pay(world)
+    world.stream(authorization, USD)
+    world.approve(WHO.address, 1)
+    world.round()
+
+    with pytest.raises(DebtUnpaid):
+        world.asked(vera, WHO)
 
 
 def test_what_lost_its_nonce_blocks_nobody(world: World, vera: User) -> None:

@@ -1,3 +1,4 @@
+import core.units
 from django.conf import settings
 from django.db import migrations, models
 
@@ -10,6 +11,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name='authorization',
+            name='pardoned_units',
+            field=core.units.UnitsField(db_default=0, default=0),
+        ),
         migrations.AddIndex(
             model_name='authorization',
             index=models.Index(condition=models.Q(('linked_wallet_address__isnull', False)), fields=['client', 'linked_wallet_address'], name='billing_authorization_linked'),
