@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 
-from billing.ethereum.rules import NONCE_LOST, CollectionStatus
+from billing.ethereum.rules import BLAMELESS, CollectionStatus
 from billing.models_ethereum import Authorization, Collection
 
 
@@ -33,11 +33,10 @@ def any_of_viewer() -> Exists:
 
 
 def _owing(whose: Q, *, client: Any) -> QuerySet[Authorization]:
-    # A transaction that lost its nonce is nobody's fault but the service's.
     failed = Collection.objects.filter(
         authorization=OuterRef("pk"),
         status=CollectionStatus.FAILED,
         to_units__gt=Greatest(OuterRef("collected_units"), OuterRef("pardoned_units")),
-    ).exclude(reason=NONCE_LOST)
+    ).exclude(reason__in=BLAMELESS)
     owing = Authorization.objects.filter(whose, client=client, charged_units__gt=F("collected_units"))
     return owing.filter(Exists(failed))

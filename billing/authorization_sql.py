@@ -1,6 +1,6 @@
 """The statements of an interval on authorisations; in NUMERIC, as a token's smallest units need it."""
 
-from billing.ethereum.rules import NONCE_LOST, CollectionStatus
+from billing.ethereum.rules import BLAMELESS, CollectionStatus
 from billing.sql import elapsed_ms
 from core.amounts import MS_PER_HOUR
 
@@ -54,7 +54,7 @@ OWES_NOTHING = f"""
 NOT EXISTS (
     SELECT 1 FROM billing_authorization o
     JOIN billing_collection c ON c.authorization_id = o.id AND c.status = '{CollectionStatus.FAILED}'
-         AND c.to_units > greatest(o.collected_units, o.pardoned_units) AND c.reason <> '{NONCE_LOST}'
+         AND c.to_units > greatest(o.collected_units, o.pardoned_units) AND c.reason NOT IN {BLAMELESS}
     WHERE o.client_id = a.client_id AND o.charged_units > o.collected_units
       AND (o.wallet_address = a.wallet_address OR o.linked_wallet_address = a.linked_wallet_address)
 )

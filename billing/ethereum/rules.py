@@ -28,8 +28,9 @@ class CollectionStatus(StrEnum):
     FAILED = "failed"  # the token did not move: the debt is kept
 
 
-# Why a collection failed whose transaction another one took the place of: its wallet is not to blame.
-NONCE_LOST = "nonce_lost"
+# Why a collection failed without any fault of its wallet: another transaction took the place of its own, or
+# all of a batch was undone.
+BLAMELESS = ("nonce_lost", "batch_reverted")
 # Why an authorisation is suspended that owes nothing: the treasury got less than the wallet gave.
 KEEPS_FEE = "token_keeps_fee"
 

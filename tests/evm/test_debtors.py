@@ -134,7 +134,8 @@ def test_a_pardon_covers_no_later_debt(world: World, vera: User) -> None:
         world.asked(vera, WHO)
 
 
-def test_what_lost_its_nonce_blocks_nobody(world: World, vera: User) -> None:
+@pytest.mark.parametrize("reason", ["nonce_lost", "batch_reverted"])
+def test_what_failed_without_its_fault_blocks_nobody(world: World, vera: User, reason: str) -> None:
     authorization = world.active(vera, WHO)
     world.stream(authorization, USD)
     Collection.objects.create(
@@ -142,7 +143,7 @@ def test_what_lost_its_nonce_blocks_nobody(world: World, vera: User) -> None:
         from_units=0,
         to_units=USD,
         status="failed",
-        reason="nonce_lost",
+        reason=reason,
         created_at=world.now,
         finished_at=world.now,
     )
