@@ -85,10 +85,11 @@ def _expired(_: SpendingPermission, known: dict[str, Any]) -> PaymentRequired:
 
 
 def _why_unauthorized(*, client_id: int, wallet_address: str, now: datetime) -> PaymentRequired:
-    owing = arrears.of_wallets([wallet_address], client_id=client_id).order_by("id").first()
-    if owing is not None:
-        return _owes(owing)
     wallet = linked.of_wallet(client_id=client_id, wallet_address=wallet_address)
+    active = wallet.filter(status=AuthorizationStatus.ACTIVE).first()
+    of_viewer = active.wallets if active else [wallet_address]
+    if owing := arrears.of_wallets(of_viewer, client_id=client_id).order_by("id").first():
+        return _owes(owing)
     latest = wallet.exclude(status=AuthorizationStatus.REVOKED).order_by("-id").first()
     if latest is None or latest.status == AuthorizationStatus.PENDING:
         return AuthorizationRequired(

@@ -152,8 +152,8 @@ class _Ahead:
             return
         with self._lock:
             if len(self._seen) >= _MAX_LOCAL:
-                since = time.monotonic() - _AHEAD_SECONDS
-                self._seen = {each: seen for each, seen in self._seen.items() if seen.at >= since}
+                # What Redis was not told yet is forgotten: a small part of each bucket.
+                self._seen.clear()
             self._seen.setdefault(name, _Seen(filled_us))
 
     def forget(self) -> None:

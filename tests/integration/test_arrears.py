@@ -107,6 +107,17 @@ def test_a_refusal_says_what_is_owed(vera: User) -> None:
     assert (refused.value.context["debt"], refused.value.context["asset"]) == (str(USD), "USDT")
 
 
+def test_a_refusal_finds_a_debt_by_the_linked_wallet(vera: User) -> None:
+    debt = owe(vera)
+    other = "0x" + "44" * 20
+    make_authorization(vera, wallet=other, now=after(hours=1))
+
+    with pytest.raises(AuthorizationSuspended) as refused:
+        stream(vera, wallet=other, now=after(hours=1))
+
+    assert refused.value.context["authorization_id"] == str(debt.public_id)
+
+
 def test_another_clients_viewer_owes_nothing_here(vera: User) -> None:
     owe(vera)
     other = make_client("tina-tv")

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0015_statistics_stuck'),
+        ('billing', '0017_dashboard'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
