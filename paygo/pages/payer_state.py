@@ -124,8 +124,8 @@ def _fallback(permission: SpendingPermission) -> Authorization | None:
     """Return what pays, in public, when the permission is used up: its payer is told so."""
     if permission.status in CLOSED:
         return None
-    found = linked.of_wallet(client_id=permission.client_id, wallet_address=permission.wallet_address)
-    return grants.fallback_of(permission, found)
+    found = linked.behind(permission)
+    return grants.fallback_of(permission, [found] if found else [])
 
 
 def _stretches(permission: SpendingPermission, *, now: datetime) -> list[Stretch]:

@@ -1,4 +1,4 @@
-"""In whatever order a viewer signs, streams, cheats, pays, revokes: who owes gets no more, no token is lost."""
+"""Whatever a viewer signs, streams, spends, pays or revokes: who owes gets nothing, and no token is lost."""
 
 from contextlib import suppress
 from itertools import count
