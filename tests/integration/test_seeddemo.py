@@ -8,11 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from billing import figures, reconciliation
+from billing import figures, reconciliation, rounds
 from billing.figures import RANGES
 from billing.models import Refund, Transaction
 from core import clock
 from paygo.demodata import plan
+from paygo.demodata.history import SimulatedChain
 from tests import refunding
 from tests.factories import NOW
 from zcash.addresses import Network
@@ -42,6 +43,26 @@ def test_a_past_is_lived_through_the_real_code(settings: Settings, tmp_path: Pat
     # The late deposits are held and not credited yet.
     assert books.holdings_zat is not None
     assert books.holdings_zat > books.owed_zat
+
+
+def test_a_worker_beside_it_spoils_nothing(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay, paid = SimulatedChain.pay, iter(range(1, 1000))
+
+    def pay_when_a_worker_has_looked(chain: SimulatedChain, address: str, amount_zat: int) -> str:
+        if next(paid) % 3 == 0:
+            rounds.deposit_round(insist=True)
+            rounds.expiry_round()
+        return pay(chain, address, amount_zat)
+
+    monkeypatch.setattr(SimulatedChain, "pay", pay_when_a_worker_has_looked)
+    with refunding.running(tmp_path / "node", dialect="zcashd", settings=settings):
+        call_command("seeddemo", permissions=20, days=20, stdout=io.StringIO(), stderr=io.StringIO())
+
+    states = list(SpendingPermission.objects.values_list("status", flat=True))
+    assert len(states) == 20
+    assert "lapsed" in states
 
 
 def test_a_past_is_made_up_on_no_real_network(settings: Settings) -> None:
