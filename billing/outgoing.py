@@ -126,8 +126,8 @@ def claims(txid: str) -> list[str]:
     """Return whose money an unexplained transaction may have paid, a sentence each.
 
     An explanation would let it be paid again: a refund or payout that waits for the same recipient, a
-    permission that a restored database still takes for alive, and a vendor who is paid there: what he has
-    earned may be what was paid, queued after the backup was made.
+    permission that a restored database still takes for alive, or for not refunded, and a vendor who is paid
+    there: what he has earned may be what was paid, queued after the backup was made.
     """
     foreign = ForeignSend.objects.filter(txid=txid, explanation="").first()
     if foreign is None:
@@ -141,8 +141,11 @@ def claims(txid: str) -> list[str]:
         if any(is_same_recipient(address, each.address) for address in paid)
     ]
     target = Q(refund_address__in=paid) | Q(refund_address=None, wallet_address__in=paid)
-    alive = SpendingPermission.objects.filter(target).exclude(status__in=CLOSED).order_by("id")[:20]
-    found += [f"permission {each.public_id} is {each.status} and refunds there" for each in alive]
+    # What has ended and has something left is refunded by the next round.
+    due = SpendingPermission.objects.filter(target).exclude(status__in=CLOSED, remaining_zat=0)
+    found += [
+        f"permission {each.public_id} is {each.status} and refunds there" for each in due.order_by("id")[:20]
+    ]
     return found + [f"vendor {each.slug} of {each.client} is paid there" for each in _vendors_paid_at(paid)]
 
 
