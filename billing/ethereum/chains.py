@@ -117,6 +117,11 @@ def _chains(document: Mapping[str, Any]) -> tuple[Chain, ...]:
     chains = tuple(_chain(each) for each in _tables(document, "chain"))
     if len({each.chain_id for each in chains}) != len(chains):
         raise ValueError("a chain_id is there twice")
+    decimals: dict[str, int] = {}
+    for token in (each for chain in chains for each in chain.tokens):
+        # Books and statistics add up what has one name.
+        if decimals.setdefault(token.symbol, token.decimals) != token.decimals:
+            raise ValueError(f"{token.symbol} has other decimals on another chain: call it something else")
     return chains
 
 

@@ -55,6 +55,16 @@ def test_names_what_is_wrong(settings: Settings, tmp_path: Path, old: str, new: 
         read(settings, path)
 
 
+def test_what_has_one_name_on_two_chains_counts_in_one_unit(settings: Settings, tmp_path: Path) -> None:
+    same, other = tmp_path / "same.toml", tmp_path / "other.toml"
+    same.write_text(EXAMPLE.read_text().replace('"USDC"', '"USDT"'))
+    other.write_text(same.read_text().replace("decimals = 6", "decimals = 18", 1))
+
+    assert [each.tokens[0].symbol for each in read(settings, same)][:2] == ["USDT", "USDT"]
+    with pytest.raises(ConfigurationUnfit, match="USDT has other decimals"):
+        read(settings, other)
+
+
 def test_a_key_that_others_may_read_is_refused_and_shows_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
