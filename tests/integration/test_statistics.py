@@ -125,15 +125,15 @@ def test_one_that_nobody_can_bill_lets_nothing_be_counted_again(vera: User) -> N
     stream(vera, now=NOW)
     make_active_permission(vera, wallet=MALLORY, requested=100 * ZEC)
     streamed(vera, wallet=MALLORY, since=after(hours=1), hours=0.5)
-    for hours in (10, 10.1):
+    for hours in (34, 34.1):
         statistics.bring_up_to_date(now=after(hours=hours), vendors=True)
     HourlyFigure.objects.filter(name="revenue").update(value=7)
 
-    statistics.bring_up_to_date(now=after(hours=11), vendors=True)
+    statistics.bring_up_to_date(now=after(hours=35), vendors=True)
     assert totals()["revenue"] == 7
-    assert StatisticsMark.objects.get().hours_final_to == after(hours=10)
-    run_interval(now=after(hours=11), engine="test", chunk_size=10)
-    statistics.bring_up_to_date(now=after(hours=11), vendors=True)
+    assert StatisticsMark.objects.get().hours_final_to == after(hours=34)
+    run_interval(now=after(hours=35), engine="test", chunk_size=10)
+    statistics.bring_up_to_date(now=after(hours=35), vendors=True)
 
     assert totals()["revenue"] == 10 * ZEC + 125_000_000
     assert hourly("revenue") == [(after(hours=1), 125_000_000), (after(hours=4), 10 * ZEC)]
