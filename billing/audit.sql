@@ -786,3 +786,14 @@ LEFT JOIN (
 ) used ON used.authorization_id = a.id
 WHERE coalesce(t.units, 0) <> a.collected_units - (a.charged_units - coalesce(used.units, 0))
 LIMIT 20;
+
+-- name: L12 a payout in tokens is what an operator has said, once
+SELECT coalesce(t.cause_id, w.id) AS id, t.asset, t.units, w.details
+FROM (
+    SELECT cause_id, min(asset) AS asset, min(debit_of) AS vendor, sum(amount_units) AS units
+    FROM billing_transfer WHERE kind = 'chain_payout' GROUP BY cause_id
+) t
+FULL JOIN (SELECT id, details FROM billing_operatoraction WHERE verb = 'pay_tokens') w ON w.id = t.cause_id
+WHERE (t.asset, t.vendor::text, t.units::text)
+      IS DISTINCT FROM (w.details->>'asset', w.details->>'vendor', w.details->>'units')
+LIMIT 20;

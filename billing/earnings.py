@@ -26,6 +26,20 @@ class Earnings:
     paid_zat: int
 
 
+@dataclass(frozen=True)
+class TokenEarnings:
+    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is `paid` or `owed`.
+
+    None of it is paid out by this service: the tokens lie in the operator's treasury.
+    """
+
+    asset: str
+    earned_units: int
+    fees_units: int
+    paid_units: int
+    owed_units: int
+
+
 def of_vendor(vendor: Vendor, *, now: datetime) -> Earnings:
     """Return what a vendor has earned as it is at `now`."""
     where = {"account": Account.VENDOR, "of": vendor.pk, "asset": ZEC, "since": held_since(now=now)}
@@ -46,6 +60,13 @@ def pending_of_all(*, now: datetime) -> int:
     """Return what all vendors together have earned and cannot have paid out yet, in zatoshis."""
     (pending,) = db.row(ledger_sql.PENDING, {"since": held_since(now=now)})
     return int(pending)
+
+
+def in_tokens(vendor: Vendor, *, until: datetime | None = None) -> list[TokenEarnings]:
+    """Return what a vendor has earned in each token that paid for him, booked before an instant if given."""
+    where = {"account": Account.VENDOR, "of": vendor.pk, "until": until}
+    found = db.rows(ledger_sql.CHAIN_EARNINGS, where)
+    return [TokenEarnings(asset, *map(int, units)) for asset, *units in found]
 
 
 def held_since(*, now: datetime) -> datetime:

@@ -81,6 +81,11 @@ def payout_queued(payout: Payout, *, now: datetime) -> None:
     _post([_move(Kind.PAYOUT, payout.amount_zat, of=owner, to=payout.pk, cause=payout.pk, now=now)])
 
 
+def token_paid(*, vendor_id: int, asset: str, units: int, word_id: int, now: datetime) -> None:
+    """Post what a vendor was paid in a token, as an operator says; a step."""
+    _post([_move(Kind.CHAIN_PAYOUT, units, of=vendor_id, cause=word_id, now=now, asset=asset)])
+
+
 def outgoing_moved(row: Refund | Payout, *, before: RefundStatus, now: datetime) -> None:
     """Post what a refund's or payout's new state means: it left, came back, or was cancelled; a step."""
     if isinstance(row, Payout):

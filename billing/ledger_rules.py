@@ -31,6 +31,7 @@ class Kind(StrEnum):
     CHARGE = "charge"  # a transaction that became final
     FEE = "fee"  # the same transaction
     CHAIN_CHARGE = "chain_charge"  # a transaction that became final
+    CHAIN_PAYOUT = "chain_payout"  # what an operator has said of it (OperatorAction)
     COLLECTION = "collection"  # a collection
     COLLECTION_LOSS = "collection_loss"  # the same: what the token kept for itself
     REFUND = "refund"  # a refund
@@ -56,6 +57,7 @@ MOVES: dict[Kind, tuple[Account, Account]] = {
     _K.CHARGE: (_A.PERMISSION, _A.VENDOR),
     _K.FEE: (_A.VENDOR, _A.FEES),
     _K.CHAIN_CHARGE: (_A.AUTHORIZATION, _A.VENDOR),
+    _K.CHAIN_PAYOUT: (_A.VENDOR, _A.TREASURY),
     _K.COLLECTION: (_A.TREASURY, _A.AUTHORIZATION),
     _K.COLLECTION_LOSS: (_A.LOSSES, _A.AUTHORIZATION),
     _K.REFUND: (_A.PERMISSION, _A.REFUND),
@@ -71,8 +73,8 @@ MOVES: dict[Kind, tuple[Account, Account]] = {
     _K.PAYOUT_RETURNED: (_A.WALLET, _A.PAYOUT),
 }
 
-# Each at most once for its transaction, or collection.
-ONCE = (_K.CHARGE, _K.FEE, _K.CHAIN_CHARGE, _K.COLLECTION, _K.COLLECTION_LOSS)
+# Each at most once for its transaction, collection, or word.
+ONCE = (_K.CHARGE, _K.FEE, _K.CHAIN_CHARGE, _K.CHAIN_PAYOUT, _K.COLLECTION, _K.COLLECTION_LOSS)
 
 # What the platform owes to others. The wallet has to hold all of it.
 OWED = (_A.PERMISSION, _A.REFUND, _A.VENDOR, _A.PAYOUT)

@@ -111,6 +111,20 @@ FROM billing_transfer
 WHERE asset = 'ZEC' AND kind IN ('charge', 'fee') AND booked_at >= %(since)s
 """
 
+# The same of what a vendor has earned in each token, booked before an instant, and what of it he was paid.
+CHAIN_EARNINGS = """
+SELECT asset, coalesce(sum(units) FILTER (WHERE kind = 'chain_charge'), 0),
+       -coalesce(sum(units) FILTER (WHERE kind = 'fee'), 0),
+       -coalesce(sum(units) FILTER (WHERE kind = 'chain_payout'), 0), sum(units)
+FROM (
+    SELECT kind, asset, booked_at, amount_units AS units FROM billing_transfer
+    WHERE credit = %(account)s AND credit_of = %(of)s AND asset <> 'ZEC'
+    UNION ALL
+    SELECT kind, asset, booked_at, -amount_units FROM billing_transfer
+    WHERE debit = %(account)s AND debit_of = %(of)s AND asset <> 'ZEC'
+) moved WHERE booked_at < coalesce(%(until)s::timestamptz, 'infinity') GROUP BY asset ORDER BY asset
+"""
+
 # What of a vendor's payouts is on its way, and what has left the wallet.
 PAID_OUT = """
 SELECT coalesce(sum(amount_zat) FILTER (WHERE status NOT IN ('sent', 'confirmed', 'cancelled')), 0),

@@ -19,6 +19,7 @@ class Verb(StrEnum):
     ENABLE = "enable"  # let a webhook endpoint get events again
     REDELIVER = "redeliver"  # send an event to its endpoint once more
     REVOKE_KEY = "revoke_key"  # let an API key open nothing any more
+    PAY_TOKENS = "pay_tokens"  # a vendor was paid what he has earned in a token, outside of this service
     RESOLVE = "resolve"  # nothing more is to be done about it
 
 

@@ -59,10 +59,10 @@ def note(
     payout: Payout | None = None,
     endpoint: WebhookEndpoint | None = None,
     details: dict[str, Any] | None = None,
-) -> None:
+) -> OperatorAction:
     """Write down what an operator does; a step of the transaction that does it."""
     db.require_transaction()
-    OperatorAction.objects.create(
+    return OperatorAction.objects.create(
         created_at=now,
         operator_id=said.operator_id,
         verb=verb,

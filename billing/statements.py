@@ -6,12 +6,13 @@ never changes. Whatever runs now has lines of its own at the end of a permission
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing import ledger_sql, live, records
+from billing import earnings, ledger_sql, live, records
+from billing.earnings import TokenEarnings
 from billing.ledger_rules import ZEC, Account, Kind
 from billing.models import Refund, Transaction
 from billing.payout_models import Payout
@@ -44,7 +45,10 @@ class Line:
 
 @dataclass(frozen=True)
 class Statement:
-    """A page of an account; `next_after` names the one that follows, None: this is the last."""
+    """A page of an account; `next_after` names the one that follows, None: this is the last.
+
+    A vendor's says, too, what he had earned in each token at its end: that has no lines.
+    """
 
     account: Account
     name: str
@@ -54,6 +58,7 @@ class Statement:
     lines: Sequence[Line]
     closing_zat: int
     next_after: int | None
+    tokens: Sequence[TokenEarnings] = ()
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def of_permission(permission: SpendingPermission, *, asked: Asked, now: datetime
         running = _running(permission, balance_zat=page.closing_zat, now=now)
     lines = [*page.lines, *running]
     closing_zat = lines[-1].balance_zat if lines else page.closing_zat
-    return Statement(**{**vars(page), "lines": lines, "closing_zat": closing_zat})
+    return replace(page, lines=lines, closing_zat=closing_zat)
 
 
 def of_vendor(*, client_id: int, slug: str, asked: Asked) -> Statement:
@@ -87,7 +92,8 @@ def of_vendor(*, client_id: int, slug: str, asked: Asked) -> Statement:
     """
     vendor = session_queries.find_vendor(client_id=client_id, slug=slug)
     with db.snapshot():
-        return _page(Account.VENDOR, vendor.pk, name=vendor.slug, asked=asked)
+        page = _page(Account.VENDOR, vendor.pk, name=vendor.slug, asked=asked)
+        return replace(page, tokens=earnings.in_tokens(vendor, until=asked.until))
 
 
 def _page(account: Account, of: int, *, name: str, asked: Asked) -> Statement:

@@ -1,13 +1,14 @@
 """Bodies of the calls about what vendors have earned and are paid."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from rest_framework import serializers
 
-from billing.earnings import Earnings
+from billing.earnings import Earnings, TokenEarnings
 from billing.payout_records import PayoutRecord
 from billing.payouts import minimum_zat
 from billing.rules import RefundStatus
@@ -53,6 +54,16 @@ class PayoutTermsState(serializers.Serializer[Any]):
     hold_hours = serializers.IntegerField(help_text="For so long earnings are pending")
 
 
+class TokenEarningsState(serializers.Serializer[Any]):
+    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is paid or owed."""
+
+    asset = serializers.CharField(help_text="The token's symbol")
+    earned_units = serializers.CharField()
+    fees_units = serializers.CharField()
+    paid_units = serializers.CharField(help_text="By hand, as the operator has written it down")
+    owed_units = serializers.CharField(help_text="The operator pays it by hand: payouts are in ZEC")
+
+
 class EarningsState(PayoutTermsState):
     """What a vendor has earned: `earned` less `fees` is pending, available, under way or paid."""
 
@@ -62,6 +73,7 @@ class EarningsState(PayoutTermsState):
     available = serializers.FloatField(help_text="The next payout, fee included")
     under_way = serializers.FloatField()
     paid = serializers.FloatField(help_text="Network fees included")
+    tokens = TokenEarningsState(many=True, help_text="What was earned beside ZEC, each token by itself")
 
 
 class PayoutState(serializers.Serializer[Any]):
@@ -102,7 +114,7 @@ def render_terms(vendor: Vendor) -> dict[str, Any]:
     }
 
 
-def render_earnings(vendor: Vendor, earned: Earnings) -> dict[str, Any]:
+def render_earnings(vendor: Vendor, earned: Earnings, tokens: Sequence[TokenEarnings]) -> dict[str, Any]:
     """Return what a vendor has earned, and how it is paid."""
     return {
         **render_terms(vendor),
@@ -112,7 +124,13 @@ def render_earnings(vendor: Vendor, earned: Earnings) -> dict[str, Any]:
         "available": zec_number(earned.available_zat),
         "under_way": zec_number(earned.under_way_zat),
         "paid": zec_number(earned.paid_zat),
+        "tokens": render_tokens(tokens),
     }
+
+
+def render_tokens(tokens: Sequence[TokenEarnings]) -> list[dict[str, str]]:
+    """Return what a vendor has earned in tokens; numbers of smallest units are no JSON numbers."""
+    return [{name: str(value) for name, value in asdict(each).items()} for each in tokens]
 
 
 def render_payout(payout: PayoutRecord) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class VendorEarnings(ApiView):
     def get(self, request: Request, vendor_id: str) -> Response:
         """Answer what streams have earned, what of it can be paid out, and what was."""
         vendor = _vendor(request, vendor_id)
-        return Response(render_earnings(vendor, earnings.of_vendor(vendor, now=clock.now())))
+        earned = earnings.of_vendor(vendor, now=clock.now())
+        return Response(render_earnings(vendor, earned, earnings.in_tokens(vendor)))
 
 
 class Payouts(ApiView):

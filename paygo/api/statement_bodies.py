@@ -7,6 +7,7 @@ from rest_framework import serializers
 from billing.statements import Asked, Line, Statement
 from core.errors import Invalid
 from paygo.api.fields import ChoiceField, InstantField, StrictSerializer, WholeTextField
+from paygo.api.payout_bodies import TokenEarningsState, render_tokens
 from paygo.api.render import instant, instant_or_none, seconds, zec_number, zec_or_none
 
 _LIMIT, _MOST = 1000, 1000
@@ -60,6 +61,9 @@ class StatementState(serializers.Serializer[Any]):
     lines = StatementLine(many=True)
     closing = serializers.FloatField()
     next_after = serializers.IntegerField(allow_null=True, help_text="`after` of the next page")
+    tokens = TokenEarningsState(
+        many=True, help_text="Of a vendor: what he had earned in tokens at the end of the period"
+    )
 
 
 def asked_of(values: dict[str, Any]) -> Asked:
@@ -85,6 +89,7 @@ def render_statement(statement: Statement) -> dict[str, Any]:
         "lines": [_line(each) for each in statement.lines],
         "closing": zec_number(statement.closing_zat),
         "next_after": statement.next_after,
+        "tokens": render_tokens(statement.tokens),
     }
 
 

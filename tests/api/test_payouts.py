@@ -1,15 +1,19 @@
 """The calls about what vendors have earned and are paid."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from billing import engine
 from billing.ledger_models import Transfer
 from billing.payout_models import Payout
+from core import clock
 from paygo.api.payout_bodies import EarningsState, PayoutState, PayoutTermsState
 from sessions_app.models import Vendor
 from tests.api.world import BOB, CAROL_U, MAINNET, SPROUT, Api, create_active, hours_pass, make_api, start
+from tests.factories import ALICE_ETHEREUM, make_authorization, stream
 from zcash.models import SpendingPermission
 from zcash.node.rpc import RpcClient
 
@@ -40,6 +44,30 @@ def test_answers_what_was_earned(earned: Api) -> None:
     assert body["earned"] >= 2.5
     assert body["available"] == pytest.approx(body["earned"] - body["fees"], abs=1e-9)
     assert (body["pending"], body["under_way"], body["paid"], body["fee_bps"]) == (0.0, 0.0, 0.0, 1000)
+
+
+def test_answers_what_was_earned_in_tokens(vera: Api) -> None:
+    assert vera.user is not None
+    now = clock.now()
+    make_authorization(vera.user, now=now)
+    code = stream(vera.user, wallet=ALICE_ETHEREUM, now=now)
+    engine.end(code, client_id=vera.client_id, now=now + timedelta(hours=2))
+
+    tokens = vera.get(EARNINGS).body["tokens"]
+
+    assert tokens == [
+        {
+            "asset": "USDT",
+            "earned_units": "2000000",
+            "fees_units": "0",
+            "paid_units": "0",
+            "owed_units": "2000000",
+        }
+    ]
+    statement = vera.get(f"{VENDOR}/statement").body
+    assert (statement["lines"], statement["tokens"]) == ([], tokens)
+    page = vera.get(f"{VENDOR}/statement?format=html")
+    assert "USDT" in str(page.body)
 
 
 def test_sets_where_earnings_go_to_and_pays_them_there(earned: Api) -> None:

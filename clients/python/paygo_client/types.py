@@ -192,6 +192,16 @@ class DeliveryWithLog(TypedDict):
     type: str
 
 
+class TokenEarningsState(TypedDict):
+    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is paid or owed."""
+
+    asset: str
+    earned_units: str
+    fees_units: str
+    owed_units: str
+    paid_units: str
+
+
 class EarningsState(TypedDict):
     """What a vendor has earned: `earned` less `fees` is pending, available, under way or paid."""
 
@@ -206,6 +216,7 @@ class EarningsState(TypedDict):
     payout_not_before: str | None
     payout_schedule: Literal["manual", "daily", "weekly", "monthly"]
     pending: Decimal
+    tokens: list[TokenEarningsState]
     under_way: Decimal
     vendor_id: str
 
@@ -755,6 +766,7 @@ class StatementState(TypedDict):
     next_after: int | None
     opening: Decimal
     since: str | None
+    tokens: list[TokenEarningsState]
     until: str | None
 
 
