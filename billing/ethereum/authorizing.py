@@ -21,8 +21,8 @@ from billing.ethereum.errors import (
     ConsentMissing,
     DebtUnpaid,
     EthereumAddressInvalid,
-    NothingOwed,
     TokenUnfit,
+    WrongAuthorizationState,
 )
 from billing.ethereum.rpc import connect
 from billing.ethereum.rules import KEEPS_FEE, MAX_RATE_UNITS, AuthorizationStatus
@@ -165,7 +165,7 @@ def pardon(public_id: UUID, *, now: datetime) -> Authorization:
 
     Raises:
         AuthorizationNotFound: there is none.
-        NothingOwed: nothing of it could not be collected.
+        WrongAuthorizationState: no collection of it has failed.
     """
     found = Authorization.objects.filter(public_id=public_id).first()
     if found is None:
@@ -173,7 +173,7 @@ def pardon(public_id: UUID, *, now: datetime) -> Authorization:
     with operation():
         locked = covering.lock_current(found.pk, now=now)
         if not arrears.of_wallets(locked.wallets, client_id=locked.client_id).filter(pk=locked.pk).exists():
-            raise NothingOwed
+            raise WrongAuthorizationState("no collection of it has failed: there is nothing to pardon")
         locked.pardoned_units = locked.charged_units
         locked.save(update_fields=["pardoned_units"])
     return locked

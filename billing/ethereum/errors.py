@@ -73,13 +73,6 @@ class DebtUnpaid(Conflict):
     title = "An earlier stream is not paid yet"
 
 
-class NothingOwed(Conflict):
-    """Nothing of the authorisation could not be collected: there is nothing to pardon."""
-
-    code = "nothing_owed"
-    title = "No collection of it has failed"
-
-
 class ChainUnavailable(Unavailable):
     """The chain's node is away, or answers what cannot be."""
 

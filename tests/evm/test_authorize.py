@@ -168,6 +168,38 @@ def test_a_contract_wallet_signs_by_its_owner(api: Api, world: World) -> None:
     assert (right.status, right.body["status"]) == (202, "active")
 
 
+def test_refuses_a_permit_that_the_wallet_has_not_signed(api: Api, world: World) -> None:
+    who, body = viewer(1), asked(api, world)
+    permit, document = body["permit_typed_data"], body["typed_data"]
+    more = {**permit, "message": {**permit["message"], "value": str(2**256 - 1)}}
+    wrong = {
+        "signer": sign(permit, viewer(2)),
+        "value": sign(more, who),
+        "document": sign(document, who),
+        "short": sign(permit, who)[:64],
+    }
+
+    for name, signature in wrong.items():
+        answer = verify(api, body, sign(document, who), permit_signature="0x" + signature.hex())
+        assert (answer.status, answer.fields) == (400, {"permit_signature": "signature_invalid"}), name
+    assert Authorization.objects.get().status == "pending"
+
+
+def test_refuses_a_signature_after_the_last_day(api: Api, world: World) -> None:
+    body = asked(api, world)
+    now = clock.now()
+    Authorization.objects.update(
+        created_at=now - timedelta(days=2),
+        expires_at=now - timedelta(seconds=1),
+        collectable_until=now + timedelta(days=1),
+    )
+
+    answer = verify(api, body, sign(body["typed_data"], viewer(1)))
+
+    assert (answer.status, answer.code) == (410, "authorization_gone")
+    assert api.get(f"{PATH}/{body['authorization_id']}").body["status"] == "expired"
+
+
 # Runtime code that answers EIP-1271's yes (1626ba7e) times a condition, which leaves 1 or 0 on the stack.
 _YES = "631626ba7e60e01b{condition}025f5260205ff3"
 
@@ -276,6 +308,8 @@ def test_silence_of_the_node_is_503(api: Api, world: World, settings: Settings) 
     world.configure(url="http://127.0.0.1:9")
 
     assert verify(api, body, sign(body["typed_data"], viewer(1))).status == 503
+    assert api.post(PATH, ask(world, wallet_address=viewer(2).address)).status == 503
+    assert Authorization.objects.get().status == "pending"
 
 
 def test_the_signed_document_names_client_authorization_and_consent(api: Api, world: World) -> None:
