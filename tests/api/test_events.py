@@ -1,9 +1,12 @@
 """Events over HTTP: in order, one's own, and none missed."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from core import clock
 from paygo.api.event_bodies import EventPage, EventState
@@ -14,7 +17,7 @@ from paygo.api.webhook_bodies import (
     EndpointState,
     EndpointWithSecret,
 )
-from tests.api.world import END, UNKNOWN_ID, Api, create_active, rows, start
+from tests.api.world import END, PERMISSIONS, UNKNOWN_ID, Api, create_active, rows, start
 from zcash.node.rpc import RpcClient
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -47,6 +50,24 @@ def test_tells_a_whole_life_in_order(vera: Api, node: RpcClient) -> None:
     assert positions == sorted(set(positions))
     assert [each["sequence"] for each in events] == [1, 2, 3, 4, 1, 2]
     assert (answer.body["next_after"], answer.body["has_more"]) == (positions[-1], False)
+
+
+def test_says_of_each_event_what_the_page_about_events_has(vera: Api, node: RpcClient) -> None:
+    page = Path(settings.BASE_DIR, "docs", "events.md").read_text()
+    table = page.partition("## What `data` has")[2].partition("##")[0]
+    rows = dict(re.findall(r"^\| of an? ([a-z]+).*? \| (.*) \|$", table, re.MULTILINE))
+    fields = {noun: set(re.findall(r"`([a-z_]+)`", text)) for noun, text in rows.items()}
+    created = create_active(vera, node)
+    code = start(vera)["session_code"]
+    for path in ("/api/v1/sessions/pause", "/api/v1/sessions/resume", END):
+        assert vera.post(path, {"session_code": code}).status == 200
+    vera.post(f"{PERMISSIONS}/{created['permission_id']}/revoke")
+
+    told = vera.get(EVENTS).body["events"]
+
+    assert {each["type"].partition(".")[0] for each in told} == {"permission", "deposit", "session"}
+    for each in told:
+        assert each["data"].keys() <= fields[each["type"].partition(".")[0]], each["type"]
 
 
 def test_goes_on_where_a_page_ended(vera: Api, node: RpcClient) -> None:
