@@ -7,6 +7,8 @@ import pytest
 
 from paygo.devstack.testing import ensure_test_services
 
+# First of all: it forgets what the `.paygo/env` of `make run` has set, and would forget what is set here.
+os.environ.update(ensure_test_services())
 os.environ["DJANGO_SETTINGS_MODULE"] = "paygo.settings"
 os.environ.setdefault("PAYGO_SECRET_KEY", "only-for-tests")
 os.environ.setdefault("PAYGO_SANDBOX", "1")
@@ -18,7 +20,6 @@ os.environ.setdefault("RATE_LIMIT_PAGES", "off")
 os.environ.setdefault("RATE_LIMIT_DEMOS", "off")
 # The operators of a test are made a moment before; those about approvers set their own.
 os.environ.setdefault("APPROVAL_ACCOUNT_AGE_HOURS", "0")
-os.environ.update(ensure_test_services())
 
 import django
 
