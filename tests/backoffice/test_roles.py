@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from core import clock
 from core.models import User
+from paygo.backoffice.actions import ACTIONS
 from tests.factories import make_active_permission, make_client, make_vendor
 from zcash.models import SpendingPermission
 
@@ -74,6 +75,66 @@ def test_refuses_a_role_what_it_may_not_do(role: str, permission: SpendingPermis
 
         assert browser.get(url).status_code == 403
         assert browser.post(url, {"reason": "because I say so", "days": 3}).status_code == 403
+    permission.refresh_from_db()
+    assert permission.status == "active"
+
+
+CARE = {
+    "verify-spendingpermission",
+    "verify-deposit",
+    "hold-spendingpermission",
+    "lift-spendingpermission",
+    "resolve-spendingpermission",
+    "resolve-deposit",
+    "resolve-refund",
+    "resolve-payout",
+    "resolve-webhookendpoint",
+}
+DOES = {
+    "viewer": set(),
+    "support": {
+        *CARE,
+        "extend-spendingpermission",
+        "end_session-streamingsession",
+        "enable-webhookendpoint",
+        "redeliver-webhookdelivery",
+    },
+    "finance": {
+        *CARE,
+        "revoke-spendingpermission",
+        "refund-spendingpermission",
+        "approve-refund",
+        "approve-payout",
+        "retry-refund",
+        "retry-payout",
+        "follow-refund",
+        "follow-payout",
+    },
+    "admin": set(ACTIONS),
+}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_action_asks_who_may_before_it_looks_for_its_row(role: str) -> None:
+    browser = browser_of(role)
+
+    answers = {}
+    for name in ACTIONS:
+        url = reverse("admin:act", args=[name, 0])
+        answers[name] = {browser.get(url).status_code, browser.post(url, {"reason": "why not"}).status_code}
+
+    assert {name for name, found in answers.items() if found == {404}} == DOES[role]
+    assert {name for name, found in answers.items() if found == {403}} == set(ACTIONS) - DOES[role]
+
+
+def test_another_site_can_do_nothing_in_an_operators_name(permission: SpendingPermission) -> None:
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(User.objects.create_superuser("otto"))
+
+    for name in ACTIONS:
+        url = reverse("admin:act", args=[name, permission.pk])
+        assert browser.post(url, {"reason": "because I say so", "days": 3}).status_code == 403
+
     permission.refresh_from_db()
     assert permission.status == "active"
 
