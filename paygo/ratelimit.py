@@ -106,8 +106,11 @@ def take(name: str, rate: Rate) -> Taken:
     """Count one call in the bucket of a name, which begins with its policy (`calls:...`)."""
     if filled_us := _ahead.take(name, rate):
         return Taken(allowed=True, rate=rate, filled_us=filled_us)
-    filled = _shared.take(name, rate, owed_us=_ahead.settle(name)) or _local.take(name, rate)
-    _ahead.note(name, rate, filled_us=filled[1])
+    filled = _shared.take(name, rate, owed_us=_ahead.settle(name))
+    if filled is None:
+        filled = _local.take(name, rate)
+    else:
+        _ahead.note(name, rate, filled_us=filled[1])
     return Taken(filled[0], rate, filled[1])
 
 

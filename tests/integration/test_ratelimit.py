@@ -82,6 +82,12 @@ def test_is_exact_when_many_call_at_once(bucket: str) -> None:
     assert allowed == 10
 
 
+def test_counts_a_large_bucket_ahead_and_to_the_last_call(bucket: str) -> None:
+    allowed = [take(bucket, Rate(400, 3600)).allowed for _ in range(1000)]
+
+    assert allowed == [True] * 400 + [False] * 600
+
+
 def test_locks_nobody_out_after_the_clock_of_redis_was_set_back() -> None:
     ratelimit.forget()
     name, year_ahead = uuid4().hex, int((time.time() + 365 * 86400) * 1_000_000)
@@ -106,6 +112,11 @@ class TestWithoutRedis:
         name = uuid4().hex
 
         assert sum(take(name, TEN_AN_HOUR).allowed for _ in range(50)) == 10
+
+    def test_counts_every_call_of_a_large_bucket(self) -> None:
+        name = uuid4().hex
+
+        assert sum(take(name, Rate(400, 3600)).allowed for _ in range(1000)) == 400
 
     def test_asks_a_redis_that_is_away_once_in_a_while(self, caplog: pytest.LogCaptureFixture) -> None:
         for _ in range(50):
