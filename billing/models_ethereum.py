@@ -280,6 +280,30 @@ class ChainSend(models.Model):
         return f"{self.chain_id}/{self.nonce} ({self.status})"
 
 
+class ChainKey(models.Model):
+    """From which nonce on the journal of a key counts, where an operator has accepted what was before.
+
+    Without it a journal that is empty, or older than the chain, sends nothing: it may have forgotten much.
+    """
+
+    chain_id = models.BigIntegerField()
+    address = models.TextField()
+    next_nonce = models.BigIntegerField()
+    adopted_at = models.DateTimeField()
+    reason = models.TextField()
+
+    class Meta:
+        db_table = "billing_chainkey"
+        constraints = [
+            models.CheckConstraint(condition=Q(next_nonce__gt=0), name="billing_chainkey_has_sent"),
+            models.CheckConstraint(condition=~Q(reason=""), name="billing_chainkey_says_why"),
+            models.UniqueConstraint(fields=["chain_id", "address"], name="billing_chainkey_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.chain_id}/{self.address} from {self.next_nonce}"
+
+
 class Collection(models.Model):
     """A stretch of an authorisation's running total, `(from_units, to_units]`, on its way to the treasury.
 

@@ -25,9 +25,10 @@ struct Charge:
     # Which of the call's signatures is this one's, counted from 1; 0: it has paid before.
     signature: uint256
 
-# The authorisation of this digest has paid what was due; `collected` says how much in all.
+# So many of a call's charges have paid what was due: all that are not among the refused. It is one event for all
+# of them because one for each costs a thousand gas; `collected` says how much an authorisation has paid in all.
 event Collected:
-    digest: bytes32
+    charges: uint256
 
 # Nothing was taken for the authorisation of this digest.
 event Refused:
@@ -47,6 +48,10 @@ TOKEN_REFUSED: constant(uint256) = 5
 MOST_CHARGES: constant(uint256) = 50
 # What a contract wallet may spend on looking at a signature.
 SIGNATURE_GAS: constant(uint256) = 100_000
+# What a token may spend on moving what is due: one that burns gas for a hostile wallet leaves the others theirs.
+TRANSFER_GAS: constant(uint256) = 200_000
+# Both, their 64ths that a call cannot give on (EIP-150), and what is written besides.
+CHARGE_GAS: constant(uint256) = 340_000
 # The upper half of possible `s` is the same signature in another form (EIP-2).
 HALF_ORDER: constant(uint256) = 57896044618658097711785492504343953926418782139537452191302581570759080747168
 
@@ -96,7 +101,10 @@ def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures:
     assert msg.sender == self.service, "not the service"
     assert token.is_contract, "not a token"
     domain: bytes32 = self._domain()
+    number: uint256 = 0
     for i: uint256 in range(len(charges), bound=MOST_CHARGES):
+        # Whoever is refused is so by its wallet or its token, never because the caller has given too little gas.
+        assert msg.gas >= CHARGE_GAS, "too little gas"
         charge: Charge = charges[i]
         digest: bytes32 = keccak256(
             concat(
@@ -136,15 +144,17 @@ def collect(token: address, charges: DynArray[Charge, MOST_CHARGES], signatures:
                     method_id=method_id("transferFrom(address,address,uint256)"),
                 ),
                 max_outsize=32,
+                gas=TRANSFER_GAS,
                 revert_on_failure=False,
             )
             if not success or (len(answer) != 0 and not (len(answer) == 32 and convert(answer, uint256) == 1)):
                 self.collected[digest] = paid
                 reason = TOKEN_REFUSED
         if reason == 0:
-            log Collected(digest=digest)
+            number += 1
         else:
             log Refused(digest=digest, reason=reason)
+    log Collected(charges=number)
 
 
 @external

@@ -8,6 +8,7 @@ _CHARGE = "(address,uint256,uint256,bytes32,uint256,uint256)"
 ALLOWANCE = "allowance(address,address)"
 APPROVE = "approve(address,uint256)"
 BALANCE_OF = "balanceOf(address)"
+COLLECTED_IN_ALL = "collected(bytes32)"
 COLLECT = f"collect(address,{_CHARGE}[],bytes[])"
 DIGEST_OF = f"digest_of(address,{_CHARGE})"
 DECIMALS = "decimals()"
@@ -22,7 +23,7 @@ TREASURY = "treasury()"
 VERSION = "version()"
 
 TRANSFER = "Transfer(address,address,uint256)"
-COLLECTED = "Collected(bytes32)"
+COLLECTED = "Collected(uint256)"
 REFUSED = "Refused(bytes32,uint256)"
 
 

@@ -1,8 +1,9 @@
-"""Putting a contract on a chain: an operator's affair, before the chain is used; it needs no journal."""
+"""Putting a contract on a chain: an operator's affair, before the chain is used; it is in no journal."""
 
 import time
+from datetime import datetime
 
-from billing.ethereum import addresses, fees
+from billing.ethereum import addresses, fees, nonces
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnavailable, ConfigurationUnfit
 from billing.ethereum.keys import Key
@@ -12,11 +13,14 @@ _GAS = 3_000_000
 _PATIENCE_S = 120.0
 
 
-def deploy(chain: Chain, key: Key, code: bytes) -> str:
+def deploy(chain: Chain, key: Key, code: bytes, *, now: datetime) -> str:
     """Deploy a contract and wait for its block; return its address.
 
+    A journal that knew all of the key's transactions is told of this one.
+
     Raises:
-        ConfigurationUnfit: another key or chain, gas above the cap or unpaid, or a failing constructor.
+        ConfigurationUnfit: another key or chain, gas above the cap or unpaid, a failing constructor, or
+            collections on their way, whose nonce it would take.
         ChainUnavailable: the node is away, or the block does not come.
     """
     rpc = connect(chain)
@@ -25,7 +29,9 @@ def deploy(chain: Chain, key: Key, code: bytes) -> str:
     offered = fees.current(rpc, chain)
     if offered is None:
         raise ConfigurationUnfit(f"gas is above max_fee_gwei of {chain.name}")
-    nonce = rpc.nonce(key.address)
+    nonce, known = rpc.nonce(key.address), nonces.known(chain, key)
+    if known > nonce:
+        raise ConfigurationUnfit("transactions of the key wait to be mined: deploy when they are")
     raw, tx_hash = key.sign(
         {
             "type": 2,
@@ -42,7 +48,10 @@ def deploy(chain: Chain, key: Key, code: bytes) -> str:
         rpc.broadcast(raw)
     except SendRefused as error:
         raise ConfigurationUnfit(f"the node refuses it: {error}") from error
-    return _mined(chain, key, tx_hash, nonce=nonce)
+    address = _mined(chain, key, tx_hash, nonce=nonce)
+    if known == nonce:
+        nonces.adopt(chain, key, chain_nonce=nonce + 1, reason=f"deployed {address}", now=now)
+    return address
 
 
 def _mined(chain: Chain, key: Key, tx_hash: str, *, nonce: int) -> str:

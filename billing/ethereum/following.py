@@ -1,5 +1,6 @@
 """Following what was sent until it is final: mined, deep enough, taken away by a reorg, stuck, or lost."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -7,12 +8,13 @@ from django.conf import settings
 
 from billing import covering, ledger
 from billing.authorizations import change_status
-from billing.ethereum import fees, journal, outcomes, running, statuses
+from billing.ethereum import abi, debts, fees, journal, lost, outcomes, running, statuses, typed_data
 from billing.ethereum.chains import Chain
+from billing.ethereum.errors import ChainUnavailable
 from billing.ethereum.fees import Fees
 from billing.ethereum.keys import Key
 from billing.ethereum.outcomes import Outcome
-from billing.ethereum.rpc import ChainReceipt, Rpc
+from billing.ethereum.rpc import ChainReceipt, Rpc, is_for_its_fee
 from billing.ethereum.rules import AuthorizationStatus, ChainSendStatus, CollectionStatus
 from billing.models_ethereum import ChainSend, Collection
 from billing.rules import TransactionStatus
@@ -35,7 +37,7 @@ def follow(rpc: Rpc, chain: Chain, key: Key, *, now: datetime) -> int:
         if receipt is None:
             _unmined(rpc, chain, key, send, now=now)
         elif tip - receipt.block_number + 1 >= chain.confirmations:
-            _finish(send, receipt, now=now)
+            _finish(rpc, send, receipt, now=now)
             finished += 1
         else:
             _mined(send, receipt)
@@ -58,41 +60,31 @@ def _unmined(rpc: Rpc, chain: Chain, key: Key, send: ChainSend, *, now: datetime
     if send.status == ChainSendStatus.MINED:
         _give_back(send)
     if rpc.nonce(send.sender) > send.nonce:
-        _nonce_used(rpc, chain, send, now=now)
+        lost.look(rpc, chain, send, now=now)
         return
-    stuck_since = now - timedelta(seconds=settings.ETHEREUM_REPLACE_SECONDS)
-    if send.tried_at <= stuck_since and (more := _raised(rpc, chain, send)):
+    journal.hand_over(rpc, send, now=now)
+    if _is_stuck(send, key, now=now) and (more := _raised(rpc, chain, send)):
         send = journal.replace(chain, key, send, fees=more, now=now)
         log.info("chain_send_replaced", nonce=send.nonce, max_fee_wei=send.max_fee_wei)
-    journal.hand_over(rpc, send, now=now)
+        journal.hand_over(rpc, send, now=now)
+
+
+def _is_stuck(send: ChainSend, key: Key, *, now: datetime) -> bool:
+    """Whether a transaction waits for more gas money, and this key can offer it.
+
+    One that a node refuses for anything else would be refused for any fee.
+    """
+    if send.sender != key.address:
+        log.warning("chain_send_of_old_key", nonce=send.nonce, sender=send.sender)
+        return False
+    waits = send.status == ChainSendStatus.SENT and not send.reason
+    stuck_since = now - timedelta(seconds=settings.ETHEREUM_REPLACE_SECONDS)
+    return send.tried_at <= stuck_since and (waits or is_for_its_fee(send.reason))
 
 
 def _raised(rpc: Rpc, chain: Chain, send: ChainSend) -> Fees | None:
     offered = Fees(send.max_fee_wei, send.priority_fee_wei)
     return fees.raised(offered, now=fees.current(rpc, chain), chain=chain)
-
-
-def _nonce_used(rpc: Rpc, chain: Chain, send: ChainSend, *, now: datetime) -> None:
-    """The nonce is mined and no try of ours was seen: the receipt may be late, or somebody else has used it.
-
-    Only once the nonce is as deep as a confirmation is, and there is still no receipt, is it lost.
-    """
-    deep = rpc.latest_block().number - chain.confirmations + 1
-    if deep < 0 or rpc.nonce_at(send.sender, block=deep) <= send.nonce:
-        return
-    if _receipt(rpc, send) is not None:
-        return
-    log.error("chain_send_lost", nonce=send.nonce, advice="somebody else sends with the service's key")
-    with operation():
-        for collection in _collections(send):
-            covering.lock_current(collection.authorization_id, now=now)
-            if statuses.finish(
-                collection, to=CollectionStatus.FAILED, received_units=None, reason="nonce_lost", now=now
-            ):
-                statuses.note_transactions(collection, TransactionStatus.PENDING)
-        ChainSend.objects.filter(pk=send.pk, status__in=statuses.FOLLOWED).update(
-            status=ChainSendStatus.LOST, finished_at=now
-        )
 
 
 def _give_back(send: ChainSend) -> None:
@@ -114,17 +106,43 @@ def _mined(send: ChainSend, receipt: ChainReceipt) -> None:
         statuses.move_collections(send, to=CollectionStatus.SUBMITTED)
 
 
-def _finish(send: ChainSend, receipt: ChainReceipt, *, now: datetime) -> None:
+def _finish(rpc: Rpc, send: ChainSend, receipt: ChainReceipt, *, now: datetime) -> None:
     """Book what a transaction deep enough has done for each of its collections."""
+    told = {each.pk: _outcome(rpc, each, receipt) for each in lost.collections(send)}
     with operation():
-        for collection in _collections(send):
-            _book(collection, outcomes.of(collection, receipt), now=now)
+        for collection in lost.collections(send):
+            _book(collection, told[collection.pk], now=now)
         status = ChainSendStatus.CONFIRMED if receipt.succeeded else ChainSendStatus.REVERTED
         _write_block(send, receipt, status, finished_at=now)
 
 
+def _outcome(rpc: Rpc, collection: Collection, receipt: ChainReceipt) -> Outcome:
+    """Return what a receipt says of a collection, with what an earlier call has taken of it already.
+
+    The contract takes what is missing to a total: less than a database asks that has forgotten that call.
+    """
+    outcome, authorization = outcomes.of(collection, receipt), collection.authorization
+    missing = collection.amount_units - outcome.received_units
+    if not outcome.paid or not missing or authorization.collector is None:
+        return outcome
+    question = abi.call(abi.COLLECTED_IN_ALL, typed_data.digest(authorization.typed_data))
+    try:
+        answer = rpc.call(authorization.collector, question, block=receipt.block_number - 1)
+    except ChainUnavailable as error:
+        log.warning("chain_history_missing", collection=str(collection.public_id), reason=error.detail)
+        return outcome
+    earlier = max(0, int.from_bytes(answer) - collection.from_units)
+    return replace(outcome, received_units=outcome.received_units + min(earlier, missing))
+
+
 def _book(collection: Collection, outcome: Outcome, *, now: datetime) -> None:
     authorization = covering.lock_current(collection.authorization_id, now=now)
+    if _is_undone_with_others(collection, outcome):
+        if statuses.finish(
+            collection, to=CollectionStatus.FAILED, received_units=None, reason=debts.TRY_ALONE, now=now
+        ):
+            statuses.note_transactions(collection, TransactionStatus.PENDING)
+        return
     to = CollectionStatus.CONFIRMED if outcome.paid else CollectionStatus.FAILED
     received = outcome.received_units if outcome.paid else None
     if not statuses.finish(collection, to=to, received_units=received, reason=outcome.reason, now=now):
@@ -144,6 +162,18 @@ def _book(collection: Collection, outcome: Outcome, *, now: datetime) -> None:
         # The wallet has paid all of it; the treasury got less than that. No more of such a token.
         suspend(collection, reason="token_keeps_fee", now=now)
     _tell(collection, to, outcome, now=now)
+
+
+def _is_undone_with_others(collection: Collection, outcome: Outcome) -> bool:
+    """Whether a collection failed for what its wallet need not be to blame for.
+
+    The contract isolates a wallet that cannot pay: a call that is undone as a whole says nothing of any. Each
+    is tried alone then; who is undone alone again is suspended.
+    """
+    authorization = collection.authorization
+    if outcome.reason != outcomes.REVERTED or authorization.collector is None:
+        return False
+    return not debts.to_try_alone([authorization])
 
 
 def suspend(collection: Collection, *, reason: str, now: datetime) -> None:
@@ -173,12 +203,6 @@ def _tell(collection: Collection, to: CollectionStatus, outcome: Outcome, *, now
         },
         now=now,
     )
-
-
-def _collections(send: ChainSend) -> list[Collection]:
-    """Return the unfinished collections of a send in the order of the locks."""
-    found = Collection.objects.filter(send=send, status__in=statuses.UNFINISHED)
-    return list(found.select_related("authorization").order_by("authorization_id"))
 
 
 def _write_block(

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db.models import Max
 
-from billing.ethereum import statuses
+from billing.ethereum import nonces, statuses
 from billing.ethereum.chains import Chain
-from billing.ethereum.errors import ChainUnavailable, ConfigurationUnfit
+from billing.ethereum.errors import ChainUnavailable
 from billing.ethereum.fees import Fees
 from billing.ethereum.keys import Key
 from billing.ethereum.rpc import Rpc, SendRefused
 from billing.ethereum.rules import ChainSendStatus, CollectionStatus
 from billing.models_ethereum import Authorization, ChainSend, Collection
-from core.db import advisory_number, execute, operation
+from core.db import operation
 
 log = structlog.get_logger(__name__)
 
@@ -57,10 +56,10 @@ def write(chain: Chain, key: Key, draft: Draft, *, fees: Fees, chain_nonce: int,
         ConfigurationUnfit: somebody else sends with this key, or the journal is older than the chain.
     """
     with operation():
-        _hold_nonces(chain, key)
+        nonces.hold(chain, key)
         for piece in sorted(draft.pieces, key=lambda each: each.authorization_id):
             _require_due(piece)
-        nonce = _next_nonce(chain, key, chain_nonce=chain_nonce)
+        nonce = nonces.following(chain, key, chain_nonce=chain_nonce)
         raw, tx_hash = _signed(chain, key, draft, nonce=nonce, fees=fees)
         send = ChainSend.objects.create(
             chain_id=chain.chain_id,
@@ -85,6 +84,8 @@ def write(chain: Chain, key: Key, draft: Draft, *, fees: Fees, chain_nonce: int,
 
 def replace(chain: Chain, key: Key, send: ChainSend, *, fees: Fees, now: datetime) -> ChainSend:
     """Sign a stuck transaction again, for more gas money and under its own nonce, and write that."""
+    # Under another key's nonce it would be another transaction, and both could be mined.
+    assert send.sender == key.address, "only its own key can replace a transaction"
     draft = Draft(to=send.to, data=bytes(send.data), gas=send.gas)
     raw, tx_hash = _signed(chain, key, draft, nonce=send.nonce, fees=fees)
     changed = ChainSend.objects.filter(pk=send.pk, status__in=[ChainSendStatus.SIGNED, ChainSendStatus.SENT])
@@ -106,49 +107,36 @@ def hand_over(rpc: Rpc, send: ChainSend, *, now: datetime) -> None:
     try:
         rpc.broadcast(bytes(send.raw))
     except SendRefused as error:
-        # Known already, or its nonce is mined: the receipt tells. No money for gas: an operator must know.
+        # Its nonce is mined: the receipt tells. No money for gas: an operator must know.
         log.warning("chain_send_refused", send=str(send.public_id), nonce=send.nonce, reason=str(error))
-        _note(send, ChainSendStatus.SIGNED, CollectionStatus.SUBMITTED, silent=None, reason=str(error))
+        _note(send, CollectionStatus.SUBMITTED, taken=False, silent=False, reason=str(error), now=now)
     except ChainUnavailable as error:
-        _note(send, ChainSendStatus.SIGNED, CollectionStatus.UNKNOWN, silent=now, reason=error.detail)
+        _note(send, CollectionStatus.UNKNOWN, taken=False, silent=True, reason=error.detail, now=now)
         raise
     else:
-        _note(send, ChainSendStatus.SENT, CollectionStatus.SUBMITTED, silent=None, reason="")
+        _note(send, CollectionStatus.SUBMITTED, taken=True, silent=False, reason="", now=now)
+    send.refresh_from_db()
 
 
 def _note(
     send: ChainSend,
-    status: ChainSendStatus,
     collections: CollectionStatus,
     *,
-    silent: datetime | None,
+    taken: bool,
+    silent: bool,
     reason: str,
+    now: datetime,
 ) -> None:
     unmined = [ChainSendStatus.SIGNED, ChainSendStatus.SENT]
     with operation():
-        changes: dict[str, object] = {"silent_since": silent, "reason": reason}
-        if status == ChainSendStatus.SENT:
-            changes["status"] = status
+        changes: dict[str, object] = {"silent_since": now if silent else None, "reason": reason}
+        if taken:
+            changes["status"] = ChainSendStatus.SENT
+            if send.status == ChainSendStatus.SIGNED:
+                # It can only be stuck from when a node has it.
+                changes["tried_at"] = now
         if ChainSend.objects.filter(pk=send.pk, status__in=unmined).update(**changes):
             statuses.move_collections(send, to=collections)
-
-
-def _hold_nonces(chain: Chain, key: Key) -> None:
-    number = advisory_number(f"ethereum nonces {chain.chain_id} {key.address}")
-    execute("SELECT pg_advisory_xact_lock(%(number)s)", {"number": number})
-
-
-def _next_nonce(chain: Chain, key: Key, *, chain_nonce: int) -> int:
-    written = ChainSend.objects.filter(chain_id=chain.chain_id, sender=key.address)
-    last = written.aggregate(last=Max("nonce"))["last"]
-    if last is None:
-        return chain_nonce
-    if chain_nonce > last + 1:
-        raise ConfigurationUnfit(
-            f"{chain.name} has {chain_nonce} transactions of the key, the journal {last + 1}: "
-            "somebody else sends with it, or the database is older than the chain (see docs/operators)"
-        )
-    return int(last) + 1
 
 
 def _require_due(piece: Piece) -> None:

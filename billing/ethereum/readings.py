@@ -9,7 +9,13 @@ from billing import covering, linked, metering
 from billing.ethereum import chains, outcomes, tokens
 from billing.ethereum.chains import Token
 from billing.ethereum.rpc import Rpc, connect
-from billing.ethereum.rules import UNFINISHED_COLLECTION, AuthorizationStatus, ceiling, cutoff
+from billing.ethereum.rules import (
+    UNFINISHED_COLLECTION,
+    AuthorizationStatus,
+    CollectionStatus,
+    ceiling,
+    cutoff,
+)
 from billing.models_ethereum import Authorization, Collection
 from core.db import operation, require_transaction
 
@@ -125,7 +131,11 @@ def _taken(rpc: Rpc, authorization: Authorization, *, block_number: int) -> froz
     for collection in unfinished:
         for tx_hash in collection.sent.hashes:
             receipt = rpc.receipt(tx_hash)
-            if receipt and receipt.block_number <= block_number and outcomes.of(collection, receipt).paid:
+            if not receipt or receipt.block_number > block_number:
+                continue
+            # A node may still know the receipt of a block that a reorg has taken away.
+            in_chain = rpc.block_hash(receipt.block_number) == receipt.block_hash
+            if in_chain and outcomes.of(collection, receipt).paid:
                 taken.add(collection.pk)
     return frozenset(taken)
 
@@ -133,9 +143,15 @@ def _taken(rpc: Rpc, authorization: Authorization, *, block_number: int) -> froz
 def _taken_units(authorization: Authorization, seen: Seen) -> int:
     """Return how much of the running total the reading's block has moved.
 
-    What was confirmed since is in that block as well: it is deep below. What was sent since is not.
+    What was confirmed is in that block as well, but for what another process has seen confirmed while this
+    reading was on its way. What was sent since is not.
     """
     ends = Collection.objects.filter(
         pk__in=seen.taken_collections, status__in=UNFINISHED_COLLECTION
     ).values_list("to_units", flat=True)
-    return max([authorization.collected_units, *ends])
+    later = Collection.objects.filter(
+        authorization=authorization,
+        status=CollectionStatus.CONFIRMED,
+        send__block_number__gt=seen.reading.block_number,
+    ).values_list("from_units", flat=True)
+    return max([min([authorization.collected_units, *later]), *ends])

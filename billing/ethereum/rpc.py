@@ -16,6 +16,9 @@ _BYTES = re.compile(r"0x([0-9a-f]{2})*")
 _MOST_BYTES = 1 << 20
 # How nodes say that the code was at fault, not they.
 _REVERTS = ("revert", "invalid opcode", "invalid jump", "out of gas", "outofgas", "stack underflow")
+# In the words of geth, erigon, nethermind, besu, reth and anvil: JSON-RPC has no codes for these.
+_KNOWN = re.compile(r"already (known|imported|exists)|known ?transaction", re.IGNORECASE)
+_FEE_TOO_LOW = re.compile(r"underpriced|fee.* (too low|below|less than)|feetoolow", re.IGNORECASE)
 
 
 class CallReverted(Exception):
@@ -24,6 +27,11 @@ class CallReverted(Exception):
 
 class SendRefused(Exception):
     """The node took the transaction not; the text says why."""
+
+
+def is_for_its_fee(refusal: str) -> bool:
+    """Whether a node refuses a transaction because it offers too little for its gas."""
+    return bool(_FEE_TOO_LOW.search(refusal))
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,15 @@ class ChainReceipt:
     succeeded: bool
     gas_used: int
     logs: tuple[Log, ...]
+
+
+@dataclass(frozen=True)
+class ChainTransaction:
+    """A transaction in a block: whom it calls (None: it makes a contract), and with what."""
+
+    tx_hash: str
+    to: str | None
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,17 @@ class Rpc:
     def nonce_at(self, address: str, *, block: int) -> int:
         """Return how many transactions of a key are mined up to a block."""
         return _quantity(self._ask("eth_getTransactionCount", [address, hex(block)]))
+
+    def transaction_of(self, sender: str, nonce: int, *, block: int) -> ChainTransaction | None:
+        """Return a key's transaction of one nonce, where it is in this block of the best chain."""
+        found = self._ask("eth_getBlockByNumber", [hex(block), True])
+        transactions = _dict(found).get("transactions")
+        if not isinstance(transactions, list):
+            raise _nonsense("a list of transactions", transactions)
+        for each in map(_dict, transactions):
+            if str(each.get("from")).lower() == sender.lower() and _quantity(each.get("nonce")) == nonce:
+                return _transaction(each)
+        return None
 
     def priority_fee_wei(self) -> int:
         return _quantity(self._ask("eth_maxPriorityFeePerGas", []))
@@ -128,10 +156,12 @@ class Rpc:
         """Hand a signed transaction to the node; to do it twice does no harm.
 
         Raises:
-            SendRefused: the node does not want it (it may know it already).
+            SendRefused: the node does not want it; one that has it already has taken it.
         """
         answer = self._request("eth_sendRawTransaction", ["0x" + raw.hex()])
         if error := answer.get("error"):
+            if _KNOWN.search(_message(error)):
+                return
             raise SendRefused(_message(error))
         _hash(answer.get("result"))
 
@@ -228,6 +258,15 @@ def _block(value: Any) -> Block:
         # Chains without EIP-1559 have none.
         base_fee_wei=_quantity(found.get("baseFeePerGas", "0x0")),
         timestamp=_quantity(found.get("timestamp")),
+    )
+
+
+def _transaction(found: dict[str, Any]) -> ChainTransaction:
+    to = found.get("to")
+    return ChainTransaction(
+        tx_hash=_hash(found.get("hash")),
+        to=None if to is None else "0x" + _bytes(to).hex(),
+        data=_bytes(found.get("input")),
     )
 
 

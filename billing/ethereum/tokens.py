@@ -35,11 +35,11 @@ def require_fit(rpc: Rpc, chain: Chain, token: Token) -> None:
             f"{token.symbol} has {decimals} decimals; the configuration says {token.decimals}", field="token"
         )
     if collector := chain.collector_of(token):
-        require_collector(rpc, chain, collector)
+        require_collector(rpc, chain, collector, treasury=chain.treasury)
 
 
-def require_collector(rpc: Rpc, chain: Chain, collector: str) -> None:
-    """Refuse a collector that does not serve this service and pay its treasury.
+def require_collector(rpc: Rpc, chain: Chain, collector: str, *, treasury: str) -> None:
+    """Refuse a collector that does not serve this service and pay this treasury.
 
     Raises:
         ConfigurationUnfit: what is wrong.
@@ -48,11 +48,16 @@ def require_collector(rpc: Rpc, chain: Chain, collector: str) -> None:
         raise ConfigurationUnfit(f"{chain.name}: there is no contract at the collector {collector}")
     for name, signature, expected in (
         ("service", abi.SERVICE, chain.service),
-        ("treasury", abi.TREASURY, chain.treasury),
+        ("treasury", abi.TREASURY, treasury),
     ):
-        answer = rpc.call(collector, abi.call(signature))
-        if answer[-20:].hex() != expected[2:].lower():
-            raise ConfigurationUnfit(f"{chain.name}: the collector's {name} is not {expected}")
+        try:
+            answer = rpc.call(collector, abi.call(signature))
+        except CallReverted as error:
+            raise ConfigurationUnfit(f"{chain.name}: {collector} is no collector of PayGo's") from error
+        if answer.hex() != expected[2:].lower().rjust(64, "0"):
+            raise ConfigurationUnfit(
+                f"{chain.name}: the {name} of the collector {collector} is not {expected}"
+            )
 
 
 def read(rpc: Rpc, *, token: str, wallet: str, spender: str) -> Reading:

@@ -5,7 +5,7 @@
 @title A token for development and tests, with the odd ways of real ones
 @license MIT
 @notice Anybody mints. `ways`: 1 returns nothing, 2 returns false instead of failing, 4 keeps 1 % of a transfer,
-8 has a list of blocked wallets.
+8 has a list of blocked wallets, 16 burns all its gas for a blocked wallet.
 """
 
 event Transfer:
@@ -22,6 +22,7 @@ RETURNS_NOTHING: constant(uint256) = 1
 RETURNS_FALSE: constant(uint256) = 2
 TAKES_FEE: constant(uint256) = 4
 BLOCKS: constant(uint256) = 8
+BURNS: constant(uint256) = 16
 PERMIT_TYPE_HASH: constant(bytes32) = keccak256(
     "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
 )
@@ -126,6 +127,7 @@ def _move(owner: address, receiver: address, amount: uint256) -> bool:
     if self.balanceOf[owner] < amount:
         return False
     if ways & BLOCKS != 0 and self.blocked[owner]:
+        assert ways & BURNS == 0, UNREACHABLE
         return False
     fee: uint256 = amount // 100 if ways & TAKES_FEE != 0 else 0
     self.balanceOf[owner] -= amount

@@ -1,6 +1,6 @@
 """Ends a process at one chosen step: before or after a request to the node, or before a statement."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -45,6 +45,27 @@ def killed_at(last: int, *, monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
         patched.setattr(HTTPProvider, "make_request", asked)
         with suppress(Killed):
             yield steps
+
+
+@contextmanager
+def answering(
+    method: str,
+    answer: dict[str, Any],
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    to: Callable[[Any], bool] = lambda _params: True,
+) -> Iterator[None]:
+    """Let the node give one answer to calls of a method, as one does that lags or keeps no history."""
+    ask = HTTPProvider.make_request
+
+    def asked(self: Any, name: Any, params: Any) -> Any:
+        if name == method and to(params):
+            return {"jsonrpc": "2.0", "id": 1, **answer}
+        return ask(self, name, params)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(HTTPProvider, "make_request", asked)
+        yield
 
 
 @contextmanager

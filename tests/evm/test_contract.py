@@ -5,8 +5,20 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from billing.ethereum import abi, typed_data
-from tests.evm.world import ADMIN, BLOCKS, NOW, RETURNS_FALSE, TREASURY, USD, World, deploy, sign, viewer
+from billing.ethereum import abi, debts, typed_data
+from tests.evm.world import (
+    ADMIN,
+    BLOCKS,
+    BURNS,
+    NOW,
+    RETURNS_FALSE,
+    TREASURY,
+    USD,
+    World,
+    deploy,
+    sign,
+    viewer,
+)
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -36,17 +48,28 @@ def charge(of: typed_data.Promise, total: int, *, signature: int = 1) -> tuple[A
 
 
 def collect(
-    world: World, charges: list[Any], signatures: list[bytes], *, caller: str | None = None
+    world: World,
+    charges: list[Any],
+    signatures: list[bytes],
+    *,
+    caller: str | None = None,
+    gas: int = 16_000_000,
 ) -> dict[str, Any]:
     data = abi.call(abi.COLLECT, world.tokens["USDT"], charges, signatures)
     sender = caller or world.service
     world.node.fund(sender)
-    return world.node.transact(sender, world.collector, data, gas=16_000_000)
+    return world.node.transact(sender, world.collector, data, gas=gas)
 
 
 def reasons(receipt: dict[str, Any]) -> list[int]:
     topic = "0x" + abi.digest(abi.REFUSED).hex()
     return [int(log["data"][66:], 16) for log in receipt["logs"] if log["topics"][0] == topic]
+
+
+def paid(receipt: dict[str, Any]) -> int:
+    topic = "0x" + abi.digest(abi.COLLECTED).hex()
+    (number,) = [int(log["data"], 16) for log in receipt["logs"] if log["topics"][0] == topic]
+    return number
 
 
 def ready(world: World, who: LocalAccount, *, money: int = 10 * USD) -> None:
@@ -219,8 +242,59 @@ def test_a_wallet_that_cannot_pay_does_not_hold_up_the_others(world: World) -> N
     )
 
     assert receipt["status"] == "0x1"
-    assert reasons(receipt) == [5, 5, 5]
+    assert (reasons(receipt), paid(receipt)) == ([5, 5, 5], 2)
     assert world.balance(TREASURY) == 2 * USD
+
+
+def test_a_token_that_burns_gas_for_a_hostile_wallet_leaves_the_others_theirs(world: World) -> None:
+    world.tokens = {"USDT": world.add_token("BURNS", BLOCKS | BURNS)}
+    world.configure()
+    people = [viewer(number) for number in range(1, 6)]
+    for who in people:
+        ready(world, who)
+    for hostile in (people[0], people[3]):
+        world.do(ADMIN, world.tokens["USDT"], "block_wallet(address,bool)", hostile.address, True)
+    promises = [promise(world, who) for who in people]
+
+    receipt = collect(
+        world,
+        [charge(of, USD, signature=number) for number, of in enumerate(promises, start=1)],
+        [sign(typed_data.of_promise(of), who) for of, who in zip(promises, people, strict=True)],
+        gas=debts.gas_of(5),
+    )
+
+    assert (receipt["status"], reasons(receipt), paid(receipt)) == ("0x1", [5, 5], 3)
+    assert world.balance(TREASURY) == 3 * USD
+
+
+def test_a_full_call_of_hostile_wallets_has_gas_enough_for_the_last_one(world: World) -> None:
+    world.tokens = {"USDT": world.add_token("BURNS", BLOCKS | BURNS)}
+    world.configure()
+    *hostile, last = people = [viewer(number) for number in range(1, 51)]
+    for who in hostile:
+        world.do(ADMIN, world.tokens["USDT"], "block_wallet(address,bool)", who.address, True)
+    ready(world, last)
+    promises = [promise(world, who) for who in people]
+
+    receipt = collect(
+        world,
+        [charge(of, USD, signature=number) for number, of in enumerate(promises, start=1)],
+        [sign(typed_data.of_promise(of), who) for of, who in zip(promises, people, strict=True)],
+        gas=debts.gas_of(50),
+    )
+
+    assert (receipt["status"], paid(receipt)) == ("0x1", 1)
+    assert debts.gas_of(50) <= 2**24
+
+
+def test_too_little_gas_refuses_nobody_but_undoes_the_call(world: World) -> None:
+    who = viewer(1)
+    ready(world, who)
+    of = promise(world, who)
+
+    receipt = collect(world, [charge(of, USD)], [sign(typed_data.of_promise(of), who)], gas=300_000)
+
+    assert (receipt["status"], world.balance(TREASURY)) == ("0x0", 0)
 
 
 def test_a_token_that_returns_false_has_not_paid(world: World) -> None:
@@ -276,5 +350,6 @@ def test_fifty_wallets_cost_at_most_sixty_percent_of_single_transfers(world: Wor
     alone = sum(int(each["gasUsed"], 16) for each in single[1:]) / 49
     at_first, after = int(first["gasUsed"], 16) / 50, int(later["gasUsed"], 16) / 50
     figures = f"gas a wallet: alone {alone:.0f}, first {at_first:.0f}, later {after:.0f}"
-    assert after <= 0.6 * alone, figures
+    # At most 60 % is asked for: a token or a compiler that differs a little must not be too much.
+    assert after <= 0.585 * alone, figures
     assert at_first <= 1.2 * alone, figures

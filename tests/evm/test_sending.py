@@ -1,7 +1,5 @@
 """Sending on a real chain: killed, silent, stuck, reorged, reverted: each debt arrives exactly once."""
 
-from typing import Any
-
 import pytest
 
 from billing.ethereum import abi, debts, journal
@@ -140,25 +138,17 @@ def test_a_reorg_gives_a_collection_back_and_it_arrives_once(world: World, vera:
     assert ChainSend.objects.count() == 1
 
 
-def test_a_nonce_that_somebody_else_used_is_lost_and_the_debt_is_sent_anew(world: World, vera: User) -> None:
-    authorization = world.active(vera, viewer(1))
+@pytest.mark.parametrize("symbol", ["USDT", "PLAIN"])
+def test_a_nonce_that_somebody_else_used_is_lost_and_the_debt_is_sent_anew(
+    world: World, vera: User, symbol: str
+) -> None:
+    world.add_token("PLAIN", 0)
+    world.configure()
+    authorization = world.active(vera, viewer(1), symbol=symbol)
     world.stream(authorization, USD)
     world.round()
     lost = ChainSend.objects.get()
-    raw, _ = world.key.sign(
-        {
-            "type": 2,
-            "chainId": 31337,
-            "nonce": lost.nonce,
-            "to": ADMIN,
-            "value": 1,
-            "data": "0x",
-            "gas": 21_000,
-            "maxFeePerGas": 99 * 10**9,
-            "maxPriorityFeePerGas": 50 * 10**9,
-        }
-    )
-    world.node.ask("eth_sendRawTransaction", "0x" + raw.hex())
+    world.send_as_service(nonce=lost.nonce, to=ADMIN, value=1)
     world.node.mine(3)
 
     world.round()
@@ -168,7 +158,7 @@ def test_a_nonce_that_somebody_else_used_is_lost_and_the_debt_is_sent_anew(world
     world.settle()
 
     assert states() == ["failed", "confirmed"]
-    assert world.balance(TREASURY) == USD
+    assert world.balance(TREASURY, symbol=symbol) == USD
     assert Authorization.objects.get().status == "active"
 
 
@@ -182,15 +172,7 @@ def test_a_wallet_that_takes_its_allowance_away_is_suspended_and_blocked_until_i
     authorization = world.active(vera, who, symbol=symbol)
     world.stream(authorization, USD)
     world.round()
-    # Before the collection, in the same block.
-    overtaking: dict[str, Any] = {
-        "from": who.address,
-        "to": world.tokens[symbol],
-        "data": "0x" + abi.call(abi.APPROVE, world.spender(symbol), 0).hex(),
-        "maxPriorityFeePerGas": hex(90 * 10**9),
-        "maxFeePerGas": hex(99 * 10**9),
-    }
-    world.node.ask("eth_sendTransaction", overtaking)
+    world.overtake(who.address, world.tokens[symbol], abi.APPROVE, world.spender(symbol), 0)
     world.node.mine(2)
     world.round()
 
@@ -298,15 +280,7 @@ def test_a_transaction_that_succeeds_while_the_token_returns_false_has_paid_noth
     authorization = world.active(vera, viewer(1), symbol="PLAIN")
     world.stream(authorization, USD)
     world.round()
-    # Before the collection, in the same block.
-    overtaking = {
-        "from": ADMIN,
-        "to": world.tokens["PLAIN"],
-        "data": "0x" + abi.call("block_wallet(address,bool)", viewer(1).address, True).hex(),
-        "maxPriorityFeePerGas": hex(90 * 10**9),
-        "maxFeePerGas": hex(99 * 10**9),
-    }
-    world.node.ask("eth_sendTransaction", overtaking)
+    world.overtake(ADMIN, world.tokens["PLAIN"], "block_wallet(address,bool)", viewer(1).address, True)
     world.node.mine(2)
     world.round()
 

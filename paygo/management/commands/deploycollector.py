@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.ethereum import abi, addresses, chains, deploying, keys
+from core import clock
 from core.errors import DomainError
 
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
                 ["address"] * 3, chain.service, chain.treasury, addresses.parse(admin, field="--admin")
             )
             code = bytes.fromhex(built["bytecode"][2:]) + arguments
-            address = deploying.deploy(chain, key, code)
+            address = deploying.deploy(chain, key, code, now=clock.now())
         except DomainError as error:
             raise CommandError(error.detail) from error
         self.stdout.write(f'collector = "{address}"')
