@@ -37,6 +37,11 @@ class Payment:
     required_confirmations: int
     quarantined: bool
 
+    @property
+    def waits(self) -> bool:
+        """Whether money was seen that is not confirmed yet."""
+        return self.received_zat > self.confirmed_zat
+
 
 def scan_and_credit(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> int:
     """Record what the chain shows at the watched addresses, take back what it lost, credit what is confirmed.

@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 # Longer than a mail server may take for the mails of one claim.
 _LEASE: Final = timedelta(minutes=10)
 _AT_ONCE: Final = 20
+# The first SMTP reply code that a repetition does not change.
+_PERMANENT: Final = 500
 PAGE: Final = 2_000
 _SALT: Final = "paygo.mails.stop"
 
@@ -101,6 +103,9 @@ def _send(mail: Mail, *, now: datetime) -> bool:
     try:
         message(mail).send()
     except (smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused) as error:
+        if _is_for_now(error):
+            _try_again(mail, error, now=now)
+            return False
         _finish(mail, MailStatus.FAILED, now=now, error=f"refused: {type(error).__name__}")
         return False
     except ValueError as error:
@@ -112,6 +117,13 @@ def _send(mail: Mail, *, now: datetime) -> bool:
         return False
     _finish(mail, MailStatus.SENT, now=now)
     return True
+
+
+def _is_for_now(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPSenderRefused) -> bool:
+    """Whether a refusal is temporary, as of a server that lets strangers wait (RFC 5321, 4.2.1: 4yz)."""
+    if isinstance(error, smtplib.SMTPSenderRefused):
+        return error.smtp_code < _PERMANENT
+    return any(code < _PERMANENT for code, _ in error.recipients.values())
 
 
 def _try_again(mail: Mail, error: Exception, *, now: datetime) -> None:

@@ -195,7 +195,7 @@ WITH paid AS (
            %(now)s::timestamptz + least(
                interval '80 days',
                ceil(%(zat)s::numeric * 3600000 / (100000000 + n)) * interval '1 millisecond'),
-           'crowd-' || %(client)s || '-' || n, -1000000 * %(client)s - n, %(now)s,
+           'crowd-' || %(client)s || '-' || n, -1000000 * (%(client)s %% 2000) - n, %(now)s,
            %(now)s::timestamptz + interval '90 days',
            %(now)s::timestamptz + interval '1 day', %(now)s
     FROM generate_series(1, %(n)s) n

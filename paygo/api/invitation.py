@@ -115,7 +115,7 @@ def _options(
     rate_zat = _price(values["vendor_id"], client_id=client_id)
     known = refusal.context
     if address := known.get("payment_address"):
-        amount_zat = _missing(known["permission_id"], client_id=client_id, hour_zat=rate_zat or _least_zat())
+        amount_zat = _missing(known["permission_id"], client_id=client_id, hour_zat=rate_zat)
         return [_pay(address, known, amount_zat=amount_zat, now=now)]
     # An Ethereum wallet cannot be a permission's.
     if isinstance(refusal, _NO_PERMISSION) and not is_ethereum(values["user_wallet_address"]):
@@ -181,15 +181,16 @@ def _pay(address: str, known: Mapping[str, Any], *, amount_zat: int, now: dateti
     return _option("zip321", amount_zat, pay_to=address, seconds=max(0, seconds), extra=extra)
 
 
-def _missing(permission_id: str, *, client_id: int, hour_zat: int) -> int:
+def _missing(permission_id: str, *, client_id: int, hour_zat: int | None) -> int:
     """Return what to pay now: what was not even seen yet of what was asked for, else another hour.
 
-    0 while everything has been seen and waits for its confirmations: it is not to be paid twice.
+    0 while what was seen, of a top-up too, waits for its confirmations: it is not to be paid twice.
     """
     permission = permissions.of_client(client_id=client_id, public_id=UUID(permission_id))
+    payment = funding.payment_of(permission)
     if permission.unpaid_zat > 0:
-        return funding.payment_of(permission).missing_zat
-    return hour_zat
+        return payment.missing_zat
+    return 0 if payment.waits else hour_zat or permission.rate_zat_per_hour
 
 
 def _ask(values: Mapping[str, Any], *, rate_zat: int | None) -> dict[str, Any]:

@@ -112,6 +112,9 @@ def _phase(permission: SpendingPermission, payment: Payment, *, now: datetime) -
     status = PermissionStatus(permission.status)
     if status in CLOSED:
         return Phase.OVER
+    if status == PermissionStatus.EXHAUSTED and payment.waits:
+        # More was paid than has been used up: it need not be paid again.
+        return Phase.CONFIRMING if payment.confirmations else Phase.SEEN
     if status in _PHASES:
         return _PHASES[status]
     if payment.missing_zat and permission.pay_before <= now:

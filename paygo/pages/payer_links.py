@@ -126,8 +126,10 @@ def revoke_all(permission: SpendingPermission, *, now: datetime, receipt: Receip
 
 
 def _that_count(links: QuerySet[PayerLink], *, now: datetime) -> QuerySet[PayerLink]:
-    """Return those that nobody has revoked, nor the key that made them: it may have leaked."""
-    live = Q(key__revoked_at=None) & (Q(key__expires_at=None) | Q(key__expires_at__gt=now))
+    """Return those that count still: not revoked, nor is the key that made them, nor its client."""
+    live = Q(key__client__is_active=True, key__revoked_at=None) & (
+        Q(key__expires_at=None) | Q(key__expires_at__gt=now)
+    )
     return links.filter(Q(key=None) | live, revoked_at=None)
 
 

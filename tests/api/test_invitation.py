@@ -8,7 +8,7 @@ import pytest
 
 from billing import holds, operators
 from core import clock
-from tests.api.world import ALICE, PERMISSIONS, SESSIONS, Api, create, create_active, pay, session_body
+from tests.api.world import ALICE, PERMISSIONS, SESSIONS, Api, create, create_active, pay, session_body, start
 from zcash.models import SpendingPermission
 from zcash.node.rpc import RpcClient
 from zcash.zip321 import parse_uri
@@ -83,6 +83,23 @@ def test_asks_for_nothing_twice_while_a_payment_waits_for_its_blocks(vera: Api, 
     (option,) = refusal(vera)["accepts"]
 
     assert (option["amount"], option["extra"]["payment_uri"]) == ("0", None)
+
+
+def test_asks_for_an_hour_more_of_what_is_used_up_and_for_nothing_while_it_waits(
+    vera: Api, node: RpcClient
+) -> None:
+    created = create_active(vera, node)
+    start(vera)
+    vera.post("/api/v1/sandbox/clock", {"advance_seconds": 5 * 3600})
+
+    (option,) = refusal(vera)["accepts"]
+    pay(node, created, "2.5", blocks=1)
+    vera.post(f"{PERMISSIONS}/{created['permission_id']}/verify")
+    (waiting,) = refusal(vera)["accepts"]
+
+    # What the permission allows, as the vendor has no price.
+    assert option["amount"] == "250000000"
+    assert (waiting["amount"], waiting["extra"]["payment_uri"]) == ("0", None)
 
 
 def test_invites_to_nothing_where_no_payment_helps(vera: Api, node: RpcClient) -> None:

@@ -67,7 +67,13 @@ class Cli:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*self._command, *arguments], env=self._env, cwd=self._folder, stdout=subprocess.PIPE, text=True
+            [*self._command, *arguments],
+            env=self._env,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            text=True,
+            # In the background of a script a process is born deaf to Ctrl-C, and so are its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 
@@ -120,7 +126,10 @@ def test_ends_the_session_when_interrupted(cli: Cli, live_server: LiveServer, ke
     code = streaming.stdout.readline().split()[1]
 
     streaming.send_signal(signal.SIGINT)
-    rest, _ = streaming.communicate(timeout=90)
+    try:
+        rest, _ = streaming.communicate(timeout=90)
+    finally:
+        streaming.kill()
 
     assert "receipt" in rest
     assert word(rest, "paid") == word(said(cli("end", code)), "paid")

@@ -1,10 +1,12 @@
 """Mails: one for each event that concerns a viewer, whatever dies in between, until the viewer wants none."""
 
+import smtplib
 from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 from django.core import mail as outgoing
+from django.core.mail import EmailMessage
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -182,3 +184,28 @@ def test_a_mail_that_is_unwanted_by_now_is_not_sent(permission: SpendingPermissi
 
     assert mails.send_due(now=now) == 0
     assert Mail.objects.get().status == "unwanted"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_for_now"),
+    [
+        (smtplib.SMTPRecipientsRefused({"vera@example.com": (450, b"greylisted")}), True),
+        (smtplib.SMTPRecipientsRefused({"vera@example.com": (550, b"nobody")}), False),
+        (smtplib.SMTPSenderRefused(452, b"full", "paygo@example.com"), True),
+        (smtplib.SMTPSenderRefused(553, b"never", "paygo@example.com"), False),
+    ],
+)
+def test_a_mail_that_is_refused_for_now_is_tried_again(
+    permission: SpendingPermission,
+    monkeypatch: pytest.MonkeyPatch,
+    error: smtplib.SMTPException,
+    is_for_now: bool,
+) -> None:
+    def refuse(_: EmailMessage) -> None:
+        raise error
+
+    monkeypatch.setattr(EmailMessage, "send", refuse)
+    a_round(after(hours=29 * 24))
+
+    mail = Mail.objects.get()
+    assert mail.status == ("queued" if is_for_now else "failed")

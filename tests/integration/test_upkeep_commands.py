@@ -44,6 +44,7 @@ OTHERS = {
     "revokepermission": "one act of an operator",
     "setvendorpayouts": "one act of an operator; it has both options all the same",
     "pardondebt": "one act of an operator",
+    "resolvesend": "one act of an operator",
     "recordtokenpayout": "one act of an operator; it has both options all the same",
     "deploycollector": "sets up a chain",
     "seeddemo": "makes a demonstration",

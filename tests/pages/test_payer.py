@@ -7,6 +7,7 @@ import pytest
 from billing import privacy
 from core import clock
 from core.amounts import zec_text
+from core.models import User
 from paygo.api import keys
 from paygo.api.models import ApiKey
 from paygo.pages import payer_links
@@ -146,6 +147,14 @@ def test_a_link_ends_with_the_key_that_made_it(vera: Api):
     assert opened.post("/payer/revoke", sure="yes").status_code == 403
     assert Visitor().get(unopened).status_code == 403
     assert other.get("/payer/").status_code == 200
+
+
+def test_a_link_ends_with_its_client(vera: Api):
+    visitor = enter(vera, create(vera))
+
+    User.objects.filter(pk=vera.client_id).update(is_active=False)
+
+    assert visitor.get("/payer/").status_code == 403
 
 
 def test_a_link_ends_when_rotation_ends_the_key_that_made_it(vera: Api):
