@@ -45,8 +45,9 @@ WITH leads AS (
 )
 
 # Active permissions without another one behind them, with what is left by now: little of what was paid, or
-# too little to wait for a top-up. A period is what was paid: a top-up begins another one. What is left is an
-# estimate where several sessions run; it warns, and bills nothing.
+# too little to wait for a top-up. A period is what was paid, so a top-up begins another one; nobody is warned
+# while one waits for its confirmations. What is left is an estimate where several sessions run: it warns, it
+# bills nothing.
 LOW = (
     """
 WITH burning AS MATERIALIZED (
@@ -83,6 +84,7 @@ WITH burning AS MATERIALIZED (
     FROM low l
     WHERE NOT EXISTS (SELECT FROM billing_notice n WHERE n.permission_id = l.id AND n.rule = l.rule
                       AND n.period = l.period)
+      AND NOT EXISTS (SELECT FROM zcash_deposit d WHERE d.permission_id = l.id AND d.status = 'seen')
       AND NOT EXISTS (SELECT FROM zcash_permission q WHERE q.client_id = l.client_id
                       AND q.wallet_address = l.wallet_address AND q.status = 'queued')
 ), """

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -31,6 +32,8 @@ from zcash.node.port import NodeRefused, NodeUnavailable
 
 # What another engine has settled within this share of an interval is not settled again.
 _FRESH_SHARE = 0.75
+# For how long one round sends mails, while there are some.
+_MAILS_SECONDS = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -160,7 +163,9 @@ def notice_round() -> int:
     if settings.EMAIL_URL:
         while mails.queue(now=clock.now()) == mails.PAGE:
             continue
-        mails.send_due(now=clock.now())
+        until_s = time.monotonic() + _MAILS_SECONDS
+        while mails.send_due(now=clock.now()) and time.monotonic() < until_s:
+            continue
     return told
 
 

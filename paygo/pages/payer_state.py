@@ -76,8 +76,8 @@ class PayerState:
 
     @property
     def is_low(self) -> bool:
-        """Whether a top-up that is not paid now would be confirmed too late."""
-        return bool(self.burn_zat_per_hour) and self.lasts_ms <= self.credit_ms
+        """Whether a top-up that is not paid now would be confirmed too late; one that waits was paid."""
+        return bool(self.burn_zat_per_hour) and self.lasts_ms <= self.credit_ms and not self.payment.waits
 
     @property
     def credit_ms(self) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,30 @@ def test_sends_the_key_and_what_was_given_and_nothing_else(paygo: PayGo, httpser
     (asked,) = script.asked
     assert asked.headers["Authorization"] == "Bearer pg_key"
     assert asked.json == {"user_wallet_address": "tm1", "vendor_id": "tv", "max_amount": 1e-8}
+
+
+def test_follows_no_redirect(paygo: PayGo, httpserver: HTTPServer) -> None:
+    """A POST would go on as a GET, and the key to whoever it names."""
+    script = serve(httpserver, (301, {}, {"Location": httpserver.url_for("/api/v1/sessions")}))
+
+    with pytest.raises(ApiError) as refused:
+        start(paygo)
+
+    assert refused.value.status == 301
+    assert len(script.asked) == 1
+
+
+def test_sends_its_key_whatever_a_netrc_file_says(
+    httpserver: HTTPServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password else")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    script = serve(httpserver, (201, STARTED, {}))
+
+    with PayGo(httpserver.url_for(""), "pg_key") as client:
+        start(client)
+
+    assert script.asked[0].headers["Authorization"] == "Bearer pg_key"
 
 
 def test_reads_amounts_exactly(paygo: PayGo, httpserver: HTTPServer) -> None:

@@ -16,6 +16,7 @@ from tests.factories import (
     make_permission,
     make_vendor,
     pay,
+    see_deposit,
     stream,
 )
 from zcash.models import SpendingPermission
@@ -126,6 +127,17 @@ def test_does_not_warn_where_the_next_permission_waits(vera: User) -> None:
     stream(vera)
 
     assert told(after(hours=3.9)) == []
+
+
+def test_does_not_warn_while_a_top_up_waits_for_its_confirmations(vera: User) -> None:
+    permission = make_active_permission(vera)
+    stream(vera)
+    top_up = see_deposit(permission, amount=ZEC, now=after(hours=3.2), confirmations=0)
+    assert told(after(hours=3.3)) == []
+
+    top_up.delete()
+
+    assert told(after(hours=3.3)) == ["remaining_20_percent"]
 
 
 def test_two_rounds_at_once_tell_it_once(vera: User) -> None:

@@ -22,6 +22,7 @@ _IN_FLIGHT = "idempotency_key_in_flight"
 # A stream that says nothing gives a sign of life every 15 s, if the operator has not chosen otherwise.
 _SILENT_SECONDS = 60.0
 _LAST = "end"
+_REDIRECTS = 300
 _KEY = re.compile(r"[A-Za-z0-9_-]*")
 
 
@@ -51,12 +52,18 @@ class Transport:
         self._longest_wait_seconds = longest_wait_seconds
         self._http = requests.Session()
         self._http.headers["User-Agent"] = f"paygo-client/{_VERSION}"
-        if key:
-            self._http.headers["Authorization"] = f"Bearer {key}"
+        self._key = key
+        # Not as a header of the session: a netrc file of this machine would take its place.
+        self._http.auth = self._authorized
 
     def close(self) -> None:
         """Close the connection."""
         self._http.close()
+
+    def _authorized(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._key:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
 
     def _json(self, method: str, path: str, **how: Any) -> Any:
         return _decoded(self._call(method, path, **how))
@@ -114,7 +121,8 @@ class Transport:
                     raise NoAnswer(f"nobody answers at {self._url}: {_reason(error)}") from error
                 self._wait(attempt, None)
                 continue
-            if answer.ok:
+            # A redirect is none: a POST would go on as a GET, and the key to whoever it names.
+            if answer.status_code < _REDIRECTS:
                 return answer
             with answer:
                 refusal = problem(answer)
@@ -132,6 +140,7 @@ class Transport:
             "params": _text_of(query),
             "headers": headers,
             "timeout": self._timeout_seconds,
+            "allow_redirects": False,
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
