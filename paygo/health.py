@@ -122,7 +122,7 @@ def _node() -> Part:
     status = connect().status()
     # That the database is away is said of the database.
     with contextlib.suppress(DatabaseError):
-        watch.pin(status)
+        watch.require_own_chain(status)
     known: Part = {"height": status.height, "chain": status.chain}
     if status.end_of_service_height is not None:
         known["end_of_service_height"] = status.end_of_service_height
