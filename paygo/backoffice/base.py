@@ -38,6 +38,8 @@ _TONES = {
     "reversed": "danger",
 }
 _FORMAT = "format"
+# What a list shows nobody it must not be filtered by either: a letter at a time, that tells it all.
+_SECRET = ("secret", "previous_secret", "digest", "password")
 # So many rows are found by one name.
 _FOUND = 1_000
 
@@ -55,6 +57,12 @@ class Window(ModelAdmin):
     change_form_outer_before_template: str | None = "backoffice/record_before.html"
     # Beside the list's columns, in the CSV alone.
     csv_also: Sequence[str] = ()
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Refuse filters by secrets, those of related rows included."""
+        if set(lookup.split("__")).intersection(_SECRET):
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list, or send it as CSV where `?format=csv` asks for that."""
