@@ -6,6 +6,8 @@ TESTS ?= tests
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
+# The local EVM chain, where npm is; `make run` says so where it is not.
+ANVIL := $(if $(shell command -v npm 2>/dev/null),node_modules/.installed)
 # The interpreter that makes the virtual environment; 3.11 or newer.
 PYTHON3 ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell \
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
@@ -14,13 +16,16 @@ PYTHON3 ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$
 NO_DATABASE := PAYGO_NO_ENV_FILES=1 DATABASE_URL=postgresql://127.0.0.1:1/none PYTHONWARNINGS=ignore::RuntimeWarning
 FORBIDDEN := 'pypi[.]org|p[y]thonhosted[.]org|npmjs[.](org|com)|index[-]url|/(root|home|Users)/[A-Za-z0-9._-]+/'
 
-.PHONY: help install run demo test lint bench soak lock clean reset
+.PHONY: contracts demo-hybrid help install run demo test lint api bench soak lock clean reset
 .DEFAULT_GOAL := help
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(INSTALLED) ## Make .venv with the locked dependencies
+install: $(INSTALLED) $(ANVIL) ## Make .venv with the locked dependencies
+
+node_modules/.installed: package-lock.json
+	@npm ci --silent && touch $@ || echo "npm ci failed: the local EVM chain is left out; all else works"
 
 $(INSTALLED): requirements.txt requirements-dev.txt
 	@test -n "$(PYTHON3)" || { echo "PayGo needs Python 3.11 or newer (set PYTHON3=/path/to/python3)."; exit 1; }
@@ -36,6 +41,9 @@ run: install ## Run everything: PostgreSQL, Valkey, simulated node, web, worker,
 demo: install ## Pay, stream, watch the meter and end: one whole stream, on a running stack or an own one
 	@$(PYTHON) manage.py demo
 
+demo-hybrid: install ## A stream that outlives its ZEC and ends paid from both rails (needs npm)
+	@$(PYTHON) manage.py demo_hybrid
+
 test: install ## Run every test (TESTS=tests/unit for some of them)
 	@$(PYTHON) -m pytest -n 2 $(TESTS)
 
@@ -47,12 +55,22 @@ lint: install ## Check style, types, imports, migrations, and that no registry o
 	@$(NO_DATABASE) $(PYTHON) manage.py makemigrations --check --dry-run
 	@! git grep --untracked -nIE $(FORBIDDEN) || { echo "A package registry or a path of one machine is named above."; exit 1; }
 
+contracts: install ## Compile the contracts to contracts/build (the same bytes everywhere)
+	@$(PYTHON) -m contracts.build
+
+api: install ## Renew what follows from the API: examples, docs/openapi.json, the Python client; review the diff
+	@PAYGO_RECORD_EXAMPLES=1 $(PYTHON) -m pytest -q -n 0 tests/api/test_matrix.py
+	@$(NO_DATABASE) PAYGO_SECRET_KEY=none $(PYTHON) manage.py openapi docs/openapi.json
+	@$(PYTHON) clients/generate.py docs/openapi.json clients/python/paygo_client
+	@$(PYTHON) -m ruff check --quiet --fix --select F401,I clients
+	@$(PYTHON) -m ruff format --quiet clients
+
 bench: install ## Measure the billing engine (half an hour; see bench/RESULTS.md)
 	@$(PYTHON) -m bench
 
-soak: install ## Kill, stop, race and live for long (KILLS=2000 STOPS=200 RACES=10000 LIVES=5); a bar and a report
+soak: install ## Kill, stop, race and live for long (KILLS=2000 STOPS=200 RACES=10000 LIVES=5 ORDERS=200); a bar and a report
 	@$(PYTHON) -m tests.soak $(if $(KILLS),--kills $(KILLS)) $(if $(STOPS),--stops $(STOPS)) \
-		$(if $(RACES),--races $(RACES)) $(if $(LIVES),--lives $(LIVES)) $(if $(SEED),--seed $(SEED))
+		$(if $(RACES),--races $(RACES)) $(if $(LIVES),--lives $(LIVES)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED))
 
 lock: install ## Resolve the dependencies of pyproject.toml anew
 	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv

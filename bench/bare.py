@@ -19,7 +19,8 @@ from paygo import settings as product
 
 settings.configure(
     DATABASES=product.DATABASES,
-    INSTALLED_APPS=product.INSTALLED_APPS,
+    # The back office needs more settings than a bare server has.
+    INSTALLED_APPS=[each for each in product.INSTALLED_APPS if "backoffice" not in each],
     AUTH_USER_MODEL=product.AUTH_USER_MODEL,
     SECRET_KEY=product.SECRET_KEY,
     USE_TZ=True,
@@ -69,7 +70,7 @@ class Start(APIView):
         lock, read, write = _SENT.start
         with transaction.atomic():
             permission, *_ = _send(lock, wallet_address=wallet)
-            _send(read, wallet_address=wallet, permission_id=permission)
+            _send(read, wallet_address=wallet, source_id=permission)
             session = _session(write.parameters["session"], wallet, now)
             opened = captured.changed(
                 write.parameters["transaction"],
@@ -79,7 +80,7 @@ class Start(APIView):
                 write,
                 session=session,
                 transaction=opened,
-                permission_id=permission,
+                source_id=permission,
                 at=now,
                 booked_at=now,
                 meter_started_at=now,
@@ -95,13 +96,13 @@ class End(APIView):
         lock, read, write = _SENT.end
         with transaction.atomic():
             permission, _public_id, _client_id, wallet, *_ = _send(lock, code=code)
-            _, transactions, *_ = _send(read, code=code, wallet_address=wallet, permission_id=permission)
+            _, transactions, *_ = _send(read, code=code, wallet_address=wallet, source_id=permission)
             running = json.loads(transactions)[0]
             # It was started by another process's clock.
             now = max(now, datetime.fromisoformat(running["started_at"]))
             _send(
                 write,
-                permission_id=permission,
+                source_id=permission,
                 session_id=running["session_id"],
                 transaction_id=running["id"],
                 at=now,

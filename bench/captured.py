@@ -75,12 +75,12 @@ def pgbench_script(captured: Captured, *, wallets_per_client: int) -> str:
             "\\set code random(1, 1000000000000000)",
             "BEGIN;",
             _text(lock, wallet_address=wallet) + " \\gset p_",
-            _text(read, wallet_address=wallet, permission_id=":p_id") + " \\gset l_",
+            _text(read, wallet_address=wallet, source_id=":p_id") + " \\gset l_",
             _text(
                 write,
                 session=started,
                 transaction=opened,
-                permission_id=":p_id",
+                source_id=":p_id",
                 at="now()",
                 booked_at="now()",
             )
@@ -88,10 +88,10 @@ def pgbench_script(captured: Captured, *, wallets_per_client: int) -> str:
             "COMMIT;",
             "BEGIN;",
             _text(lock_payer, code=code) + " \\gset q_",
-            _text(read_again, wallet_address=wallet, permission_id=":q_id", code=code) + " \\gset m_",
+            _text(read_again, wallet_address=wallet, source_id=":q_id", code=code) + " \\gset m_",
             _text(
                 end,
-                permission_id=":q_id",
+                source_id=":q_id",
                 session_id=":s_session",
                 transaction_id=":s_transaction",
                 at="now()",

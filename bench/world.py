@@ -31,6 +31,10 @@ INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, 
                            confirmations, first_seen_at, credited_at)
 SELECT n, 'tx-' || n, 'sapling', 0, %(zat)s, 'confirmed', 1, 'block', 10, %(start)s, %(start)s
 FROM generate_series(1, %(permissions)s) n;
+INSERT INTO billing_transfer (kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at,
+                              booked_at)
+SELECT 'deposit', 'wallet', 0, 'permission', permission_id, 'ZEC', amount_zat, id, %(start)s, %(start)s
+FROM zcash_deposit;
 INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,
                                     amount_after_zat, action, actor, details)
 SELECT n, %(start)s, %(start)s, 0, %(zat)s, 'credited', 'bench',
@@ -71,8 +75,8 @@ CREATE TABLE floor_audit_settled_20260101 PARTITION OF floor_audit_settled
 _EMPTY = """
 SET session_replication_role = replica;
 DROP TABLE IF EXISTS floor_deposit, floor_transaction, floor_refund, floor_permission, floor_audit;
-TRUNCATE billing_transaction, sessions_session, zcash_permission_audit, zcash_deposit, billing_refund,
-         zcash_permission, billing_intervalrun, core_event, core_receipt;
+TRUNCATE billing_transfer, billing_transaction, sessions_session, zcash_permission_audit, zcash_deposit,
+         billing_refund, zcash_permission, billing_intervalrun, core_event, core_receipt CASCADE;
 SET session_replication_role = origin
 """
 

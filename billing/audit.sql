@@ -6,8 +6,9 @@
 -- `SET paygo.audit_late` says which instant.
 --
 -- The letters: I1 conservation, I2 bounds, I3 exactly once, I4 independence of the schedule, I5 a complete
--- log, I6 no ghosts, I8 a payment counts once, I9 clients apart, I10 progress. I7, that what was acknowledged is there
--- after any crash, is a question to whoever got the answer: the fault tests keep that journal.
+-- log, I6 no ghosts, I8 a payment counts once, I9 clients apart, I10 progress. I7, that what was acknowledged
+-- is there after any crash, is a question to whoever got the answer: the fault tests keep that journal. L1 and
+-- on: the ledger says what the tables say.
 --
 -- Settlements are derivable, and old ones are archived (schema paygo_archive): a permission's trail may jump
 -- down where it passes a time of which settlements are no longer here. Everything else is kept for good.
@@ -59,12 +60,14 @@ LEFT JOIN (
 WHERE p.refunded_zat <> coalesce(r.zat, 0)
 LIMIT 20;
 
--- name: I1 a send pays exactly its refunds
+-- name: I1 a send pays exactly its refunds or payouts
 SELECT s.id, s.status, r.refunds, r.zat
 FROM billing_walletsend s
 LEFT JOIN (
     SELECT f.send_id, count(*) AS refunds, sum(f.amount_zat - f.fee_zat) AS zat, bool_and(f.status = w.status) AS same
-    FROM billing_refund f JOIN billing_walletsend w ON w.id = f.send_id GROUP BY f.send_id
+    FROM (SELECT send_id, amount_zat, fee_zat, status FROM billing_refund
+          UNION ALL SELECT send_id, amount_zat, fee_zat, status FROM billing_payout) f
+    JOIN billing_walletsend w ON w.id = f.send_id GROUP BY f.send_id
 ) r ON r.send_id = s.id
 WHERE s.status <> 'failed' AND (
     coalesce(r.refunds, 0) <> jsonb_array_length(s.payments) OR NOT coalesce(r.same, true)
@@ -103,6 +106,9 @@ SELECT * FROM (
        OR rate_zat_per_hour NOT BETWEEN 1 AND 2100000000000000
     UNION ALL
     SELECT 'billing_refund', id, amount_zat FROM billing_refund
+    WHERE fee_zat <= 0 OR amount_zat <= fee_zat OR amount_zat > 2100000000000000
+    UNION ALL
+    SELECT 'billing_payout', id, amount_zat FROM billing_payout
     WHERE fee_zat <= 0 OR amount_zat <= fee_zat OR amount_zat > 2100000000000000
     UNION ALL
     SELECT 'zcash_permission_audit', id, amount_after_zat FROM zcash_permission_audit
@@ -392,6 +398,60 @@ JOIN (
 WHERE p.status <> CASE s.action WHEN 'activated' THEN 'active' ELSE s.action END
 LIMIT 20;
 
+-- name: I5 no event is missing
+-- Places are given without a gap, to all events and to those of one subject: one that is gone leaves a hole. The
+-- latest ones leave none: of those, what they tell of is asked below.
+SELECT * FROM (
+    SELECT 'all' AS of, count(position) AS events, coalesce(max(position), 0) AS latest FROM core_event
+) a
+WHERE events <> latest
+UNION ALL
+SELECT * FROM (
+    SELECT subject::text, count(*), max(sequence) FROM core_event WHERE sequence IS NOT NULL GROUP BY subject
+    HAVING count(*) <> max(sequence) LIMIT 19
+) s;
+
+-- name: I5 every change of a permission's state has its event
+SELECT p.id, t.action, t.changes, coalesce(e.events, 0) AS events
+FROM (
+    SELECT permission_id, action, count(*) AS changes FROM zcash_permission_audit
+    WHERE action IN ('activated', 'queued', 'exhausted', 'expired', 'revoked', 'suspended', 'lapsed', 'extended',
+                     'refund_address_changed')
+    GROUP BY 1, 2
+) t
+JOIN zcash_permission p ON p.id = t.permission_id
+LEFT JOIN (
+    SELECT subject, substr(kind, 12) AS action, count(*) AS events FROM core_event
+    WHERE kind LIKE 'permission.%' GROUP BY 1, 2
+) e ON e.subject = p.public_id AND e.action = t.action
+WHERE t.changes <> coalesce(e.events, 0)
+LIMIT 20;
+
+-- name: I5 the end of every session has its event
+SELECT s.id, s.ended_at, coalesce(e.events, 0) AS events
+FROM sessions_session s
+LEFT JOIN (
+    SELECT subject, count(*) AS events FROM core_event WHERE kind = 'session.ended' GROUP BY 1
+) e ON e.subject = s.public_id
+WHERE coalesce(e.events, 0) <> CASE s.status WHEN 'ended' THEN 1 ELSE 0 END
+LIMIT 20;
+
+-- name: I5 every refund and payout has its event
+SELECT r.public_id, r.status FROM (
+    SELECT public_id, status FROM billing_refund UNION ALL SELECT public_id, status FROM billing_payout
+) r
+LEFT JOIN (
+    SELECT DISTINCT coalesce(payload->>'refund_id', payload->>'payout_id')::uuid AS of FROM core_event
+    WHERE kind IN ('refund.queued', 'payout.queued')
+) e ON e.of = r.public_id
+WHERE e.of IS NULL
+LIMIT 20;
+
+-- name: I6 what an ended permission has left is on its way back, or too little for that
+SELECT id, status, remaining_zat FROM zcash_permission
+WHERE status IN ('expired', 'revoked', 'lapsed') AND remaining_zat > 0 AND NOT refund_due AND NOT below_minimum
+LIMIT 20;
+
 -- name: I6 exhausted means empty, active means not empty
 SELECT id, status, remaining_zat FROM zcash_permission
 WHERE (status = 'exhausted' AND remaining_zat <> 0) OR (status = 'active' AND remaining_zat = 0)
@@ -458,4 +518,282 @@ LIMIT 20;
 SELECT id, open_transactions, settled_at FROM zcash_permission
 WHERE open_transactions > 0
   AND settled_at < coalesce(nullif(current_setting('paygo.audit_late', true), ''), '-infinity')::timestamptz
+LIMIT 20;
+
+-- name: L1 a permission's account is what it has left and what its open transactions have used
+SELECT p.id, p.remaining_zat, coalesce(used.zat, 0) AS open_zat, coalesce(t.units, 0) AS account_zat
+FROM zcash_permission p
+LEFT JOIN (
+    SELECT of, sum(units) AS units FROM (
+        SELECT credit_of AS of, amount_units AS units FROM billing_transfer
+        WHERE credit = 'permission' AND asset = 'ZEC'
+        UNION ALL
+        SELECT debit_of, -amount_units FROM billing_transfer WHERE debit = 'permission' AND asset = 'ZEC'
+    ) moved GROUP BY of
+) t ON t.of = p.id
+LEFT JOIN (
+    SELECT x.permission_id, sum(floor(x.rate_zat_per_hour::numeric * floor(1000 * extract(epoch FROM
+               least(q.settled_at, x.billable_until) - x.started_at)) / 3600000)) AS zat
+    FROM billing_transaction x JOIN zcash_permission q ON q.id = x.permission_id
+    WHERE x.status = 'open' GROUP BY x.permission_id
+) used ON used.permission_id = p.id
+WHERE coalesce(t.units, 0) <> p.remaining_zat + coalesce(used.zat, 0)
+LIMIT 20;
+
+-- name: L2 a final transaction is charged once, from its permission to its vendor
+SELECT coalesce(x.id, t.cause_id) AS id, x.amount_zat, t.units
+FROM (
+    SELECT x.id, x.permission_id, x.amount_zat, s.vendor_id
+    FROM billing_transaction x JOIN sessions_session s ON s.id = x.session_id
+    WHERE x.status <> 'open' AND x.permission_id IS NOT NULL AND x.amount_zat > 0
+) x
+FULL JOIN (
+    SELECT cause_id, sum(amount_units) AS units, min(debit_of) AS payer, min(credit_of) AS vendor
+    FROM billing_transfer WHERE kind = 'charge' AND asset = 'ZEC' GROUP BY cause_id
+) t ON t.cause_id = x.id
+WHERE (x.amount_zat, x.permission_id, x.vendor_id) IS DISTINCT FROM (t.units, t.payer, t.vendor)
+LIMIT 20;
+
+-- name: L3 the platform's share is of a charge, and no more than that
+SELECT f.id, f.amount_units, c.amount_units AS charge_units
+FROM billing_transfer f
+LEFT JOIN billing_transfer c ON c.kind IN ('charge', 'chain_charge') AND c.cause_id = f.cause_id AND c.asset = f.asset
+WHERE f.kind = 'fee' AND (c.id IS NULL OR f.amount_units > c.amount_units OR f.debit_of <> c.credit_of)
+LIMIT 20;
+
+-- name: L4 a deposit that counts is in the wallet's account once
+SELECT coalesce(d.id, t.cause_id) AS id, d.amount_zat, t.units
+FROM (SELECT id, amount_zat FROM zcash_deposit WHERE status = 'confirmed') d
+FULL JOIN (
+    SELECT cause_id, sum(CASE kind WHEN 'deposit' THEN amount_units ELSE -amount_units END) AS units
+    FROM billing_transfer WHERE kind IN ('deposit', 'reversal') GROUP BY cause_id
+) t ON t.cause_id = d.id
+WHERE coalesce(d.amount_zat, 0) <> coalesce(t.units, 0)
+LIMIT 20;
+
+-- name: L5 the account of a refund or payout is what has not left the wallet yet
+SELECT r.id, r.status, r.amount_zat, coalesce(t.units, 0) AS account_zat
+FROM (SELECT 'refund' AS account, id, status, amount_zat FROM billing_refund
+      UNION ALL SELECT 'payout', id, status, amount_zat FROM billing_payout) r
+LEFT JOIN (
+    SELECT account, of, sum(units) AS units FROM (
+        SELECT credit AS account, credit_of AS of, amount_units AS units FROM billing_transfer
+        WHERE credit IN ('refund', 'payout')
+        UNION ALL
+        SELECT debit, debit_of, -amount_units FROM billing_transfer WHERE debit IN ('refund', 'payout')
+    ) moved GROUP BY account, of
+) t ON t.account = r.account AND t.of = r.id
+WHERE coalesce(t.units, 0) <> CASE WHEN r.status IN ('sent', 'confirmed', 'cancelled') THEN 0 ELSE r.amount_zat END
+LIMIT 20;
+
+-- name: L6 what has left the wallet is what was sent
+SELECT r.id, r.status, r.amount_zat, r.fee_zat, coalesce(t.units, 0) AS left_zat, coalesce(t.fees, 0) AS left_fee_zat
+FROM (SELECT 'refund' AS noun, id, status, amount_zat, fee_zat FROM billing_refund
+      UNION ALL SELECT 'payout', id, status, amount_zat, fee_zat FROM billing_payout) r
+LEFT JOIN (
+    SELECT split_part(kind, '_', 1) AS noun, cause_id,
+           sum(CASE WHEN kind LIKE '%\_returned' THEN -amount_units ELSE amount_units END) AS units,
+           sum(amount_units) FILTER (WHERE kind LIKE '%\_fee') AS fees
+    FROM billing_transfer
+    WHERE kind IN ('refund_paid', 'refund_fee', 'refund_returned', 'payout_paid', 'payout_fee', 'payout_returned')
+    GROUP BY 1, 2
+) t ON t.noun = r.noun AND t.cause_id = r.id
+WHERE coalesce(t.units, 0) <> CASE WHEN r.status IN ('sent', 'confirmed') THEN r.amount_zat ELSE 0 END
+   OR (r.status IN ('sent', 'confirmed') AND coalesce(t.fees, 0) < r.fee_zat)
+LIMIT 20;
+
+-- name: L7 the platform's losses are what permissions could not give back
+SELECT * FROM (
+    SELECT (SELECT coalesce(sum(shortfall_zat), 0) FROM zcash_permission) AS shortfall_zat,
+           (SELECT coalesce(sum(CASE kind WHEN 'loss' THEN amount_units ELSE -amount_units END), 0)
+            FROM billing_transfer WHERE kind IN ('loss', 'loss_covered')) AS losses_zat
+) s
+WHERE shortfall_zat <> losses_zat;
+
+-- name: L8 no vendor was paid more than it has earned
+SELECT of, asset, sum(units) AS units FROM (
+    SELECT credit_of AS of, asset, amount_units AS units FROM billing_transfer WHERE credit = 'vendor'
+    UNION ALL
+    SELECT debit_of, asset, -amount_units FROM billing_transfer WHERE debit = 'vendor'
+) moved GROUP BY of, asset HAVING sum(units) < 0
+LIMIT 20;
+
+-- name: L9 what vendors were paid is what their payouts say
+SELECT coalesce(p.vendor_id, t.of) AS vendor_id, p.zat, t.units
+FROM (SELECT vendor_id, sum(amount_zat) AS zat FROM billing_payout WHERE status <> 'cancelled' GROUP BY 1) p
+FULL JOIN (
+    SELECT of, sum(units) AS units FROM (
+        SELECT debit_of AS of, amount_units AS units FROM billing_transfer WHERE kind = 'payout'
+        UNION ALL
+        SELECT credit_of, -amount_units FROM billing_transfer WHERE kind = 'payout_cancelled'
+    ) moved GROUP BY of
+) t ON t.of = p.vendor_id
+WHERE coalesce(p.zat, 0) <> coalesce(t.units, 0)
+LIMIT 20;
+
+-- The second source: authorisations on an EVM chain. Their charges are one running total that never falls, in a
+-- token's smallest unit; what was collected of it is paid, the rest is owed.
+
+-- name: I1 what an authorisation was charged is what its transactions used
+SELECT a.id, a.charged_units, coalesce(used.units, 0) AS used_units
+FROM billing_authorization a
+LEFT JOIN (
+    SELECT x.authorization_id, sum(CASE WHEN x.status <> 'open' THEN x.amount_units ELSE
+        floor(x.rate_units_per_hour * floor(1000 * extract(epoch FROM
+            least(b.settled_at, x.billable_until) - x.started_at)) / 3600000) END) AS units
+    FROM billing_transaction x JOIN billing_authorization b ON b.id = x.authorization_id
+    GROUP BY x.authorization_id
+) used ON used.authorization_id = a.id
+WHERE a.charged_units <> coalesce(used.units, 0)
+LIMIT 20;
+
+-- name: I2 an authorisation is charged no more than its viewer signed, nor paid more than it was charged
+SELECT id, limit_units, charged_units, collected_units, cutoff_units FROM billing_authorization
+WHERE charged_units NOT BETWEEN 0 AND limit_units OR collected_units NOT BETWEEN 0 AND charged_units
+   OR cutoff_units > limit_units OR settled_at <> date_trunc('milliseconds', settled_at)
+   OR next_event_at <> date_trunc('milliseconds', next_event_at)
+LIMIT 20;
+
+-- name: I3 the count of an authorisation's open transactions is right, and so is its meter
+SELECT a.id, a.status, a.open_transactions, coalesce(x.open, 0) AS open, a.meter_rate_units_per_hour, a.meter_started_at
+FROM billing_authorization a
+LEFT JOIN (
+    SELECT authorization_id, count(*) AS open, min(rate_units_per_hour) AS rate, min(started_at) AS started_at
+    FROM billing_transaction WHERE status = 'open' GROUP BY 1
+) x ON x.authorization_id = a.id
+WHERE a.open_transactions <> coalesce(x.open, 0) OR (x.open > 0 AND a.status <> 'active')
+   OR (a.meter_rate_units_per_hour, a.meter_started_at) IS DISTINCT FROM
+      (CASE WHEN x.open = 1 THEN x.rate END, CASE WHEN x.open = 1 THEN x.started_at END)
+LIMIT 20;
+
+-- name: I4 a final amount of a token follows from the formula, or is the last that could be charged
+-- Less than the full amount only where nothing was left at that instant, and then not less than the amount one
+-- millisecond before.
+SELECT x.id, x.amount_units, f.full_units, f.least_units
+FROM billing_transaction x
+CROSS JOIN LATERAL (SELECT floor(1000 * extract(epoch FROM x.ended_at - x.started_at)) AS ms) t
+CROSS JOIN LATERAL (
+    SELECT floor(x.rate_units_per_hour * t.ms / 3600000) AS full_units,
+           floor(x.rate_units_per_hour * greatest(0, t.ms - 1) / 3600000) AS least_units
+) f
+LEFT JOIN (
+    SELECT DISTINCT y.authorization_id, y.ended_at FROM billing_transaction y
+    JOIN sessions_session s ON s.id = y.session_id AND s.ended_at = y.ended_at
+    WHERE y.authorization_id IS NOT NULL AND s.end_reason IN ('exhausted', 'heartbeat_lost', 'max_duration')
+) e ON e.authorization_id = x.authorization_id AND e.ended_at = x.ended_at
+WHERE x.status <> 'open' AND x.amount_units <> f.full_units
+  AND (e.ended_at IS NULL OR x.amount_units NOT BETWEEN f.least_units AND f.full_units)
+LIMIT 20;
+
+-- name: I4 nothing of a token was billed past an end, and all of it at the signed rate
+SELECT x.id, x.started_at, x.ended_at, x.billable_until, s.ended_at AS session_ended_at, a.expires_at
+FROM billing_transaction x
+JOIN sessions_session s ON s.id = x.session_id JOIN billing_authorization a ON a.id = x.authorization_id
+WHERE x.ended_at > s.ended_at OR x.ended_at > a.expires_at OR x.ended_at > x.billable_until
+   OR x.started_at < a.verified_at OR x.rate_units_per_hour <> a.rate_units_per_hour OR x.asset <> a.token_symbol
+   OR (x.status <> 'open') <> (x.ended_at IS NOT NULL) OR (x.status <> 'open') <> (x.amount_units IS NOT NULL)
+LIMIT 20;
+
+-- name: I4 nothing happens by itself before an authorisation's next event
+SELECT a.id, a.next_event_at, a.settled_at, a.expires_at, x.bound, x.used_units, a.cutoff_units, a.charged_units
+FROM billing_authorization a
+LEFT JOIN (
+    SELECT o.authorization_id, min(o.billable_until) AS bound,
+           sum(floor(o.rate_units_per_hour * floor(1000 * extract(epoch FROM
+                   b.next_event_at - interval '1 millisecond' - o.started_at)) / 3600000)
+               - floor(o.rate_units_per_hour * floor(1000 * extract(epoch FROM
+                   b.settled_at - o.started_at)) / 3600000)) AS used_units
+    FROM billing_transaction o JOIN billing_authorization b ON b.id = o.authorization_id
+    WHERE o.status = 'open' GROUP BY o.authorization_id
+) x ON x.authorization_id = a.id
+WHERE (a.next_event_at IS NULL) <> (x.bound IS NULL)
+   OR a.next_event_at > x.bound OR a.next_event_at > a.expires_at OR a.next_event_at <= a.settled_at
+   OR a.charged_units + x.used_units >= a.cutoff_units
+LIMIT 20;
+
+-- name: I5 a token transaction says how far its authorisation was charged when it ended
+SELECT x.id, x.amount_units, x.due_units, a.charged_units
+FROM billing_transaction x JOIN billing_authorization a ON a.id = x.authorization_id
+WHERE x.status <> 'open' AND (x.due_units > a.charged_units OR x.due_units < x.amount_units)
+LIMIT 20;
+
+-- name: I5 a token transaction is confirmed once it is paid, and not before
+SELECT x.id, x.status, x.amount_units, x.due_units, a.collected_units
+FROM billing_transaction x JOIN billing_authorization a ON a.id = x.authorization_id
+WHERE x.status <> 'open' AND x.amount_units > 0 AND (x.status = 'confirmed') <> (x.due_units <= a.collected_units)
+LIMIT 20;
+
+-- name: I6 an authorisation that may not be charged has no meter, and an exhausted one is charged in full
+SELECT id, status, open_transactions, charged_units, limit_units FROM billing_authorization
+WHERE (status <> 'active' AND open_transactions > 0) OR (status = 'exhausted' AND charged_units <> limit_units)
+   OR (status = 'active' AND charged_units = limit_units)
+   OR (status IN ('expired', 'revoked')) <> (closed_at IS NOT NULL)
+LIMIT 20;
+
+-- name: I6 no event of an authorisation is long past
+SELECT id, status, next_event_at, expires_at FROM billing_authorization
+WHERE least(next_event_at, CASE WHEN status IN ('pending', 'active', 'exhausted', 'suspended') THEN expires_at END)
+      < coalesce(nullif(current_setting('paygo.audit_late', true), ''), '-infinity')::timestamptz
+LIMIT 20;
+
+-- name: I9 who streams and whose token pays belong to one client and one viewer
+SELECT x.id, s.id AS session_id, a.id AS authorization_id, s.wallet_address
+FROM billing_transaction x
+JOIN sessions_session s ON s.id = x.session_id
+JOIN sessions_vendor v ON v.id = s.vendor_id
+JOIN billing_authorization a ON a.id = x.authorization_id
+WHERE a.client_id <> s.client_id OR v.client_id <> s.client_id
+   OR s.wallet_address NOT IN (a.wallet_address, coalesce(a.linked_wallet_address, a.wallet_address))
+   OR s.max_amount_zat IS NOT NULL
+LIMIT 20;
+
+-- name: I10 every authorisation that runs was settled
+SELECT id, open_transactions, settled_at FROM billing_authorization
+WHERE open_transactions > 0
+  AND settled_at < coalesce(nullif(current_setting('paygo.audit_late', true), ''), '-infinity')::timestamptz
+LIMIT 20;
+
+-- name: L10 a final transaction of a token is charged once, from its authorisation to its vendor
+SELECT coalesce(x.id, t.cause_id) AS id, x.amount_units, t.units
+FROM (
+    SELECT x.id, x.authorization_id, x.amount_units, x.asset, s.vendor_id
+    FROM billing_transaction x JOIN sessions_session s ON s.id = x.session_id
+    WHERE x.status <> 'open' AND x.authorization_id IS NOT NULL AND x.amount_units > 0
+) x
+FULL JOIN (
+    SELECT cause_id, sum(amount_units) AS units, min(debit_of) AS payer, min(credit_of) AS vendor, min(asset) AS asset
+    FROM billing_transfer WHERE kind = 'chain_charge' GROUP BY cause_id
+) t ON t.cause_id = x.id
+WHERE (x.amount_units, x.authorization_id, x.vendor_id, x.asset) IS DISTINCT FROM (t.units, t.payer, t.vendor, t.asset)
+LIMIT 20;
+
+-- name: L11 what an authorisation owes is in its account
+-- What open transactions have used is charged, and not in the account yet.
+SELECT a.id, a.charged_units, a.collected_units, coalesce(used.units, 0) AS open_units, coalesce(t.units, 0) AS account_units
+FROM billing_authorization a
+LEFT JOIN (
+    SELECT of, sum(units) AS units FROM (
+        SELECT credit_of AS of, amount_units AS units FROM billing_transfer WHERE credit = 'authorization'
+        UNION ALL
+        SELECT debit_of, -amount_units FROM billing_transfer WHERE debit = 'authorization'
+    ) moved GROUP BY of
+) t ON t.of = a.id
+LEFT JOIN (
+    SELECT x.authorization_id, sum(floor(x.rate_units_per_hour * floor(1000 * extract(epoch FROM
+               least(b.settled_at, x.billable_until) - x.started_at)) / 3600000)) AS units
+    FROM billing_transaction x JOIN billing_authorization b ON b.id = x.authorization_id
+    WHERE x.status = 'open' GROUP BY x.authorization_id
+) used ON used.authorization_id = a.id
+WHERE coalesce(t.units, 0) <> a.collected_units - (a.charged_units - coalesce(used.units, 0))
+LIMIT 20;
+
+-- name: L12 a payout in tokens is what an operator has said, once
+SELECT coalesce(t.cause_id, w.id) AS id, t.asset, t.units, w.details
+FROM (
+    SELECT cause_id, min(asset) AS asset, min(debit_of) AS vendor, sum(amount_units) AS units
+    FROM billing_transfer WHERE kind = 'chain_payout' GROUP BY cause_id
+) t
+FULL JOIN (SELECT id, details FROM billing_operatoraction WHERE verb = 'pay_tokens') w ON w.id = t.cause_id
+WHERE (t.asset, t.vendor::text, t.units::text)
+      IS DISTINCT FROM (w.details->>'asset', w.details->>'vendor', w.details->>'units')
 LIMIT 20;

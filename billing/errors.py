@@ -15,6 +15,34 @@ class InsufficientFunding(PermissionExhausted):
     """What remains does not pay for the shortest session: for a start, the permission is used up."""
 
 
+class AuthorizationRequired(PaymentRequired):
+    """An Ethereum wallet without an authorisation that has been signed."""
+
+    code = "authorization_required"
+    title = "The wallet has no authorisation here"
+
+
+class AuthorizationSuspended(PaymentRequired):
+    """A collection failed: what is owed comes first."""
+
+    code = "authorization_suspended"
+    title = "The authorisation is suspended"
+
+
+class AuthorizationExhausted(PaymentRequired):
+    """Its limit, allowance or balance is used up, or more is owed than may be."""
+
+    code = "authorization_exhausted"
+    title = "Nothing is left of the authorisation"
+
+
+class AuthorizationExpired(PaymentRequired):
+    """Its last day is over."""
+
+    code = "authorization_expired"
+    title = "The authorisation has expired"
+
+
 class RefundUnderWay(Conflict):
     """The refund has been handed to the wallet: its address cannot change any more."""
 
@@ -27,3 +55,17 @@ class SendsHalted(Conflict):
 
     code = "sends_halted"
     title = "Sending is halted"
+
+
+class PayoutUnderWay(Conflict):
+    """An earlier payout of the vendor is not over."""
+
+    code = "payout_under_way"
+    title = "An earlier payout is under way"
+
+
+class PayoutNotPossible(Conflict):
+    """There is nothing that could be paid out, or nowhere to pay it to; `detail` says which."""
+
+    code = "payout_not_possible"
+    title = "Nothing can be paid out now"

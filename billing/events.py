@@ -1,6 +1,6 @@
 """What happens to permissions by itself, by the set: a bound, depletion, the last day, and the roll-over.
 
-The same as `billing.metering` does to one permission, for those with one meter; the others go there one by
+The same as `billing.succession` does to one permission, for those with one meter; the others go there one by
 one. An event takes effect at its own instant, however late it is noticed, and so does what follows from it
 on the permissions that sessions roll over to.
 """
@@ -26,10 +26,10 @@ def settle_events(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> t
     events = settled = 0
     with db.operation():
         db.execute(sql.EVENT_SETTINGS)
-        due = lock_due(ids, to=to)
+        due = _without_fallback(lock_due(ids, to=to))
         endings.lock_queues(due)
         while due:
-            closed = _close(due, to=to)
+            closed = _close(due, to=to, booked_at=booked_at)
             heirs = _succeed(closed, booked_at=booked_at)
             events += len(closed)
             settled += draw(
@@ -39,9 +39,15 @@ def settle_events(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> t
     return events, settled
 
 
-def _close(ids: Sequence[int], *, to: datetime) -> list[int]:
+def _without_fallback(ids: Sequence[int]) -> list[int]:
+    """Return those whose sessions have no authorisation to go on with: the others go one by one."""
+    return [free for (free,) in db.rows(sql.WITHOUT_FALLBACK, {"ids": list(ids)})]
+
+
+def _close(ids: Sequence[int], *, to: datetime, booked_at: datetime) -> list[int]:
     """Make the transactions final that end up to an instant; return their primary keys."""
-    return [closed for (closed,) in db.rows(sql.CLOSE_AT_EVENT, {"ids": list(ids), "to": to})]
+    parameters = {"ids": list(ids), "to": to, "booked_at": booked_at}
+    return [closed for (closed,) in db.rows(sql.CLOSE_AT_EVENT, parameters)]
 
 
 def _succeed(closed: Sequence[int], *, booked_at: datetime) -> list[int]:

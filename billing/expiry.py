@@ -3,17 +3,20 @@ and the end of sessions that were not resumed in time."""
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 from django.db import DatabaseError, OperationalError
 from django.db.models import Sum
 
-from billing import metering
+from billing import covering, linked, succession
 from core.db import LostRace, again, operation, require_transaction
 from core.errors import Busy, DomainError
 from sessions_app import sessions
 from sessions_app.endings import end_pauses
+from sessions_app.models import StreamingSession
+from sessions_app.rules import SessionStatus
 from zcash import audit, endings, permissions, queries
 from zcash.models import Deposit, SpendingPermission
 from zcash.rules import ARRIVED, EXPIRING, PermissionStatus
@@ -22,6 +25,29 @@ log = structlog.get_logger(__name__)
 
 # In this order: what waits may be the heir of what was active.
 _ENDS = (endings.expire_active, endings.end_waiting, end_pauses)
+
+
+@dataclass(frozen=True)
+class Due:
+    """How many permissions and pauses have come to their end and are not ended yet."""
+
+    permissions: int
+    unpaid: int
+    pauses: int
+
+    @property
+    def all(self) -> int:
+        """All of them."""
+        return self.permissions + self.unpaid + self.pauses
+
+
+def due(*, now: datetime) -> Due:
+    """Return what a sweep would look at."""
+    return Due(
+        permissions=SpendingPermission.objects.expiring_by(now).count(),
+        unpaid=SpendingPermission.objects.unpaid_by(now).count(),
+        pauses=StreamingSession.objects.filter(status=SessionStatus.PAUSED, resume_by__lte=now).count(),
+    )
 
 
 def run(*, now: datetime, chunk_size: int = 1000) -> int:
@@ -36,15 +62,26 @@ def run(*, now: datetime, chunk_size: int = 1000) -> int:
         *SpendingPermission.objects.unpaid_by(now).order_by("id").values_list("pk", flat=True),
     ]
     for permission_id in due:
-        try:
-            bring_current(permission_id, now=now)
-        except Busy:
-            log.info("expiry_left_a_busy_permission", permission=permission_id)
-        except OperationalError:
-            raise
-        except (DomainError, DatabaseError, AssertionError) as error:
-            log.exception("permission_not_ended", permission=permission_id, error=str(error))
-    return ended + len(due)
+        _one_by_one("permission", permission_id, bring_current, now=now)
+    return ended + len(due) + _end_authorizations(now=now)
+
+
+def _one_by_one(kind: str, key: int, bring: Callable[..., object], *, now: datetime) -> None:
+    try:
+        bring(key, now=now)
+    except Busy:
+        log.info("expiry_left_a_busy_one", kind=kind, key=key)
+    except OperationalError:
+        raise
+    except (DomainError, DatabaseError, AssertionError) as error:
+        log.exception("not_ended", kind=kind, key=key, error=str(error))
+
+
+def _end_authorizations(*, now: datetime) -> int:
+    due = list(linked.expiring_by(now).order_by("id").values_list("pk", flat=True))
+    for authorization_id in due:
+        _one_by_one("authorization", authorization_id, covering.bring_current, now=now)
+    return len(due)
 
 
 def _by_the_set(end: Callable[..., int], *, now: datetime, chunk_size: int) -> int:
@@ -91,7 +128,7 @@ def lock_current(
     wallet = SpendingPermission.objects.values("client_id", "wallet_address").get(pk=permission_id)
     active = queries.lock_active(**wallet)
     if active is not None:
-        active = metering.settle(active, now=now)
+        active = succession.settle(active, now=now)
     permission = queries.lock(permission_id)
     if permission.status in EXPIRING and permission.expires_at <= now:
         _end(permission, to=PermissionStatus.EXPIRED, at=permission.expires_at, now=now)

@@ -8,7 +8,9 @@ from uuid import UUID
 import structlog
 from django.db import DatabaseError, IntegrityError, OperationalError
 
-from billing import expiry, metering, reversals
+from billing import covering, expiry, ledger, metering, operators, reversals, succession
+from billing.operator_rules import Verb
+from billing.operators import Word
 from core import db
 from core.amounts import zec_text
 from core.errors import DomainError
@@ -34,6 +36,11 @@ class Payment:
     confirmations: int
     required_confirmations: int
     quarantined: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether money was seen that is not confirmed yet."""
+        return self.received_zat > self.confirmed_zat
 
 
 def scan_and_credit(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> int:
@@ -125,20 +132,26 @@ def payment_of(permission: SpendingPermission) -> Payment:
     )
 
 
-def revoke(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> SpendingPermission:
+def revoke(
+    *, client_id: int, public_id: UUID, now: datetime, actor: str, word: Word | None = None
+) -> SpendingPermission:
     """Withdraw a permission for good: its sessions end at this instant and do not roll over.
 
     The next queued permission of the wallet becomes active. What is left of the revoked one is kept for its
-    owner.
+    owner. `word` is an operator's, who does it instead of the client.
 
     Raises:
         PermissionNotFound: not this client's.
         PermissionGone: it has ended already.
     """
-    return db.again(lambda: _revoke_once(client_id=client_id, public_id=public_id, now=now, actor=actor))
+    return db.again(
+        lambda: _revoke_once(client_id=client_id, public_id=public_id, now=now, actor=actor, word=word)
+    )
 
 
-def _revoke_once(*, client_id: int, public_id: UUID, now: datetime, actor: str) -> SpendingPermission:
+def _revoke_once(
+    *, client_id: int, public_id: UUID, now: datetime, actor: str, word: Word | None
+) -> SpendingPermission:
     with db.operation():
         found = queries.of_client(client_id=client_id, public_id=public_id)
         permission, _ = expiry.lock_current(found.pk, now=now)
@@ -147,10 +160,17 @@ def _revoke_once(*, client_id: int, public_id: UUID, now: datetime, actor: str) 
         at = metering.effective_instant(permission, now=now) if was_active else now
         metering.stop_all(permission, at=at, now=now, reason=EndReason.PERMISSION_REVOKED)
         permissions.change_status(
-            permission, to=PermissionStatus.REVOKED, effective_at=at, booked_at=now, actor=actor
+            permission,
+            to=PermissionStatus.REVOKED,
+            effective_at=at,
+            booked_at=now,
+            actor=actor,
+            details=word.details if word else None,
         )
         if was_active:
-            metering.hand_over(permission, at=at, now=now)
+            succession.hand_over(permission, at=at, now=now)
+        if word:
+            operators.note(word, Verb.REVOKE, permission=permission, now=now)
     return permission
 
 
@@ -170,20 +190,26 @@ def _credit(permission_id: int, *, now: datetime) -> int:
         # What is over does not come back to life by the credit that is made now.
         permission, active = expiry.lock_current(permission_id, now=now)
         now = queries.not_before_the_meter(permission, now=now)
+        fallback = None if active else covering.lock_behind(permission, now=now)
+        if fallback is not None:
+            now = metering.settled_at(fallback)
         ready = deposits.lock_creditable(permission)
         for deposit in ready:
             deposits.mark_credited(deposit, permission=permission, now=now)
-            money.add_money(
+            repaid_zat = money.add_money(
                 permission,
                 amount_zat=deposit.amount_zat,
                 now=now,
                 actor=audit.CHAIN,
                 details=deposit.output,
             )
+            ledger.deposit(deposit, repaid_zat=repaid_zat, now=now)
         if ready and permission.status == PermissionStatus.ACTIVE:
             metering.note_money(permission)
         if _is_payable(permission):
             _activate_or_queue(permission, behind=active, now=now)
+            if fallback is not None:
+                covering.take_back(permission, fallback, at=now)
         elif permission.suspended_for == SuspensionReason.REVERSAL and permission.is_paid:
             # What came back has only repaid what had been streamed.
             permissions.change_status(
@@ -211,7 +237,7 @@ def _activate_or_queue(
         effective_at=now,
         booked_at=now,
         actor=audit.ENGINE,
-        details={"credited": zec_text(permission.credited_zat)},
+        details={"credited": zec_text(permission.credited_zat), "was": permission.status},
     )
 
 

@@ -1,13 +1,19 @@
 """How long sessions may stream on what is known now: the funding chain looked at ahead of time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
-from billing import metering
+from django.db.models import Model
+
+from billing import linked, metering, sources
+from billing.ethereum.rules import AuthorizationStatus
 from billing.models import Transaction
-from billing.projection import Runner, Source, funded_until_ms, runner
+from billing.models_ethereum import Authorization
+from billing.projection import Link, Runner, funded_until_ms, runner
 from billing.rules import depletes_ms
+from billing.sources import Source
 from core.amounts import MS_PER_HOUR
 from core.clock import from_ms, to_ms
 from zcash.models import SpendingPermission
@@ -19,32 +25,34 @@ _DAY_MS = 24 * MS_PER_HOUR
 
 @dataclass(frozen=True)
 class Grants:
-    """`depletes_at` of the active permission, None where the sessions' caps or its last day come first;
+    """`depletes_at` of the active source, None where the sessions' caps or its last day come first;
     `until` by session primary key: the vendor may stream until then."""
 
     depletes_at: datetime | None
     until: dict[int, datetime]
 
 
-def of(
-    permission: SpendingPermission,
-    running: Sequence[Transaction],
-    *,
-    queue: Sequence[SpendingPermission] | None = None,
-) -> Grants:
-    """Return the grants of the open transactions of a settled, active permission.
+class Behind(NamedTuple):
+    """What pays for a wallet when its active source is used up, in this order."""
 
-    `queue` is what waits behind it, in order; None: it is read.
+    queue: Sequence[SpendingPermission] = ()
+    fallback: Authorization | None = None
+
+
+def of(source: Source, running: Sequence[Transaction], *, behind: Behind | None = None) -> Grants:
+    """Return the grants of the open transactions of a settled, active source.
+
+    `behind` is what pays after it; None: it is read.
     Heartbeat leases are taken to be renewed, so that a heartbeat of one session takes nothing from what
     another was granted; a session's own lease bounds its own grant.
     """
     if not running:
         return Grants(None, {})
-    settled_ms = to_ms(metering.settled_at(permission))
+    settled_ms = to_ms(metering.settled_at(source))
     renewed = [_runner(each, own_bound=each.session.capped_at) for each in running]
-    ends = funded_until_ms(renewed, chain=_chain(permission, queue), settled_ms=settled_ms)
-    depletion_ms = depletes_ms(renewed, remaining_zat=permission.remaining_zat, settled_ms=settled_ms)
-    if depletion_ms is not None and depletion_ms > to_ms(permission.expires_at):
+    ends = funded_until_ms(renewed, chain=_chain(source, behind), settled_ms=settled_ms)
+    depletion_ms = depletes_ms(renewed, remaining=sources.remaining(source), settled_ms=settled_ms)
+    if depletion_ms is not None and depletion_ms > to_ms(source.expires_at):
         depletion_ms = None
     return Grants(
         depletes_at=None if depletion_ms is None else from_ms(depletion_ms),
@@ -53,39 +61,70 @@ def of(
 
 
 def funded_ms(
-    permission: SpendingPermission,
+    source: Source,
     running: Sequence[Transaction],
     *,
     rate: int,
     at: datetime,
-    queue: Sequence[SpendingPermission] | None = None,
+    behind: Behind | None = None,
 ) -> int:
     """Return for how many milliseconds the chain would pay for one more session at a rate, up to a day."""
     at_ms = to_ms(at)
-    newcomer = runner(_NEXT_ID, rate, started_ms=at_ms, own_bound_ms=at_ms + _DAY_MS, max_amount_zat=None)
+    newcomer = runner(_NEXT_ID, rate, started_ms=at_ms, own_bound_ms=at_ms + _DAY_MS, max_amount=None)
     others = [_runner(each, own_bound=each.session.billable_until) for each in running]
-    ends = funded_until_ms([*others, newcomer], chain=_chain(permission, queue), settled_ms=at_ms)
+    ends = funded_until_ms([*others, newcomer], chain=_chain(source, behind), settled_ms=at_ms)
     return ends[_NEXT_ID] - at_ms
+
+
+def fallback_of(source: Source, rows: Iterable[Model]) -> Authorization | None:
+    """Return which of some authorisations pays for a permission's wallet when that is used up.
+
+    One that pays for other streams meanwhile is left out: what it has left then is not known now.
+    """
+    if isinstance(source, Authorization):
+        return None
+    fitting = [each for each in rows if isinstance(each, Authorization) and _falls_back(source, each)]
+    return fitting[0] if fitting else None
+
+
+def _falls_back(permission: SpendingPermission, authorization: Authorization) -> bool:
+    return (
+        authorization.linked_wallet_address == permission.wallet_address
+        and authorization.status == AuthorizationStatus.ACTIVE
+        and authorization.open_transactions == 0
+        and authorization.remaining_units > 0
+    )
 
 
 def _runner(transaction: Transaction, *, own_bound: datetime) -> Runner:
     return runner(
         transaction.pk,
-        transaction.rate_zat_per_hour,
+        transaction.rate,
         started_ms=to_ms(transaction.started_at),
         own_bound_ms=to_ms(own_bound),
-        max_amount_zat=transaction.max_amount_zat,
+        max_amount=transaction.max_amount_zat,
     )
 
 
-def _chain(permission: SpendingPermission, queue: Sequence[SpendingPermission] | None) -> list[Source]:
-    """Return the active permission and what waits behind it, in the order in which they pay."""
-    if queue is None:
-        wallet = SpendingPermission.objects.of_wallet(
-            client_id=permission.client_id, wallet_address=permission.wallet_address
-        )
-        queue = list(wallet.queued_in_order())
-    return [
-        Source(each.remaining_zat, each.rate_zat_per_hour, to_ms(each.expires_at))
-        for each in [permission, *queue]
-    ]
+def _chain(source: Source, behind: Behind | None) -> list[Link]:
+    """Return the active source and what waits behind it, in the order in which they pay."""
+    if isinstance(source, Authorization):
+        return [_link(source)]
+    queue, fallback = behind or _behind(source)
+    links = [_link(each) for each in [source, *queue]]
+    return [*links, _link(fallback)] if fallback else links
+
+
+def _behind(permission: SpendingPermission) -> Behind:
+    client_id, address = permission.client_id, permission.wallet_address
+    wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=address)
+    fallback = linked.behind(permission)
+    fallback = fallback_of(permission, [fallback] if fallback else [])
+    return Behind(list(wallet.queued_in_order()), fallback)
+
+
+def _link(source: Source) -> Link:
+    expires_ms = to_ms(source.expires_at)
+    if isinstance(source, Authorization):
+        return Link(source.remaining_units, source.rate_units_per_hour, expires_ms, sets_rate=True)
+    return Link(source.remaining_zat, source.rate_zat_per_hour, expires_ms)

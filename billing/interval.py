@@ -1,10 +1,11 @@
-"""The interval: settles every permission with open transactions, a chunk at a time, set-based.
+"""The interval: settles every source with open transactions, a chunk at a time, set-based.
 
-Any number of engines may run at once: each page of permissions is one engine's at a time, and what one has
+Permissions come first, then authorisations, by the same code (`billing.pages` says what differs). Any number
+of engines may run at once: each page of permissions is one engine's at a time, and what one has
 just settled the others leave alone. A page is one statement in one short transaction: it settles what has one
-meter and no event. Several meters on one permission take a statement more. A row that somebody holds for
+meter and no event. Several meters on one source take a statement more. A row that somebody holds for
 longer than a moment is skipped. What is left, because it was busy or has an event, goes one by one through
-`billing.metering`, and once more at the end if it is still busy then.
+`billing.succession`, and once more at the end if it is still busy then.
 """
 
 from collections.abc import Sequence
@@ -15,12 +16,12 @@ import structlog
 from django.db import DatabaseError, OperationalError
 from django.db.models import Func
 
-from billing import events, metering, sql
+from billing import sql
 from billing.models import IntervalRun
+from billing.pages import ALL, Pages
 from core import db
 from core.errors import Busy, DomainError
-from zcash import audit, queries
-from zcash.sql import Page, draw, draw_page, left_of_page, lock_free
+from zcash.sql import Page
 
 log = structlog.get_logger(__name__)
 
@@ -30,32 +31,38 @@ _EVENT_CHUNK = 500
 
 @dataclass
 class Progress:
-    """What a run has done so far: permissions settled, events let happen, and who could not be billed."""
+    """What a run has done so far with one kind of source: settled, events let happen, who was not billed."""
 
+    pages: Pages
     now: datetime
     # What was settled since then is left alone: another engine has just been there.
     before: datetime
     permissions: int = 0
     events: int = 0
     busy: list[int] = field(default_factory=list)
-    put_aside: list[int] = field(default_factory=list)
+    put_aside: list[int | str] = field(default_factory=list)
 
 
 def run_interval(
     *, now: datetime, engine: str, chunk_size: int, fresh_for: timedelta = timedelta()
 ) -> IntervalRun:
-    """Settle every permission with open transactions up to `now`; return the run as it was recorded.
+    """Settle every source with open transactions up to `now`; return the run as it was recorded.
 
     What was settled within `fresh_for` is not settled again: engines that run at once share the work.
     """
     run = IntervalRun.objects.create(started_at=now, engine=engine)
-    progress = Progress(now, before=now - fresh_for)
-    last_id: int | None = 0
+    done = [_settle_all(Progress(pages, now, before=now - fresh_for), chunk_size) for pages in ALL]
+    return _finish(run, done)
+
+
+def _settle_all(progress: Progress, chunk_size: int) -> Progress:
+    # Where nothing of a kind runs, to find that out is all that it costs.
+    last_id: int | None = None if progress.pages.next_metered(after_id=0) is None else 0
     while last_id is not None:
         last_id = _settle_page(progress, after_id=last_id, limit=chunk_size)
-    for permission_id in progress.busy:
-        _settle_one(progress, permission_id, wait=True)
-    return _finish(run, progress)
+    for key in progress.busy:
+        _settle_one(progress, key, wait=True)
+    return progress
 
 
 def _settle_page(progress: Progress, *, after_id: int, limit: int) -> int | None:
@@ -74,7 +81,7 @@ def _settle_page(progress: Progress, *, after_id: int, limit: int) -> int | None
 
 
 def _settle_left(progress: Progress, *, after_id: int, last_id: int) -> None:
-    left = left_of_page(after_id=after_id, last_id=last_id, to=progress.now, before=progress.before)
+    left = progress.pages.left(after_id=after_id, last_id=last_id, to=progress.now, before=progress.before)
     progress.busy += left.busy
     if left.shared:
         _settle_shared(progress, left.shared)
@@ -93,20 +100,13 @@ def _draw_page(progress: Progress, *, after_id: int, limit: int) -> Page:
 def _draw_once(progress: Progress, *, after_id: int, limit: int, skip_busy: bool) -> Page:
     with db.operation():
         db.execute(sql.CHUNK_SETTINGS)
-        return draw_page(
-            sql.USED_BY_METER,
-            after_id=after_id,
-            limit=limit,
-            to=progress.now,
-            before=progress.before,
-            booked_at=progress.now,
-            actor=audit.ENGINE,
-            skip_busy=skip_busy,
+        return progress.pages.draw(
+            after_id=after_id, limit=limit, to=progress.now, before=progress.before, skip_busy=skip_busy
         )
 
 
 def _settle_shared(progress: Progress, ids: Sequence[int]) -> None:
-    """Settle permissions with several meters; their transactions are read once the locks are held."""
+    """Settle sources with several meters; their transactions are read once the locks are held."""
     try:
         drawn = _draw_shared(progress, ids)
     except OperationalError:
@@ -119,10 +119,10 @@ def _settle_shared(progress: Progress, ids: Sequence[int]) -> None:
 
 
 def _settle_events(progress: Progress, ids: Sequence[int]) -> None:
-    """Let happen by the set what is due on permissions with one meter, one by one what is left."""
+    """Let happen by the set what is due on sources with one meter, one by one what is left."""
     for chunk in (ids[start : start + _EVENT_CHUNK] for start in range(0, len(ids), _EVENT_CHUNK)):
         try:
-            happened, settled = events.settle_events(chunk, to=progress.now, booked_at=progress.now)
+            happened, settled = progress.pages.settle_events(chunk, to=progress.now)
         except OperationalError:
             raise
         except (Busy, DatabaseError):
@@ -134,21 +134,20 @@ def _settle_events(progress: Progress, ids: Sequence[int]) -> None:
 
 
 def _settle_one_by_one(progress: Progress, ids: Sequence[int]) -> None:
-    for permission_id in queries.metered_behind(ids, at=progress.now):
-        _settle_one(progress, permission_id, wait=False)
+    for key in progress.pages.behind(ids, at=progress.now):
+        _settle_one(progress, key, wait=False)
 
 
 def _draw_shared(progress: Progress, ids: Sequence[int]) -> int:
     with db.operation():
         db.execute(sql.CHUNK_SETTINGS)
-        locked = {"ids": lock_free(ids)}
-        return draw(sql.USED_BY_METERS, locked, to=progress.now, booked_at=progress.now, actor=audit.ENGINE)
+        return progress.pages.draw_shared(ids, to=progress.now)
 
 
 def _split_page(progress: Progress, *, after_id: int, limit: int) -> int | None:
     """Halve a page that fails until the culprit stands alone; alone, it fails on the event path too."""
     if limit == 1:
-        culprit = queries.next_metered(after_id=after_id)
+        culprit = progress.pages.next_metered(after_id=after_id)
         if culprit is not None:
             _settle_one(progress, culprit, wait=False)
         return culprit
@@ -159,33 +158,33 @@ def _split_page(progress: Progress, *, after_id: int, limit: int) -> int | None:
     return half_id if last_id is None else last_id
 
 
-def _settle_one(progress: Progress, permission_id: int, *, wait: bool) -> None:
+def _settle_one(progress: Progress, key: int, *, wait: bool) -> None:
     """The event path: whoever is busy gets a second round, whoever fails is put aside and named."""
     try:
-        metering.settle_one(permission_id, now=progress.now, wait=wait)
+        progress.pages.settle_one(key, now=progress.now, wait=wait)
         progress.events += 1
     except Busy as error:
         if wait:
-            _blame(progress, permission_id, error)
+            _blame(progress, key, error)
         else:
-            progress.busy.append(permission_id)
+            progress.busy.append(key)
     except OperationalError:
         raise
     except (DatabaseError, DomainError, AssertionError) as error:
-        _blame(progress, permission_id, error)
+        _blame(progress, key, error)
 
 
-def _blame(progress: Progress, permission_id: int, error: Exception) -> None:
-    progress.put_aside.append(permission_id)
-    log.error("permission_not_billed", permission=permission_id, error=str(error), exc_info=error)
+def _blame(progress: Progress, key: int, error: Exception) -> None:
+    progress.put_aside.append(progress.pages.name(key))
+    log.error("not_billed", source=progress.pages.name(key), error=str(error), exc_info=error)
 
 
-def _finish(run: IntervalRun, progress: Progress) -> IntervalRun:
+def _finish(run: IntervalRun, done: Sequence[Progress]) -> IntervalRun:
     IntervalRun.objects.filter(pk=run.pk).update(
         finished_at=Func(function="paygo_now"),
-        permissions=progress.permissions,
-        events=progress.events,
-        put_aside=progress.put_aside,
+        permissions=sum(each.permissions for each in done),
+        events=sum(each.events for each in done),
+        put_aside=[name for each in done for name in each.put_aside],
     )
     run.refresh_from_db()
     return run

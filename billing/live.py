@@ -1,4 +1,4 @@
-"""Live reads of permissions: what is left at an instant, computed, not written.
+"""Live reads of permissions and authorisations: what is left at an instant, computed, not written.
 
 A read that finds an event in the past (a depletion, an expiry) lets it happen first.
 """
@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing import expiry, metering, records, stage
+from billing import covering, expiry, linked, metering, records, stage, transactions
 from billing.models import Transaction
-from billing.projection import next_event_ms
+from billing.models_ethereum import Authorization
 from billing.records import SessionRecord
-from billing.rules import TransactionStatus, accrued_zat
+from billing.rules import TransactionStatus
 from core import db
-from core.clock import to_ms
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
@@ -33,12 +32,30 @@ class LivePermission:
 
 
 @dataclass(frozen=True)
+class LiveAuthorization:
+    """An authorisation as it is at an instant, in its token's smallest unit.
+
+    `charged_units` and `remaining_units` count what its open transactions used; `remaining_units` is what may
+    still be used, as far as the last reading of the chain knows.
+    """
+
+    authorization: Authorization
+    charged_units: int
+    remaining_units: int
+    open_sessions: int
+
+
+@dataclass(frozen=True)
 class LiveSession:
-    """A session as it is at an instant; the grants are None while it does not run."""
+    """A session as it is at an instant; the grants are None while it does not run.
+
+    `fallback` is the asset that it may go over to, None where nothing is behind what pays now.
+    """
 
     record: SessionRecord
     depletes_at: datetime | None
     granted_until: datetime | None
+    fallback: str | None = None
 
 
 def of_client(*, client_id: int, public_id: UUID, now: datetime) -> LivePermission:
@@ -74,12 +91,29 @@ def read(permission_id: int, *, now: datetime) -> LivePermission:
             permission, running = _load(permission_id)
     if not running:
         return LivePermission(permission, permission.remaining_zat, 0)
-    used_zat = accrued_zat(
-        metering.meters(running),
-        settled_ms=to_ms(metering.settled_at(permission)),
-        at_ms=to_ms(metering.effective_instant(permission, now=now)),
-    )
+    used_zat = metering.used(permission, running, until=metering.effective_instant(permission, now=now))
     return LivePermission(permission, permission.remaining_zat - used_zat, len(running))
+
+
+def of_authorization(authorization_id: int, *, now: datetime) -> LiveAuthorization:
+    """Return an authorisation as it is at `now`, after everything that time alone brings."""
+    with db.snapshot():
+        authorization, running = _load_authorization(authorization_id)
+        due = _is_over(authorization, running, now=now)
+    if due:
+        covering.bring_current(authorization_id, now=now)
+        with db.snapshot():
+            authorization, running = _load_authorization(authorization_id)
+    used = 0
+    if running:
+        until = metering.effective_instant(authorization, now=now)
+        used = metering.used(authorization, running, until=until)
+    return LiveAuthorization(
+        authorization,
+        charged_units=authorization.charged_units + used,
+        remaining_units=authorization.remaining_units - used,
+        open_sessions=len(running),
+    )
 
 
 def of_session(session_code: str, *, client_id: int, now: datetime) -> LiveSession:
@@ -90,45 +124,51 @@ def of_session(session_code: str, *, client_id: int, now: datetime) -> LiveSessi
     """
     if live := _running(session_code, client_id=client_id, now=now):
         return live
-    found, transactions = _with_transactions(session_code, client_id=client_id)
+    found, stretches = _with_transactions(session_code, client_id=client_id)
     if found.status != SessionStatus.ENDED:
-        _bring_current(found, transactions, now=now)
+        _bring_current(found, stretches, now=now)
         if live := _running(session_code, client_id=client_id, now=now):
             return live
-        found, transactions = _with_transactions(session_code, client_id=client_id)
-    return LiveSession(records.of_transactions(found, transactions, now=now), None, None)
+        found, stretches = _with_transactions(session_code, client_id=client_id)
+    return LiveSession(records.of_transactions(found, stretches, now=now), None, None)
 
 
 def _running(session_code: str, *, client_id: int, now: datetime) -> LiveSession | None:
     """Return a session that runs and to which nothing happens up to `now`, by one statement."""
-    running = stage.read_running(session_code, client_id=client_id)
+    running = stage.read_running(session_code, client_id=client_id, now=now)
     if running is None or running[0].event_is_due(now=now):
         return None
     found, transaction = running
     granted = found.grants()
     record = records.of_transactions(transaction.session, [*found.past, transaction], now=now)
-    return LiveSession(record, granted.depletes_at, granted.until[transaction.session_id])
+    until = granted.until[transaction.session_id]
+    fallback = found.fallback if transaction.max_amount_zat is None else None
+    return LiveSession(record, granted.depletes_at, until, fallback.asset if fallback else None)
 
 
 def _with_transactions(session_code: str, *, client_id: int) -> tuple[StreamingSession, list[Transaction]]:
     of_session = Transaction.objects.filter(session__client=client_id, session__code=session_code)
-    transactions = list(of_session.select_related("session__vendor", "permission").order_by("id"))
-    if not transactions:
+    stretches = list(of_session.select_related("session__vendor", *records.PAYERS).order_by("id"))
+    if not stretches:
         raise SessionNotFound
-    return transactions[0].session, transactions
+    return stretches[0].session, stretches
 
 
-def _bring_current(session: StreamingSession, transactions: Iterable[Transaction], *, now: datetime) -> None:
+def _bring_current(session: StreamingSession, stretches: Iterable[Transaction], *, now: datetime) -> None:
     if session.pause_is_over(now=now):
         expiry.end_pause(session.pk, now=now)
-    for transaction in transactions:
-        if transaction.status == TransactionStatus.OPEN:
+    for transaction in stretches:
+        if transaction.status != TransactionStatus.OPEN:
+            continue
+        if transaction.permission_id is not None:
             read(transaction.permission_id, now=now)
+        if transaction.authorization_id is not None:
+            covering.bring_current(transaction.authorization_id, now=now)
 
 
 def _load(permission_id: int) -> tuple[SpendingPermission, list[Transaction]]:
     permission = SpendingPermission.objects.get(pk=permission_id)
-    return permission, metering.open_transactions(permission)
+    return permission, transactions.running_on(permission)
 
 
 def _is_due(permission: SpendingPermission, running: list[Transaction], *, now: datetime) -> bool:
@@ -139,7 +179,7 @@ def _is_due(permission: SpendingPermission, running: list[Transaction], *, now: 
         return True
     if permission.status == PermissionStatus.QUEUED:
         return _active_ahead_is_due(permission, now=now)
-    return bool(running) and _event_is_due(permission, running, now=now)
+    return bool(running) and metering.event_is_due(permission, running, now=now)
 
 
 def _active_ahead_is_due(permission: SpendingPermission, *, now: datetime) -> bool:
@@ -150,15 +190,19 @@ def _active_ahead_is_due(permission: SpendingPermission, *, now: datetime) -> bo
     active = wallet.active().first()
     if active is None:
         return True
-    running = metering.open_transactions(active)
-    return active.expires_at <= now or (bool(running) and _event_is_due(active, running, now=now))
+    running = transactions.running_on(active)
+    return active.expires_at <= now or (bool(running) and metering.event_is_due(active, running, now=now))
 
 
-def _event_is_due(permission: SpendingPermission, running: list[Transaction], *, now: datetime) -> bool:
-    event_ms, _ = next_event_ms(
-        metering.meters(running),
-        remaining_zat=permission.remaining_zat,
-        settled_ms=to_ms(metering.settled_at(permission)),
-        expires_ms=to_ms(permission.expires_at),
-    )
-    return event_ms <= to_ms(now)
+def _load_authorization(authorization_id: int) -> tuple[Authorization, list[Transaction]]:
+    authorization = Authorization.objects.get(pk=authorization_id)
+    return authorization, transactions.running_on(authorization)
+
+
+def _is_over(authorization: Authorization, running: list[Transaction], *, now: datetime) -> bool:
+    """Whether something has happened to it, or to what may roll over to it, that no write tells yet."""
+    if authorization.status in linked.EXPIRING and authorization.expires_at <= now:
+        return True
+    if linked.due_permission(authorization, now=now) is not None:
+        return True
+    return bool(running) and metering.event_is_due(authorization, running, now=now)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.conf import settings
 
 from billing.models import Refund, WalletSend
+from billing.payout_models import Payout
 from zcash.addresses import AddressError, Network, Receiver, parse
 from zcash.node.port import Payment, SentTransaction
 
@@ -17,8 +18,8 @@ def payments_of(send: WalletSend) -> list[Payment]:
     ]
 
 
-def asked(refund: Refund) -> Payment:
-    """Return the payment that a refund asks for; only a shielded recipient gets the receipt (ZIP-302)."""
+def asked(refund: Refund | Payout) -> Payment:
+    """Return the payment that a refund or payout is; only a shielded recipient gets the memo (ZIP-302)."""
     address = parse(refund.address, network=Network(settings.ZCASH_NETWORK))
     return Payment(refund.address, refund.paid_zat, refund.memo.encode() if address.is_shielded else None)
 

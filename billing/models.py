@@ -6,6 +6,8 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from billing.ethereum.rules import MAX_RATE_UNITS
+from billing.models_ethereum import Authorization
 from billing.rules import (
     IN_FLIGHT_SEND,
     UNFINISHED_REFUND,
@@ -15,8 +17,12 @@ from billing.rules import (
     TransactionStatus,
 )
 from core.amounts import MAX_ZAT
+from core.units import UnitsField
 from sessions_app.models import StreamingSession
 from zcash.models import SpendingPermission
+
+# The asset of what a spending permission pays.
+ZEC = "ZEC"
 
 
 class Transaction(models.Model):
@@ -24,12 +30,22 @@ class Transaction(models.Model):
 
     Its amount while open is `billing.rules.amount` of its own columns; nothing is written until it ends.
     `max_amount_zat` is what earlier transactions left of its session's spending cap, null without one.
+
+    It is paid by a permission, in zatoshis, or by an authorisation, in its token's smallest unit. The second
+    kind keeps at its end how far the authorisation's running total had come: `due_units` collected pay it.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True)
     session = models.ForeignKey(StreamingSession, on_delete=models.PROTECT, related_name="transactions")
-    permission = models.ForeignKey(SpendingPermission, on_delete=models.PROTECT, related_name="transactions")
-    rate_zat_per_hour = models.BigIntegerField()
+    permission = models.ForeignKey(
+        SpendingPermission, on_delete=models.PROTECT, null=True, related_name="transactions"
+    )
+    authorization = models.ForeignKey(
+        Authorization, on_delete=models.PROTECT, null=True, related_name="transactions", db_index=False
+    )
+    asset = models.TextField(default=ZEC, db_default=ZEC)
+    rate_zat_per_hour = models.BigIntegerField(null=True)
+    rate_units_per_hour = UnitsField(null=True)
     started_at = models.DateTimeField()
     billable_until = models.DateTimeField()
     max_amount_zat = models.BigIntegerField(null=True)
@@ -38,6 +54,8 @@ class Transaction(models.Model):
     )
     ended_at = models.DateTimeField(null=True)
     amount_zat = models.BigIntegerField(null=True)
+    amount_units = UnitsField(null=True)
+    due_units = UnitsField(null=True)
 
     class Meta:
         db_table = "billing_transaction"
@@ -47,14 +65,42 @@ class Transaction(models.Model):
                 name="billing_transaction_status",
             ),
             models.CheckConstraint(
-                condition=Q(status=TransactionStatus.OPEN, ended_at__isnull=True, amount_zat__isnull=True)
+                condition=Q(
+                    status=TransactionStatus.OPEN,
+                    ended_at__isnull=True,
+                    amount_zat__isnull=True,
+                    amount_units__isnull=True,
+                    due_units__isnull=True,
+                )
                 | Q(
+                    Q(permission__isnull=False, amount_zat__gte=0, due_units__isnull=True)
+                    | Q(authorization__isnull=False, amount_units__gte=0, due_units__gte=F("amount_units")),
                     ~Q(status=TransactionStatus.OPEN),
                     ended_at__gte=F("started_at"),
                     ended_at__lte=F("billable_until"),
-                    amount_zat__gte=0,
                 ),
                 name="billing_transaction_final_is_complete",
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    permission__isnull=False,
+                    authorization__isnull=True,
+                    asset=ZEC,
+                    rate_zat_per_hour__isnull=False,
+                    rate_units_per_hour__isnull=True,
+                    amount_units__isnull=True,
+                    status__in=[TransactionStatus.OPEN, TransactionStatus.CONFIRMED],
+                )
+                | Q(
+                    ~Q(asset=ZEC),
+                    permission__isnull=True,
+                    authorization__isnull=False,
+                    rate_zat_per_hour__isnull=True,
+                    rate_units_per_hour__gt=0,
+                    rate_units_per_hour__lte=MAX_RATE_UNITS,
+                    amount_zat__isnull=True,
+                ),
+                name="billing_transaction_one_payer",
             ),
             models.CheckConstraint(
                 condition=Q(rate_zat_per_hour__gt=0, rate_zat_per_hour__lte=MAX_ZAT),
@@ -92,10 +138,41 @@ class Transaction(models.Model):
                 name="billing_transaction_open",
                 condition=Q(status=TransactionStatus.OPEN),
             ),
+            # An authorisation's: the open ones, and those that wait to be collected.
+            models.Index(
+                fields=["authorization", "status"],
+                name="billing_transaction_owed",
+                condition=Q(authorization__isnull=False) & ~Q(status=TransactionStatus.CONFIRMED),
+            ),
+            # The statistics: what has ended since an hour.
+            models.Index(
+                fields=["ended_at"],
+                name="billing_transaction_ended",
+                condition=~Q(status=TransactionStatus.OPEN),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.public_id} ({self.status})"
+
+    @property
+    def payer(self) -> SpendingPermission | Authorization:
+        """What pays for it."""
+        found = self.permission or self.authorization
+        assert found is not None, "billing_transaction_one_payer"
+        return found
+
+    @property
+    def rate(self) -> int:
+        """Its price an hour, in the smallest unit of its asset."""
+        found = self.rate_zat_per_hour or self.rate_units_per_hour
+        assert found is not None, "billing_transaction_one_payer"
+        return found
+
+    @property
+    def amount(self) -> int | None:
+        """What a final one came to, in the smallest unit of its asset."""
+        return self.amount_zat if self.authorization_id is None else self.amount_units
 
     @property
     def left_zat(self) -> int | None:
@@ -205,6 +282,12 @@ class Refund(models.Model):
                 name="billing_refund_due",
                 condition=Q(status__in=[RefundStatus.QUEUED, RefundStatus.FAILED]),
             ),
+            # What an operator looks at.
+            models.Index(
+                fields=["id"],
+                name="billing_refund_stuck",
+                condition=Q(status__in=[RefundStatus.FAILED, RefundStatus.UNKNOWN]),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -267,3 +350,11 @@ class IntervalRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.engine} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+# Their tables belong to this app; the operators' know the ones above.
+from billing.ledger_models import Reconciliation, Transfer  # noqa: E402, F401
+from billing.notice_models import Mail, MailCursor, Notice  # noqa: E402, F401
+from billing.operator_models import OperatorAction, RefundApproval  # noqa: E402, F401
+from billing.payout_models import Payout  # noqa: E402, F401
+from billing.statistic_models import DailyFigure, HourlyFigure, StatisticsMark, VendorDay  # noqa: E402, F401

@@ -10,15 +10,19 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
+from django.conf import settings
 from django.db.models import F, Q
 
 from billing import sends
 from billing.errors import SendsHalted
 from billing.matching import asked, is_same, is_same_recipient
 from billing.models import ForeignSend, Refund, SendGuard
+from billing.payout_models import Payout
 from billing.rules import WAITING_REFUND, RefundStatus
 from core.db import operation
 from core.errors import Conflict
+from sessions_app.models import Vendor
+from zcash import watch
 from zcash.models import SpendingPermission, WatchedChain
 from zcash.node.port import NodeStatus, Payment, SentTransaction, WalletPort
 from zcash.rules import CLOSED
@@ -52,6 +56,32 @@ def check(*, wallet: WalletPort, status: NodeStatus, chain: WatchedChain, now: d
     if halted:
         log.error("sends_halted", reason=halted, advice="look at it with `manage.py reconcile`")
         raise SendsHalted(halted)
+
+
+def clear_to_send(wallet: WalletPort, *, waiting: bool, now: datetime) -> NodeStatus | None:
+    """Return the node's status where the next transaction may be handed in now, None where it has to wait.
+
+    The caller holds the lock on sending. The account's other payments are checked first, and from time to
+    time without anything `waiting`: a restored database is to be noticed before its next payment.
+
+    Raises:
+        SendsHalted: the account has paid what the database does not know.
+        NodeUnavailable: the node is away.
+    """
+    if sends.in_flight() or not (waiting or is_due()):
+        return None
+    if not settings.ZCASH_SERVICE_WALLET:
+        if waiting:
+            log.error(
+                "payments_wait", advice="set ZCASH_SERVICE_WALLET: refunds and payouts are paid from it"
+            )
+        return None
+    status = watch.ready_status(wallet)
+    chain = watch.pin(status)
+    if status.locked or wallet.is_sending():
+        return None
+    check(wallet=wallet, status=status, chain=chain, now=now)
+    return status
 
 
 def is_due() -> bool:
@@ -95,35 +125,40 @@ def point_out(txid: str, *, wallet: WalletPort, tip_height: int, now: datetime) 
 def claims(txid: str) -> list[str]:
     """Return whose money an unexplained transaction may have paid, a sentence each.
 
-    An explanation would let it be paid again: a refund that waits for the same recipient, and a permission
-    that a restored database still takes for alive.
+    An explanation would let it be paid again: a refund or payout that waits for the same recipient, a
+    permission that a restored database still takes for alive, or for not refunded, and a vendor who is paid
+    there: what he has earned may be what was paid, queued after the backup was made.
     """
     foreign = ForeignSend.objects.filter(txid=txid, explanation="").first()
     if foreign is None:
         return []
     paid = [payment["address"] for payment in foreign.payments]
-    waiting = Refund.objects.filter(status__in=WAITING_REFUND).order_by("id")
+    if not paid:
+        return ["the wallet does not say whom it has paid"]
     found = [
-        f"refund {each.public_id} waits for the same recipient"
-        for each in waiting
+        f"{_noun(each)} {each.public_id} waits for the same recipient"
+        for each in _waiting()
         if any(is_same_recipient(address, each.address) for address in paid)
     ]
     target = Q(refund_address__in=paid) | Q(refund_address=None, wallet_address__in=paid)
-    alive = SpendingPermission.objects.filter(target).exclude(status__in=CLOSED).order_by("id")[:20]
-    return found + [f"permission {each.public_id} is {each.status} and refunds there" for each in alive]
+    # What has ended and has something left is refunded by the next round.
+    due = SpendingPermission.objects.filter(target).exclude(status__in=CLOSED, remaining_zat=0)
+    found += [
+        f"permission {each.public_id} is {each.status} and refunds there" for each in due.order_by("id")[:20]
+    ]
+    return found + [f"vendor {each.slug} of {each.client} is paid there" for each in _vendors_paid_at(paid)]
 
 
 def settle(txid: str, *, refund_ids: Sequence[UUID], tip_height: int, now: datetime) -> None:
-    """Book waiting refunds as paid by a transaction, on a person's word.
+    """Book waiting refunds and payouts as paid by a transaction, on a person's word.
 
     Raises:
         Conflict: one of them does not wait.
     """
     with operation():
-        found = Refund.objects.filter(public_id__in=refund_ids, status__in=WAITING_REFUND)
-        refunds = list(found.select_for_update(no_key=True).order_by("id"))
+        refunds = [each for each in _lock_waiting() if each.public_id in set(refund_ids)]
         if len(refunds) != len(set(refund_ids)):
-            raise Conflict("one of these refunds does not exist or does not wait")
+            raise Conflict("one of these refunds or payouts does not exist or does not wait")
         send = sends.adopt([asked(each) for each in refunds], txid, tip_height=tip_height, now=now)
         for refund in refunds:
             sends.carry(refund, to=RefundStatus.SENT, now=now, reason="booked by an operator", send=send)
@@ -141,7 +176,7 @@ def _drop_what_is_known_now(*, now: datetime) -> None:
     waiting = ForeignSend.objects.filter(explanation="")
     known = sends.accounted_for(waiting.values_list("txid", flat=True))
     with operation():
-        waiting.filter(txid__in=known).update(explanation="it pays refunds", explained_at=now)
+        waiting.filter(txid__in=known).update(explanation="it pays refunds or payouts", explained_at=now)
 
 
 def _reason(*, complete: bool) -> str:
@@ -161,27 +196,48 @@ def _forget(transaction: SentTransaction) -> None:
 
 def _explain(transaction: SentTransaction, *, status: NodeStatus, now: datetime) -> None:
     with operation():
-        refunds = _refunds_paid_by(transaction.payments)
+        refunds = _paid_by(transaction.payments)
         if refunds is not None:
             send = sends.adopt(transaction.payments, transaction.txid, tip_height=status.height, now=now)
             for refund in refunds:
                 sends.carry(refund, to=RefundStatus.SENT, now=now, reason="found on the chain", send=send)
             log.warning("refund_found_on_chain", txid=transaction.txid, refunds=len(refunds))
             return
-        ForeignSend.objects.get_or_create(
-            txid=transaction.txid,
-            defaults={
-                "payments": sends.describe(transaction),
-                "seen_height": status.height,
-                "first_seen_at": now,
-            },
-        )
+        payments = sends.describe(transaction)
+        defaults = {"payments": payments, "seen_height": status.height, "first_seen_at": now}
+        _, is_new = ForeignSend.objects.get_or_create(txid=transaction.txid, defaults=defaults)
+        if not is_new:
+            # One that was pointed out by its txid alone: only now is it known whom it paid.
+            ForeignSend.objects.filter(txid=transaction.txid, payments=[]).update(payments=payments)
 
 
-def _refunds_paid_by(payments: Sequence[Payment]) -> list[Refund] | None:
-    """Return waiting refunds that a transaction pays, one for each payment; None where one is over."""
-    locked = Refund.objects.filter(status__in=WAITING_REFUND).select_for_update(no_key=True)
-    waiting = list(locked.order_by("id"))
+def _vendors_paid_at(paid: Sequence[str]) -> list[Vendor]:
+    """Return the vendors who are paid where something was, or were once."""
+    once = Payout.objects.exclude(status=RefundStatus.CANCELLED).values_list("vendor_id", "address")
+    now = Vendor.objects.exclude(payout_address=None).values_list("id", "payout_address")
+    where = {*once.distinct(), *now}
+    found = {pk for pk, address in where if any(is_same_recipient(one, address or "") for one in paid)}
+    return list(Vendor.objects.filter(pk__in=found).select_related("client").order_by("id"))
+
+
+def _noun(row: Refund | Payout) -> str:
+    return "payout" if isinstance(row, Payout) else "refund"
+
+
+def _waiting() -> list[Refund | Payout]:
+    refunds = Refund.objects.filter(status__in=WAITING_REFUND).order_by("id")
+    return [*refunds, *Payout.objects.filter(status__in=WAITING_REFUND).order_by("id")]
+
+
+def _lock_waiting() -> list[Refund | Payout]:
+    refunds = Refund.objects.filter(status__in=WAITING_REFUND).select_for_update(no_key=True)
+    payouts = Payout.objects.filter(status__in=WAITING_REFUND).select_for_update(no_key=True)
+    return [*refunds.order_by("id"), *payouts.order_by("id")]
+
+
+def _paid_by(payments: Sequence[Payment]) -> list[Refund | Payout] | None:
+    """Return what waits and a transaction pays, one for each payment; None where one is over."""
+    waiting = _lock_waiting()
     found = []
     for payment in payments:
         refund = next((each for each in waiting if is_same(payment, asked(each))), None)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from billing import admission, expiry, records, stage
+from billing import admission, covering, expiry, records, stage
 from billing.grants import Grants
 from billing.records import SessionRecord
 from core import db
@@ -36,7 +36,7 @@ def pause(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
         SessionNotFound: not this client's.
         SessionEnded: it has ended, perhaps at the end of an earlier pause.
     """
-    return db.again(lambda: _pause_once(session_code, client_id=client_id, now=now))
+    return covering.again(lambda: _pause_once(session_code, client_id=client_id, now=now), now=now)
 
 
 def resume(session_code: str, *, client_id: int, now: datetime) -> Resumed:
@@ -55,7 +55,7 @@ def resume(session_code: str, *, client_id: int, now: datetime) -> Resumed:
     found = session_queries.of_client(client_id=client_id, code=session_code)
     if found.pause_is_over(now=now):
         expiry.end_pause(found.pk, now=now)
-    return db.again(lambda: _resume_once(session_code, client_id=client_id, now=now))
+    return covering.again(lambda: _resume_once(session_code, client_id=client_id, now=now), now=now)
 
 
 def _pause_once(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
@@ -104,9 +104,10 @@ def _go_on(found: StreamingSession, *, now: datetime) -> Resumed:
     session = sessions.lock_idle(found.pk, now=now)
     _refuse_ended(session)
     admission.require_slot(on_stage)
-    admission.require_rate(session.rate_zat_per_hour, session.vendor, on_stage.permission)
+    admission.require_rate(session.rate_zat_per_hour, session.vendor, on_stage.source)
     settled = on_stage.settle(now=now)
     admission.require_funding(on_stage, rate=session.rate_zat_per_hour)
+    admission.require_same_money(session, on_stage.source)
     return _answer(session, on_stage.resume(session, settled))
 
 

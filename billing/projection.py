@@ -6,16 +6,25 @@ Times are milliseconds since the epoch. The engine (`billing.metering`) does the
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from billing.rules import Meter, accrued_zat, bound_ms, depletes_ms, depletion_amounts
+from billing.rules import Meter, accrued, bound_ms, depletes_ms, depletion_amounts
 
 
 @dataclass(frozen=True)
-class Source:
-    """One permission of a wallet's funding chain, in the order in which they pay."""
+class Link:
+    """One link of a wallet's funding chain, in the order in which they pay: amounts in its own units.
 
-    remaining_zat: int
-    rate_zat_per_hour: int
+    A permission's `rate` is the most that a session on it may cost; with `sets_rate`, an authorisation's, it
+    is what each costs.
+    """
+
+    remaining: int
+    rate: int
     expires_ms: int
+    sets_rate: bool = False
+
+    def covers(self, runner: "Runner") -> bool:
+        """Whether a session that runs elsewhere may go on here."""
+        return runner.max_amount is None if self.sets_rate else runner.rate <= self.rate
 
 
 @dataclass(frozen=True)
@@ -23,45 +32,43 @@ class Runner(Meter):
     """The meter of a session, with what it takes along: its own bound and what its transaction may cost."""
 
     own_bound_ms: int
-    max_amount_zat: int | None
+    max_amount: int | None
 
-    def rolled(self, *, at_ms: int, amount_zat: int) -> "Runner":
-        """Return it on the next permission, where the transaction before came to an amount."""
-        if self.max_amount_zat is None:
-            return replace(self, started_ms=at_ms)
+    def rolled(self, heir: Link, *, at_ms: int, amount: int) -> "Runner":
+        """Return it on the next source, where the transaction before came to an amount."""
+        if self.max_amount is None:
+            return replace(self, started_ms=at_ms, rate=heir.rate if heir.sets_rate else self.rate)
         return runner(
             self.id,
-            self.rate_zat_per_hour,
+            self.rate,
             started_ms=at_ms,
             own_bound_ms=self.own_bound_ms,
-            max_amount_zat=self.max_amount_zat - amount_zat,
+            max_amount=self.max_amount - amount,
         )
 
 
-def runner(
-    key: int, rate_zat_per_hour: int, *, started_ms: int, own_bound_ms: int, max_amount_zat: int | None
-) -> Runner:
+def runner(key: int, rate: int, *, started_ms: int, own_bound_ms: int, max_amount: int | None) -> Runner:
     """Return the meter of a session that runs to its own bound or until it costs too much."""
     until_ms = bound_ms(
         started_ms,
-        rate_zat_per_hour=rate_zat_per_hour,
+        rate=rate,
         own_bound_ms=own_bound_ms,
-        max_amount_zat=max_amount_zat,
+        max_amount=max_amount,
     )
-    return Runner(key, rate_zat_per_hour, started_ms, until_ms, own_bound_ms, max_amount_zat)
+    return Runner(key, rate, started_ms, until_ms, own_bound_ms, max_amount)
 
 
 def next_event_ms(
-    meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int, expires_ms: int
+    meters: Sequence[Meter], *, remaining: int, settled_ms: int, expires_ms: int
 ) -> tuple[int, int | None]:
     """Return (the next instant at which something changes by itself, the depletion instant or None)."""
-    depletion_ms = depletes_ms(meters, remaining_zat=remaining_zat, settled_ms=settled_ms)
+    depletion_ms = depletes_ms(meters, remaining=remaining, settled_ms=settled_ms)
     bounds = [meter.until_ms for meter in meters]
     depletion = [] if depletion_ms is None else [depletion_ms]
     return min([expires_ms, *bounds, *depletion]), depletion_ms
 
 
-def funded_until_ms(runners: Sequence[Runner], *, chain: Sequence[Source], settled_ms: int) -> dict[int, int]:
+def funded_until_ms(runners: Sequence[Runner], *, chain: Sequence[Link], settled_ms: int) -> dict[int, int]:
     """Return for each open transaction, by id, until when the whole chain pays for its session."""
     ends: dict[int, int] = {}
     running, at_ms, waiting = list(runners), settled_ms, list(chain)
@@ -69,11 +76,11 @@ def funded_until_ms(runners: Sequence[Runner], *, chain: Sequence[Source], settl
         source = waiting[0]
         event_ms, depletion_ms = next_event_ms(
             running,
-            remaining_zat=source.remaining_zat,
+            remaining=source.remaining,
             settled_ms=at_ms,
             expires_ms=source.expires_ms,
         )
-        used_zat = accrued_zat(running, settled_ms=at_ms, at_ms=event_ms)
+        used = accrued(running, settled_ms=at_ms, at_ms=event_ms)
         ends.update({meter.id: event_ms for meter in running if meter.until_ms == event_ms})
         lasting = [meter for meter in running if meter.until_ms > event_ms]
         if event_ms in (depletion_ms, source.expires_ms):
@@ -83,30 +90,28 @@ def funded_until_ms(runners: Sequence[Runner], *, chain: Sequence[Source], settl
             heir = waiting[0] if waiting else None
             lasting = _rolled(lasting, heir, at_ms=event_ms, amounts=amounts, ends=ends)
         else:
-            waiting[0] = replace(source, remaining_zat=source.remaining_zat - used_zat)
+            waiting[0] = replace(source, remaining=source.remaining - used)
         running, at_ms = lasting, event_ms
     return ends
 
 
 def _amounts(
-    running: Sequence[Runner], source: Source, *, settled_ms: int, at_ms: int, depletes: bool
+    running: Sequence[Runner], source: Link, *, settled_ms: int, at_ms: int, depletes: bool
 ) -> dict[int, int]:
     """Return what the transactions come to, by id, where their permission ends at an instant."""
     if not depletes:
         return {meter.id: meter.amount(at_ms) for meter in running}
-    return depletion_amounts(
-        running, remaining_zat=source.remaining_zat, settled_ms=settled_ms, depleted_ms=at_ms
-    )
+    return depletion_amounts(running, remaining=source.remaining, settled_ms=settled_ms, depleted_ms=at_ms)
 
 
 def _rolled(
     running: Sequence[Runner],
-    heir: Source | None,
+    heir: Link | None,
     *,
     at_ms: int,
     amounts: dict[int, int],
     ends: dict[int, int],
 ) -> list[Runner]:
-    covered = [m for m in running if heir and m.rate_zat_per_hour <= heir.rate_zat_per_hour]
+    covered = [meter for meter in running if heir and heir.covers(meter)]
     ends.update({meter.id: at_ms for meter in running if meter not in covered})
-    return [meter.rolled(at_ms=at_ms, amount_zat=amounts[meter.id]) for meter in covered]
+    return [meter.rolled(heir, at_ms=at_ms, amount=amounts[meter.id]) for meter in covered if heir]

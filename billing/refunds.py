@@ -12,10 +12,13 @@ from django.conf import settings
 from django.db import DatabaseError, IntegrityError, OperationalError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing import outgoing, sends
+from billing import approvals, batches, ledger, operators, outgoing, sends
+from billing.batches import parsed
 from billing.errors import RefundUnderWay
 from billing.matching import asked
 from billing.models import Refund, Transaction, WalletSend
+from billing.operator_rules import Verb
+from billing.operators import Word
 from billing.rules import (
     UNDER_WAY_REFUND,
     UNFINISHED_REFUND,
@@ -26,18 +29,16 @@ from billing.rules import (
 from core import db
 from core.amounts import parse_zec, zec_text
 from core.clock import to_ms
-from core.errors import Busy, DomainError, Invalid
-from zcash import audit, money, permissions, queries, reorgs, wallets, watch
-from zcash.addresses import Address, Kind, Network, parse
-from zcash.fees import fee_zat, share_a_pool
+from core.errors import Busy, Conflict, DomainError, Invalid
+from zcash import audit, money, permissions, queries, reorgs, wallets
+from zcash.errors import WrongPermissionState
+from zcash.fees import fee_zat
 from zcash.models import Deposit, SpendingPermission
-from zcash.node.port import PrivacyPolicy, WalletPort
-from zcash.rules import CLOSED, DepositStatus
+from zcash.node.port import WalletPort
+from zcash.rules import CLOSED, DepositStatus, PermissionStatus
 
 log = structlog.get_logger(__name__)
 
-# zallet takes 50 actions in one transaction, its change among them.
-_BATCH = 40
 # How many of those that wait are looked at for the next transaction.
 _PAGE = 500
 _MANY_ATTEMPTS = 3
@@ -61,14 +62,41 @@ def queue_left_over(permission: SpendingPermission, *, now: datetime, actor: str
     if permission.remaining_zat - fee < minimum_zat():
         money.refund_looked_at(permission)
         return None
+    return _queue(permission, address=address, fee=fee, now=now, actor=actor)
+
+
+def give_back(permission_id: int, *, word: Word, now: datetime) -> Refund:
+    """Queue the refund of what an ended permission has left, on an operator's word: however little it is.
+
+    Raises:
+        WrongPermissionState: it has not ended.
+        RefundUnderWay: an earlier refund is not over.
+        Conflict: nothing is left, or less than the fee; or it would go to the service itself.
+    """
+    with db.operation():
+        permission = queries.lock(permission_id)
+        if permission.status not in CLOSED:
+            raise WrongPermissionState(f"the permission is {permission.status}: revoke it first")
+        if _has_unfinished(permission):
+            raise RefundUnderWay("an earlier refund of this permission is still under way")
+        address = permission.refunds_to
+        fee = fee_of(permission, address=address)
+        if wallets.is_own(address) or permission.remaining_zat <= fee:
+            raise Conflict("what is left does not pay for its fee, or would go to the service itself")
+        refund = _queue(permission, address=address, fee=fee, now=now, actor=word.actor, reason=word.reason)
+        operators.note(word, Verb.REFUND, permission=permission, refund=refund, now=now)
+    return refund
+
+
+def _queue(
+    permission: SpendingPermission, *, address: str, fee: int, now: datetime, actor: str, reason: str = ""
+) -> Refund:
     refund = _insert(permission, address=address, fee=fee, now=now)
-    money.set_aside(
-        permission,
-        amount_zat=refund.amount_zat,
-        now=now,
-        actor=actor,
-        details={"refund_id": str(refund.public_id), "fee_zat": fee, "address": address},
-    )
+    details = {"refund_id": str(refund.public_id), "fee_zat": fee, "address": address}
+    if reason:
+        details["reason"] = reason
+    money.set_aside(permission, amount_zat=refund.amount_zat, now=now, actor=actor, details=details)
+    ledger.refund_queued(refund, now=now)
     sends.announce(refund, now=now)
     return refund
 
@@ -113,10 +141,11 @@ def requeue_failed(*, now: datetime) -> int:
     return requeued
 
 
-def retry(refund_id: int, *, now: datetime) -> bool:
+def retry(refund_id: int, *, now: datetime, word: Word | None = None) -> bool:
     """Queue a failed refund again; False: it has not failed, or another of its permission is under way.
 
-    Where a reorg took its payment while it was under way, its money covers that loss first.
+    Where a reorg took its payment while it was under way, its money covers that loss first. On an operator's
+    word it does not wait for its next try.
     """
     try:
         with db.operation():
@@ -128,8 +157,12 @@ def retry(refund_id: int, *, now: datetime) -> bool:
                 return False
             if permission.shortfall_zat:
                 cancel_waiting(permission, now=now)
-                money.cover_shortfall(permission, now=now)
+                covered_zat = money.cover_shortfall(permission, now=now)
+                ledger.loss_covered(permission, covered_zat=covered_zat, now=now)
                 return False
+            if word:
+                refund.not_before = max(now, permission.refund_not_before or now)
+                operators.note(word, Verb.RETRY, permission=permission, refund=refund, now=now)
             sends.carry(refund, to=RefundStatus.QUEUED, now=now, reason=refund.reason)
     except IntegrityError as error:
         if db.constraint(error) == "billing_refund_one_unfinished":
@@ -149,18 +182,9 @@ def send_next(*, wallet: WalletPort, read_clock: Callable[[], datetime]) -> Wall
         NodeUnavailable: the node is away; nothing was sent.
     """
     now = read_clock()
-    is_ready = _ready(now=now).exists()
-    if sends.in_flight() or not (is_ready or outgoing.is_due()):
+    status = outgoing.clear_to_send(wallet, waiting=_ready(now=now).exists(), now=now)
+    if status is None:
         return None
-    if not settings.ZCASH_SERVICE_WALLET:
-        if is_ready:
-            log.error("refunds_wait", advice="set ZCASH_SERVICE_WALLET: refunds are paid from it")
-        return None
-    status = watch.ready_status(wallet)
-    chain = watch.pin(status)
-    if status.locked or wallet.is_sending():
-        return None
-    outgoing.check(wallet=wallet, status=status, chain=chain, now=now)
     moved = _whose_payment_moved(wallet, now=now)
     send = _journal_batch(tip_height=status.height, moved=moved, now=read_clock())
     if send is not None:
@@ -176,28 +200,39 @@ def waiting_too_long(*, now: datetime) -> int:
 
 
 def set_address(
-    *, client_id: int, public_id: UUID, address: str, now: datetime, actor: str
+    *,
+    client_id: int,
+    public_id: UUID,
+    address: str,
+    now: datetime,
+    actor: str,
+    only_unpaid: bool = False,
 ) -> SpendingPermission:
     """Let the refund of a client's permission go to another canonical address.
 
     Where money has been seen already it is held back for a day (`REFUND_ADDRESS_DELAY_HOURS`): who has stolen
     a key must not empty permissions before anybody notices. The same address again changes nothing.
+    `only_unpaid`: who asks may not speak for money that is there.
 
     Raises:
         PermissionNotFound: not this client's.
+        WrongPermissionState: a payment has been seen, or is not waited for, and `only_unpaid` is asked for.
         RefundUnderWay: the wallet has been asked to pay it.
         Invalid: the fee of paying to this kind of address is more than the refund.
     """
     with db.operation():
         found = queries.of_client(client_id=client_id, public_id=public_id)
         permission = queries.lock(found.pk)
+        is_paid = Deposit.objects.filter(permission=permission).exists()
+        if only_unpaid and (is_paid or permission.status != PermissionStatus.PENDING):
+            raise WrongPermissionState("a payment was seen: this page cannot change the address any more")
         refunds = _lock_unpaid(permission)
         if address == permission.refunds_to:
             return permission
         if any(each.status in UNDER_WAY_REFUND for each in refunds):
             raise RefundUnderWay
         not_before = None
-        if Deposit.objects.filter(permission=permission).exists():
+        if is_paid:
             not_before = now + timedelta(hours=settings.REFUND_ADDRESS_DELAY_HOURS)
         permissions.set_refund_address(
             permission, address=address, not_before=not_before, now=now, actor=actor
@@ -214,7 +249,7 @@ def latest_of(permission: SpendingPermission) -> Refund | None:
 
 def fee_of(permission: SpendingPermission, *, address: str) -> int:
     """Return the conventional fee (ZIP-317), in zatoshis, of refunding a permission to an address."""
-    return fee_zat(_parse(address), source=_parse(permission.payment_address))
+    return fee_zat(parsed(address), source=parsed(permission.payment_address))
 
 
 def minimum_zat() -> int:
@@ -286,7 +321,7 @@ def _ready(*, now: datetime) -> QuerySet[Refund]:
         status=RefundStatus.QUEUED, not_before__lte=now, permission__shortfall_zat=0
     )
     waiting = queued.exclude(Exists(shallow)).exclude(_may_be_paid_yet(tip=tip))
-    return waiting.select_related("permission").order_by("id")
+    return approvals.sendable(waiting).select_related("permission").order_by("id")
 
 
 def _may_be_paid_yet(*, tip: int) -> Exists:
@@ -317,10 +352,11 @@ def _journal_batch(*, tip_height: int, moved: set[int], now: datetime) -> Wallet
     """Write down the next transaction and its refunds, locked, in one transaction."""
     with db.operation():
         waiting = list(_ready(now=now).select_for_update(no_key=True, of=("self",))[:_PAGE])
-        batch = _batch([refund for refund in waiting if refund.permission_id not in moved])
+        paying = [refund for refund in waiting if refund.permission_id not in moved]
+        batch = batches.together(paying, source=_source)
         if not batch:
             return None
-        policy = _policy(batch[0])
+        policy = batches.policy(batch[0], source=_source)
         send = sends.journal(
             [asked(refund) for refund in batch], policy=policy, tip_height=tip_height, now=now
         )
@@ -329,42 +365,5 @@ def _journal_batch(*, tip_height: int, moved: set[int], now: datetime) -> Wallet
     return send
 
 
-def _batch(waiting: list[Refund]) -> list[Refund]:
-    """Return refunds that go out together: of equal privacy, no address twice; one that failed goes alone."""
-    if not waiting:
-        return []
-    first = waiting[0]
-    if first.alone or first.attempts or _kind_goes_alone(first):
-        return [first]
-    policy = _policy(first)
-    batch: dict[str, Refund] = {}
-    for refund in waiting:
-        if (
-            not (refund.alone or refund.attempts)
-            and not _kind_goes_alone(refund)
-            and _policy(refund) is policy
-        ):
-            batch.setdefault(refund.address, refund)
-    return list(batch.values())[:_BATCH]
-
-
-def _kind_goes_alone(refund: Refund) -> bool:
-    """A TEX address takes two transactions: together with others none of them could be told apart."""
-    return _parse(refund.address).kind is Kind.TEX
-
-
-def _policy(refund: Refund) -> PrivacyPolicy:
-    """Return what paying a refund has to reveal: nothing, where the money need not change its pool.
-
-    A shielded payment that failed once may reveal its amount, as crossing from one pool to another does.
-    """
-    recipient = _parse(refund.address)
-    if recipient.is_transparent:
-        return PrivacyPolicy.RECIPIENTS
-    if refund.attempts or not share_a_pool(recipient, _parse(refund.permission.payment_address)):
-        return PrivacyPolicy.AMOUNTS
-    return PrivacyPolicy.FULL
-
-
-def _parse(address: str) -> Address:
-    return parse(address, network=Network(settings.ZCASH_NETWORK))
+def _source(refund: Refund) -> str:
+    return refund.permission.payment_address

@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, OperationalError
 
-from billing import expiry, grants, metering, refunds
+from billing import expiry, grants, ledger, metering, refunds, succession, transactions
 from core import db, outbox
 from core.amounts import parse_zec, zec_text
 from core.errors import Busy, DomainError
@@ -75,6 +75,7 @@ def _reverse_once(deposit_id: int, *, permission_id: int, now: datetime) -> bool
         shortfall_zat = money.take_back(
             permission, amount_zat=deposit.amount_zat, now=at, details=deposit.output
         )
+        ledger.reversal(deposit, shortfall_zat=shortfall_zat, now=at)
         if shortfall_zat:
             log.error("platform_loss", permission=permission.pk, amount=zec_text(shortfall_zat))
         _stop_where_unpaid(permission, at=at)
@@ -84,7 +85,7 @@ def _reverse_once(deposit_id: int, *, permission_id: int, now: datetime) -> bool
 
 def _granted(active: SpendingPermission | None) -> dict[int, datetime]:
     """Return until when the wallet's sessions may stream, by their primary key."""
-    return grants.of(active, metering.open_transactions(active)).until if active else {}
+    return grants.of(active, transactions.running_on(active)).until if active else {}
 
 
 def _announce_earlier_ends(
@@ -95,7 +96,7 @@ def _announce_earlier_ends(
         return
     assert active is not None, "somebody granted it"
     active.refresh_from_db()
-    running = metering.open_transactions(active)
+    running = transactions.running_on(active)
     until = grants.of(active, running).until
     for session in [each.session for each in running]:
         if until[session.pk] < granted[session.pk]:
@@ -121,7 +122,7 @@ def _leave(permission: SpendingPermission, *, to: PermissionStatus, reason: EndR
     """Let the active permission stop: its sessions end, and the next in the queue becomes active."""
     metering.stop_all(permission, at=at, now=at, reason=reason)
     _change(permission, to=to, at=at)
-    metering.hand_over(permission, at=at, now=at)
+    succession.hand_over(permission, at=at, now=at)
 
 
 def _change(permission: SpendingPermission, *, to: PermissionStatus, at: datetime) -> None:

@@ -2,16 +2,29 @@
 
 import os
 import socket
+import time
 from datetime import timedelta
 from typing import NamedTuple
 
 import structlog
 from django.conf import settings
 
-from billing import expiry, funding, interval, refunds, sends
+from billing import (
+    expiry,
+    funding,
+    interval,
+    mails,
+    notices,
+    payouts,
+    reconciliation,
+    refunds,
+    sends,
+    statistics,
+)
 from billing.errors import SendsHalted
-from billing.models import IntervalRun
-from core import clock, db
+from billing.models import IntervalRun, WalletSend
+from core import clock, db, idempotency, publisher
+from zcash import watch
 from zcash.history import leaves, seals
 from zcash.models import WatchedChain
 from zcash.node import connect
@@ -19,6 +32,8 @@ from zcash.node.port import NodeRefused, NodeUnavailable
 
 # What another engine has settled within this share of an interval is not settled again.
 _FRESH_SHARE = 0.75
+# For how long one round sends mails, while there are some.
+_MAILS_SECONDS = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -80,19 +95,20 @@ def deposit_round(*, insist: bool = False) -> int | None:
 
 
 def refund_round() -> int | None:
-    """Queue what is to be refunded, follow what was sent, send what is due.
+    """Queue what is to be refunded, follow what was sent, send the refunds and payouts that are due.
 
-    Returns how many refunds were queued or moved; None without a node, or while sending is halted. One
+    Returns how many were queued or moved; None without a node, or while sending is halted. One
     process at a time does it; that the account has one send in flight at most is the database's rule besides.
     """
     clock.require_no_skew()
     queued = refunds.queue_due(now=clock.now()) + refunds.requeue_failed(now=clock.now())
+    queued += payouts.requeue_failed(now=clock.now())
     try:
         with db.alone("wallet sends") as first:
             if not first:
                 return queued
             moved = sends.follow_all(wallet=connect(), now=clock.now())
-            sent = refunds.send_next(wallet=connect(), read_clock=clock.now)
+            sent = _send_next()
     except (NodeUnavailable, NodeRefused) as error:
         log.warning("refund_round_without_node", reason=str(error), advice="refunds go out when it is back")
         return None
@@ -102,12 +118,78 @@ def refund_round() -> int | None:
     return queued + moved + (sent is not None)
 
 
+def _send_next() -> WalletSend | None:
+    """Send refunds or payouts, in turns where both wait: one transaction is in flight at a time."""
+    turns = [refunds.send_next, payouts.send_next]
+    if sends.last_paid_refunds():
+        turns.reverse()
+    for send_next in turns:
+        if sent := send_next(wallet=connect(), read_clock=clock.now):
+            return sent
+    return None
+
+
+def payout_sweep() -> int:
+    """Queue the payouts of vendors whose turn it is; the round of refunds sends them."""
+    clock.require_no_skew()
+    return payouts.queue_due(now=clock.now())
+
+
+def reconcile_round() -> bool | None:
+    """Compare the books with the wallet and keep what was found; False: something is wrong.
+
+    None while the node is away, or its word says nothing: it is syncing, or repairs its view.
+    """
+    clock.require_no_skew()
+    try:
+        wallet = connect()
+        if watch.ready_status(wallet).locked:
+            return None
+        covered, found = reconciliation.compare(wallet=wallet, now=clock.now())
+    except (NodeUnavailable, NodeRefused) as error:
+        log.warning("reconciliation_without_node", reason=str(error), advice="it is tried again")
+        return None
+    found.save(force_insert=True)
+    if not found.is_right:
+        log.error("books_are_wrong", findings=found.findings, advice="manage.py reconcile")
+    log.info("reconciled", owed=covered.owed_zat, holds=covered.holdings_zat, right=found.is_right)
+    return found.is_right
+
+
+def notice_round() -> int:
+    """Warn of what is due, make the mails of what was published, send them; return how many warnings."""
+    told = notices.run(now=clock.now())
+    publisher.publish_all(now=clock.now())
+    if settings.EMAIL_URL:
+        while mails.queue(now=clock.now()) == mails.PAGE:
+            continue
+        until_s = time.monotonic() + _MAILS_SECONDS
+        while mails.send_due(now=clock.now()) and time.monotonic() < until_s:
+            continue
+    return told
+
+
 def history_round() -> None:
-    """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old."""
+    """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old.
+
+    What idempotency keys were answered a week ago is forgotten.
+    """
     clock.require_no_skew()
     leaves.create_ahead(now=clock.now())
     seals.seal_closed(now=clock.now())
     leaves.archive(now=clock.now(), retention=timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS))
+    idempotency.forget_old(now=clock.now())
+
+
+def statistics_round() -> bool:
+    """Bring the dashboard's statistics up to date; False where somebody just did, or does."""
+    fresh = timedelta(seconds=settings.STATISTICS_SECONDS) * _FRESH_SHARE
+    with db.alone("statistics") as first:
+        last = statistics.counted_at()
+        if not first or (last is not None and clock.now() - last < fresh):
+            return False
+        statistics.bring_up_to_date(now=clock.now())
+    return True
 
 
 def lateness() -> Lateness:

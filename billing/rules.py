@@ -1,4 +1,4 @@
-"""The metering formula and what follows from it: pure integers, milliseconds since the epoch, zatoshis."""
+"""The metering formula and what follows from it: pure integers, milliseconds since the epoch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,12 @@ class TransactionStatus(StrEnum):
     """What a transaction can be."""
 
     OPEN = "open"  # runs
-    CONFIRMED = "confirmed"  # final: paid from prepaid ZEC
+    # The rest of a token's life, from the end to its collection; prepaid ZEC is confirmed at once.
+    PENDING = "pending"  # has ended and is not collected yet
+    UNKNOWN = "unknown"  # sent, and no answer
+    SUBMITTED = "submitted"  # sent
+    FAILED = "failed"  # the token did not move: it is still owed
+    CONFIRMED = "confirmed"  # final: paid
 
 
 class SendStatus(StrEnum):
@@ -76,52 +81,58 @@ FOLLOWED_SEND = (_S.SENDING, _S.UNKNOWN, _S.SENT)
 # One of these at most for each account of the wallet: notes are not locked by every wallet.
 IN_FLIGHT_SEND = (_S.SENDING, _S.UNKNOWN)
 
-
+_T = TransactionStatus
 TRANSACTION_TRANSITIONS: dict[TransactionStatus, frozenset[TransactionStatus]] = {
-    TransactionStatus.OPEN: frozenset({TransactionStatus.CONFIRMED}),
-    TransactionStatus.CONFIRMED: frozenset(),
+    _T.OPEN: frozenset({_T.CONFIRMED, _T.PENDING}),
+    _T.PENDING: frozenset({_T.SUBMITTED, _T.UNKNOWN, _T.CONFIRMED, _T.FAILED}),
+    # Back to pending: a reorg took its collection away.
+    _T.UNKNOWN: frozenset({_T.PENDING, _T.SUBMITTED, _T.CONFIRMED, _T.FAILED}),
+    _T.SUBMITTED: frozenset({_T.PENDING, _T.UNKNOWN, _T.CONFIRMED, _T.FAILED}),
+    _T.FAILED: frozenset({_T.PENDING, _T.SUBMITTED, _T.CONFIRMED}),
+    _T.CONFIRMED: frozenset(),
 }
 
 
 @dataclass(frozen=True)
 class Meter:
-    """What the formula needs of an open transaction; `id` is its primary key."""
+    """What the formula needs of an open transaction; `id` is its primary key.
+
+    Everything from here on is in smallest units of what pays: zatoshis, or a token's; `rate` is an hour's.
+    """
 
     id: int
-    rate_zat_per_hour: int
+    rate: int
     started_ms: int
     until_ms: int
 
     def amount(self, at_ms: int) -> int:
-        """Return the zatoshis used from the start to an instant: a pure function of it."""
+        """Return what was used from the start to an instant: a pure function of it."""
         elapsed_ms = max(0, min(at_ms, self.until_ms) - self.started_ms)
-        return div_floor(self.rate_zat_per_hour * elapsed_ms, MS_PER_HOUR)
+        return div_floor(self.rate * elapsed_ms, MS_PER_HOUR)
 
 
-def longest_ms(rate_zat_per_hour: int, *, amount_zat: int) -> int:
+def longest_ms(rate: int, *, amount: int) -> int:
     """Return the last whole millisecond at which a running total is still at most an amount.
 
     Cutting a stretch in two never makes it shorter: floor(a) + floor(b) <= floor(a + b). So what a capped
     session takes along to its next transaction always pays for as long as the last one would have run.
     """
-    return div_floor((amount_zat + 1) * MS_PER_HOUR - 1, rate_zat_per_hour)
+    return div_floor((amount + 1) * MS_PER_HOUR - 1, rate)
 
 
-def bound_ms(
-    started_ms: int, *, rate_zat_per_hour: int, own_bound_ms: int, max_amount_zat: int | None
-) -> int:
+def bound_ms(started_ms: int, *, rate: int, own_bound_ms: int, max_amount: int | None) -> int:
     """Return until when a transaction may be billed: its session's own bound, and what it may cost."""
-    if max_amount_zat is None:
+    if max_amount is None:
         return own_bound_ms
-    return min(own_bound_ms, started_ms + longest_ms(rate_zat_per_hour, amount_zat=max_amount_zat))
+    return min(own_bound_ms, started_ms + longest_ms(rate, amount=max_amount))
 
 
-def accrued_zat(meters: Sequence[Meter], *, settled_ms: int, at_ms: int) -> int:
+def accrued(meters: Sequence[Meter], *, settled_ms: int, at_ms: int) -> int:
     """Return what the transactions used between two instants: differences of running totals."""
     return sum(meter.amount(at_ms) - meter.amount(settled_ms) for meter in meters)
 
 
-def depletes_ms(meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int) -> int | None:
+def depletes_ms(meters: Sequence[Meter], *, remaining: int, settled_ms: int) -> int | None:
     """Return the first whole millisecond at which what is used reaches what remains, or None.
 
     One transaction has a closed form; several, each with its own start, rate and bound, are bisected.
@@ -129,45 +140,43 @@ def depletes_ms(meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int)
     if not meters:
         return None
     last_ms = max(meter.until_ms for meter in meters)
-    if accrued_zat(meters, settled_ms=settled_ms, at_ms=last_ms) < remaining_zat:
+    if accrued(meters, settled_ms=settled_ms, at_ms=last_ms) < remaining:
         return None
     if len(meters) == 1:
-        return _depletes_alone_ms(meters[0], remaining_zat=remaining_zat, settled_ms=settled_ms)
-    return _bisect_depletion_ms(meters, remaining_zat=remaining_zat, settled_ms=settled_ms, last_ms=last_ms)
+        return _depletes_alone_ms(meters[0], remaining=remaining, settled_ms=settled_ms)
+    return _bisect_depletion_ms(meters, remaining=remaining, settled_ms=settled_ms, last_ms=last_ms)
 
 
 def depletion_amounts(
-    meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int, depleted_ms: int
+    meters: Sequence[Meter], *, remaining: int, settled_ms: int, depleted_ms: int
 ) -> dict[int, int]:
     """Return each transaction's final amount where the money ends at `depleted_ms`, by primary key.
 
     Each has its amount one millisecond earlier; what is then left is handed out in primary-key order, each
-    up to its own gain in that last millisecond. The parts add up to `remaining_zat` exactly.
+    up to its own gain in that last millisecond. The parts add up to `remaining` exactly.
     """
     before_ms = depleted_ms - 1
-    left_zat = remaining_zat - accrued_zat(meters, settled_ms=settled_ms, at_ms=before_ms)
+    left = remaining - accrued(meters, settled_ms=settled_ms, at_ms=before_ms)
     amounts = {}
     for meter in sorted(meters, key=lambda each: each.id):
-        base_zat = meter.amount(before_ms)
-        part_zat = min(left_zat, meter.amount(depleted_ms) - base_zat)
-        left_zat -= part_zat
-        amounts[meter.id] = base_zat + part_zat
-    assert left_zat == 0, "the last millisecond covers what was left"
+        base = meter.amount(before_ms)
+        part = min(left, meter.amount(depleted_ms) - base)
+        left -= part
+        amounts[meter.id] = base + part
+    assert left == 0, "the last millisecond covers what was left"
     return amounts
 
 
-def _depletes_alone_ms(meter: Meter, *, remaining_zat: int, settled_ms: int) -> int:
-    target_zat = meter.amount(settled_ms) + remaining_zat
-    return meter.started_ms + div_ceil(target_zat * MS_PER_HOUR, meter.rate_zat_per_hour)
+def _depletes_alone_ms(meter: Meter, *, remaining: int, settled_ms: int) -> int:
+    target = meter.amount(settled_ms) + remaining
+    return meter.started_ms + div_ceil(target * MS_PER_HOUR, meter.rate)
 
 
-def _bisect_depletion_ms(
-    meters: Sequence[Meter], *, remaining_zat: int, settled_ms: int, last_ms: int
-) -> int:
+def _bisect_depletion_ms(meters: Sequence[Meter], *, remaining: int, settled_ms: int, last_ms: int) -> int:
     low_ms, high_ms = settled_ms, last_ms
     while high_ms - low_ms > 1:
         middle_ms = (low_ms + high_ms) // 2
-        if accrued_zat(meters, settled_ms=settled_ms, at_ms=middle_ms) >= remaining_zat:
+        if accrued(meters, settled_ms=settled_ms, at_ms=middle_ms) >= remaining:
             high_ms = middle_ms
         else:
             low_ms = middle_ms

@@ -14,8 +14,10 @@ import structlog
 from django.conf import settings
 from django.db.models import QuerySet
 
+from billing import ledger
 from billing.matching import payments_of, pays
 from billing.models import ForeignSend, Refund, WalletSend
+from billing.payout_models import Payout
 from billing.rules import (
     FOLLOWED_SEND,
     IN_FLIGHT_SEND,
@@ -61,6 +63,12 @@ def in_flight() -> bool:
     Whatever the account is called now: a wallet has a number and a UUID for the same one.
     """
     return WalletSend.objects.filter(status__in=IN_FLIGHT_SEND).exists()
+
+
+def last_paid_refunds() -> bool:
+    """Return whether the last transaction paid refunds: the next one is the payouts' turn."""
+    latest = WalletSend.objects.order_by("-id").first()
+    return latest is not None and latest.refunds.exists()
 
 
 def journal(
@@ -171,7 +179,7 @@ def move(
     txids: Sequence[str] = (),
     mineable_below: int | None = None,
 ) -> bool:
-    """Move a row and the refunds it pays to another state, in one transaction; False: somebody was faster."""
+    """Move a row and what it pays to another state, in one transaction; False: somebody was faster."""
     before = [old for old, new in SEND_TRANSITIONS.items() if to in new]
     changes: dict[str, Any] = {"status": to, "reason": reason[:500], "mineable_below": mineable_below}
     if txids:
@@ -181,23 +189,35 @@ def move(
     with operation():
         if not WalletSend.objects.filter(pk=send.pk, status__in=before).update(**changes):
             return False
-        refunds = list(Refund.objects.filter(send=send).select_for_update(no_key=True).order_by("id"))
-        for refund in refunds:
+        paid = _lock_paid_by(send)
+        for each in paid:
             if to is SendStatus.FAILED:
-                _plan_retry(refund, now=now, in_batch=len(refunds) > 1)
-            carry(refund, to=RefundStatus(to), now=now, reason=reason)
+                _plan_retry(each, now=now, in_batch=len(paid) > 1)
+            carry(each, to=RefundStatus(to), now=now, reason=reason)
     for field, value in changes.items():
         setattr(send, field, value)
     log.info("wallet_send", send=str(send.public_id), status=str(to), reason=reason, txids=send.txids)
     return True
 
 
+def _lock_paid_by(send: WalletSend) -> list[Refund | Payout]:
+    refunds = Refund.objects.filter(send=send).select_for_update(no_key=True).order_by("id")
+    payouts = Payout.objects.filter(send=send).select_for_update(no_key=True).order_by("id")
+    return [*refunds, *payouts]
+
+
 def carry(
-    refund: Refund, *, to: RefundStatus, now: datetime, reason: str = "", send: WalletSend | None = None
+    refund: Refund | Payout,
+    *,
+    to: RefundStatus,
+    now: datetime,
+    reason: str = "",
+    send: WalletSend | None = None,
 ) -> None:
-    """Move a locked refund to another state, with its event; a step."""
+    """Move a locked refund or payout to another state, with its transfers and its event; a step."""
     require_transaction()
-    assert to in REFUND_TRANSITIONS[RefundStatus(refund.status)], "the journal's states are the refund's"
+    before = RefundStatus(refund.status)
+    assert to in REFUND_TRANSITIONS[before], "the journal's states are the refund's"
     refund.status = to
     refund.reason = reason[:500]
     if send is not None:
@@ -205,11 +225,12 @@ def carry(
     if to is RefundStatus.CONFIRMED:
         refund.finished_at = now
     refund.save(update_fields=["status", "reason", "send", "not_before", "attempts", "alone", "finished_at"])
+    ledger.outgoing_moved(refund, before=before, now=now)
     announce(refund, now=now)
 
 
-def _plan_retry(refund: Refund, *, now: datetime, in_batch: bool) -> None:
-    """Say when a refund that failed is tried again: later and later, each time by itself.
+def _plan_retry(refund: Refund | Payout, *, now: datetime, in_batch: bool) -> None:
+    """Say when a refund or payout that failed is tried again: later and later, each time by itself.
 
     In a batch it may have failed for another's sake: it goes alone at once, and that was no try of its own.
     """
@@ -221,22 +242,21 @@ def _plan_retry(refund: Refund, *, now: datetime, in_batch: bool) -> None:
         refund.attempts += 1
 
 
-def announce(refund: Refund, *, now: datetime) -> None:
-    """Write the event of a refund's state; a step."""
-    outbox.emit(
-        f"refund.{refund.status}",
-        client_id=refund.permission.client_id,
-        subject=refund.permission.public_id,
-        payload={
-            "permission_id": str(refund.permission.public_id),
-            "refund_id": str(refund.public_id),
-            "status": refund.status,
-            "amount": zec_text(refund.paid_zat),
-            "fee": zec_text(refund.fee_zat),
-            "txids": refund.send.txids if refund.send else [],
-        },
-        now=now,
-    )
+def announce(refund: Refund | Payout, *, now: datetime) -> None:
+    """Write the event of a refund's or payout's state; a step."""
+    payload = {
+        "status": refund.status,
+        "amount": zec_text(refund.paid_zat),
+        "fee": zec_text(refund.fee_zat),
+        "txids": refund.send.txids if refund.send else [],
+    }
+    if isinstance(refund, Payout):
+        noun, client_id, subject = "payout", refund.vendor.client_id, refund.public_id
+        payload |= {"vendor_id": refund.vendor.slug, "payout_id": str(refund.public_id)}
+    else:
+        noun, client_id, subject = "refund", refund.permission.client_id, refund.permission.public_id
+        payload |= {"permission_id": str(subject), "refund_id": str(refund.public_id)}
+    outbox.emit(f"{noun}.{refund.status}", client_id=client_id, subject=subject, payload=payload, now=now)
 
 
 def _follow_sending(send: WalletSend, wallet: WalletPort, now: datetime) -> None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from django.db.models import F, Sum
 
-from billing import expiry, records
-from billing.models import Transaction
+from billing import covering, expiry, records
+from billing.models import ZEC, Transaction
 from billing.rules import TransactionStatus
 from core import db
 from core.clock import MS
@@ -16,12 +16,16 @@ from core.errors import Invalid
 from sessions_app import queries as session_queries
 from sessions_app.errors import SessionNotFound
 from sessions_app.models import StreamingSession
-from sessions_app.rules import SessionStatus
+from sessions_app.rules import OPEN, SessionStatus
+from zcash.models import SpendingPermission
 
 
 @dataclass(frozen=True)
 class ListedSession:
-    """A session with its totals in zatoshis and billable milliseconds."""
+    """A session with its totals in zatoshis and billable milliseconds.
+
+    What tokens paid of it is told by the session's own record.
+    """
 
     session: StreamingSession
     amount_zat: int
@@ -79,6 +83,30 @@ def page(
     )
 
 
+def on_permission(permission: SpendingPermission, *, now: datetime) -> Sequence[ListedSession]:
+    """Return the open sessions that a permission pays at `now`, and those paused on it, newest first."""
+    of_wallet = session_queries.open_of_wallet(
+        client_id=permission.client_id, wallet_address=permission.wallet_address
+    )
+    _bring_current(of_wallet, now=now)
+    with db.snapshot():
+        sessions = [
+            each
+            for each in session_queries.all_of([each.pk for each in of_wallet])
+            if each.status in OPEN and is_paid_by(each, permission)
+        ]
+        final, running = _final(sessions), _running(sessions, now=now)
+    return [_listed(each, final, running) for each in sessions]
+
+
+def is_paid_by(session: StreamingSession, permission: SpendingPermission) -> bool:
+    """Whether a permission pays a session now, or paid it last."""
+    payers = (
+        Transaction.objects.filter(session=session).order_by("-id").values_list("permission_id", flat=True)
+    )
+    return payers.first() == permission.pk
+
+
 def _session_id(code: str, *, client_id: int) -> int:
     try:
         return session_queries.of_client(client_id=client_id, code=code).pk
@@ -89,11 +117,13 @@ def _session_id(code: str, *, client_id: int) -> int:
 def _bring_current(sessions: Iterable[StreamingSession], *, now: datetime) -> None:
     """Let everything happen to sessions that time alone brings."""
     ids = [each.pk for each in sessions if each.status == SessionStatus.ACTIVE]
-    due = Transaction.objects.filter(
-        session_id__in=ids, status=TransactionStatus.OPEN, permission__next_event_at__lte=now
-    )
+    running = Transaction.objects.filter(session_id__in=ids, status=TransactionStatus.OPEN)
+    due = running.filter(permission__next_event_at__lte=now)
     for permission_id in sorted(set(due.values_list("permission_id", flat=True))):
         expiry.bring_current(permission_id, now=now)
+    owed = running.filter(authorization__next_event_at__lte=now)
+    for authorization_id in sorted(set(owed.values_list("authorization_id", flat=True))):
+        covering.bring_current(authorization_id, now=now)
     for session in sessions:
         if session.pause_is_over(now=now):
             expiry.end_pause(session.pk, now=now)
@@ -103,7 +133,7 @@ def _final(sessions: Iterable[StreamingSession]) -> Mapping[int, _Cost]:
     """Return what the final transactions of sessions come to, by session."""
     final = Transaction.objects.filter(session__in=list(sessions)).exclude(status=TransactionStatus.OPEN)
     sums = final.values("session_id").annotate(
-        zat=Sum("amount_zat"), duration=Sum(F("ended_at") - F("started_at"))
+        zat=Sum("amount_zat", default=0), duration=Sum(F("ended_at") - F("started_at"))
     )
     return {each["session_id"]: _Cost(int(each["zat"]), each["duration"] // MS) for each in sums}
 
@@ -113,9 +143,11 @@ def _running(sessions: Iterable[StreamingSession], *, now: datetime) -> Mapping[
     running = Transaction.objects.filter(session__in=list(sessions), status=TransactionStatus.OPEN)
     found = {
         each.session_id: records.of_transaction(each, now=now)
-        for each in running.select_related("permission")
+        for each in running.select_related(*records.PAYERS)
     }
-    return {key: _Cost(each.amount_zat, each.duration_ms) for key, each in found.items()}
+    return {
+        key: _Cost(each.amount if each.asset == ZEC else 0, each.duration_ms) for key, each in found.items()
+    }
 
 
 def _listed(

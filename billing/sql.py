@@ -1,5 +1,6 @@
 """Every raw statement of the engine; what it writes of permissions goes through `zcash.sql`, `.endings`."""
 
+from billing.ledger_sql import POSTED
 from core.amounts import MS_PER_HOUR
 from sessions_app.endings import BILLABLE_UNTIL, BOUND_REASON
 
@@ -64,21 +65,31 @@ _DEPLETES_AT = depletes_at(
     "x.rate_zat_per_hour", since="x.started_at", zat=f"{_SETTLED_ZAT} + p.remaining_zat"
 )
 
+# Of some permissions, those of wallets that no authorisation is linked to.
+WITHOUT_FALLBACK = """
+SELECT p.id FROM zcash_permission p
+WHERE p.id = ANY(%(ids)s) AND NOT EXISTS (
+    SELECT 1 FROM billing_authorization a
+    WHERE a.client_id = p.client_id AND a.linked_wallet_address = p.wallet_address AND a.status = 'active')
+"""
+
 # The one transaction of each locked permission whose first event is due ends at that instant. At depletion
-# it gets all that was left: `settled` is what it was drawn already.
+# it gets all that was left: `settled` is what it was drawn already. Its charge is posted with it.
 CLOSE_AT_EVENT = f"""
 WITH plan AS MATERIALIZED (
     SELECT x.id, x.rate_zat_per_hour, x.started_at, {_SETTLED_ZAT} + p.remaining_zat AS whole_zat,
            {_DEPLETES_AT} AS depletes_at, least({_DEPLETES_AT}, x.billable_until, p.expires_at) AS at
     FROM zcash_permission p JOIN billing_transaction x ON x.permission_id = p.id AND x.status = 'open'
     WHERE p.id = ANY(%(ids)s)
-)
-UPDATE billing_transaction x
-SET status = 'confirmed', ended_at = plan.at,
-    amount_zat = CASE WHEN plan.at = plan.depletes_at THEN plan.whole_zat
-        ELSE {amount("plan.rate_zat_per_hour", elapsed_ms("plan.started_at", "plan.at"))} END
-FROM plan WHERE x.id = plan.id AND plan.at <= {_TO}
-RETURNING x.id
+), closed AS (
+    UPDATE billing_transaction x
+    SET status = 'confirmed', ended_at = plan.at,
+        amount_zat = CASE WHEN plan.at = plan.depletes_at THEN plan.whole_zat
+            ELSE {amount("plan.rate_zat_per_hour", elapsed_ms("plan.started_at", "plan.at"))} END
+    FROM plan WHERE x.id = plan.id AND plan.at <= {_TO}
+    RETURNING x.id, x.session_id, x.permission_id, x.amount_zat, x.ended_at
+), {POSTED}
+SELECT id FROM closed
 """
 
 # What just closed transactions mean for their permissions, which nobody has written yet.

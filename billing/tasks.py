@@ -22,9 +22,29 @@ def run_refunds(**_: Any) -> None:
     rounds.refund_round()
 
 
+@shared_task(name="billing.queue_payouts")
+def queue_payouts(**_: Any) -> None:
+    rounds.payout_sweep()
+
+
+@shared_task(name="billing.reconcile")
+def reconcile(**_: Any) -> None:
+    rounds.reconcile_round()
+
+
+@shared_task(name="billing.run_notices")
+def run_notices(**_: Any) -> None:
+    rounds.notice_round()
+
+
 @shared_task(name="billing.keep_history")
 def keep_history(**_: Any) -> None:
     rounds.history_round()
+
+
+@shared_task(name="billing.keep_statistics")
+def keep_statistics(**_: Any) -> None:
+    rounds.statistics_round()
 
 
 @shared_task(name="billing.scan_deposits")

@@ -1,5 +1,8 @@
 """Clients: the users that own API keys, vendors, permissions and sessions."""
 
+from collections.abc import Iterable
+from datetime import datetime
+
 from core.models import User
 
 
@@ -10,3 +13,8 @@ def client_named(name: str) -> User:
         client.set_unusable_password()
         client.save(update_fields=["password"])
     return client
+
+
+def note_rights_changed(user_ids: Iterable[int], *, now: datetime) -> None:
+    """Write down that accounts can do something else from now on; the database notes other changes itself."""
+    User.objects.filter(pk__in=list(user_ids)).update(rights_changed_at=now)

@@ -2,20 +2,28 @@
 
 An operation that touches only the database calls `claim` first and `store` last in its own transaction.
 An operation that also calls outside systems calls `begin` (an operation of its own) before the call and
-`store` in the transaction of the effect.
+`store` in the transaction of the effect; `once` does both where the effect is outside alone.
 """
 
 import json
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID, uuid4
+
+from django.utils.crypto import salted_hmac
 
 from core.db import advisory_number, operation, prepared, require_transaction, row
 from core.errors import Conflict, Unprocessable
 from core.models import ReceiptRow
 
 LEASE = timedelta(seconds=60)
+# A client that repeats a call after a week has not lost an answer.
+KEPT = timedelta(days=7)
+_FORGOTTEN_AT_ONCE = 5_000
+_SEED_BYTES = 32
 
 # Holds a key and finds its row at once. The row is as it was when the statement began: where the first call
 # answered at that very moment there seems to be none, and `_STORE` refuses.
@@ -33,6 +41,16 @@ VALUES (%(client_id)s, %(endpoint)s, %(key)s, %(body_digest)s, gen_random_uuid()
 ON CONFLICT (client_id, endpoint, key) DO UPDATE SET result = excluded.result, lease_until = NULL
     WHERE r.result IS NULL AND r.body_digest = excluded.body_digest
 RETURNING r.id
+"""
+
+
+# Ids grow with time, so that the oldest are found by the primary key alone.
+_FORGET = """
+WITH gone AS (
+    DELETE FROM core_receipt r USING (SELECT id FROM core_receipt ORDER BY id LIMIT %(most)s) oldest
+    WHERE r.id = oldest.id AND r.created_at < %(before)s RETURNING r.id
+)
+SELECT count(*) FROM gone
 """
 
 
@@ -119,10 +137,58 @@ def store(receipt: Receipt, result: dict[str, Any], *, now: datetime) -> None:
         raise KeyInFlight
 
 
+def once(receipt: Receipt | None, effect: Callable[[], dict[str, Any]], *, now: datetime) -> dict[str, Any]:
+    """Return what an effect outside of the database answers, at a repetition what it answered.
+
+    Where it fails nothing is kept: what the outside has done by then is done again by a repetition.
+
+    Raises:
+        KeyInFlight, KeyReused: see `begin`.
+    """
+    if receipt is None:
+        return effect()
+    begun = begin(receipt, now=now)
+    if begun.result is not None:
+        return begun.result
+    try:
+        result = effect()
+    except BaseException:
+        release(receipt, begun)
+        raise
+    with operation():
+        store(receipt, result, now=now)
+    return result
+
+
+def new_seed() -> str:
+    """Return what a secret is derived from that a repetition answers again."""
+    return secrets.token_urlsafe(_SEED_BYTES)
+
+
+def secret_of(seed: str, *, purpose: str) -> bytes:
+    """Return the 256 bits that a seed stands for.
+
+    An answer that shows a secret once is kept by its seed: without SECRET_KEY a reader of the database learns
+    nothing from it.
+    """
+    return salted_hmac(f"paygo.idempotency.{purpose}", seed, algorithm="sha256").digest()
+
+
 def release(receipt: Receipt, begun: Begun) -> None:
     """Forget a begun call that failed without effect, unless a repetition has taken its lease over."""
     own = ReceiptRow.objects.filter(**_identity(receipt), lease_until=begun.lease_until)
     own.filter(result__isnull=True).delete()
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete receipts that are older than a week, some thousands in each transaction; return how many."""
+    total = 0
+    while True:
+        with operation():
+            (count,) = row(_FORGET, {"most": _FORGOTTEN_AT_ONCE, "before": now - KEPT})
+        total += count
+        if count < _FORGOTTEN_AT_ONCE:
+            return int(total)
 
 
 def finished(receipt: Receipt) -> dict[str, Any] | None:
@@ -135,6 +201,11 @@ def finished(receipt: Receipt) -> dict[str, Any] | None:
     _hold(receipt)
     found = _find(receipt)
     return None if found is None else found.result
+
+
+def count_old(*, now: datetime) -> int:
+    """Return how many receipts are older than a week."""
+    return ReceiptRow.objects.filter(created_at__lt=now - KEPT).count()
 
 
 def _identity(receipt: Receipt) -> dict[str, Any]:

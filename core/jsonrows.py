@@ -1,13 +1,14 @@
 """Rows as JSON: several tables read, or written, by one statement of a call."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import DateTimeField, Model, UUIDField
+from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=Model)
 
@@ -32,18 +33,32 @@ def dump(instance: Model) -> str:
 
 def instance(model: type[M], row: Sequence[Any]) -> M:
     """Return an instance of what a statement says of `columns`."""
-    return model.from_db("default", _names(model), row)
+    return _made(model, row)
 
 
 def load(model: type[M], rows: str | None) -> list[M]:
     """Return instances of rows of a model's table from what `jsonb_agg` says of them: null of none."""
-    names, readers = _names(model), _readers(model)
+    if rows is None:
+        return []
+    readers = _readers(model)
     return [
-        model.from_db(
-            "default", names, [read(row[column]) if read else row[column] for column, read in readers]
-        )
-        for row in json.loads(rows or "[]")
+        _made(model, [read(row[column]) if read else row[column] for column, read in readers])
+        for row in json.loads(rows)
     ]
+
+
+def join(row: Model, name: str, parent: Model | None) -> None:
+    """Note on an instance what its foreign key points to, which is known to be that."""
+    row._meta.get_field(name).set_cached_value(row, parent)  # type: ignore[union-attr]
+
+
+def _made(model: type[M], values: Iterable[Any]) -> M:
+    """Return what `from_db` does of all columns, in a third of the time: a call makes six of them."""
+    made = model.__new__(model)
+    made._state = ModelState()
+    made._state.adding, made._state.db = False, "default"
+    made.__dict__.update(zip(_names(model), values, strict=True))
+    return made
 
 
 @cache

@@ -5,10 +5,29 @@ import uuid
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
+
+from core.webhook_models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+
+__all__ = [
+    "ClockOffset",
+    "Event",
+    "ReceiptRow",
+    "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+]
 
 
 class User(AbstractUser):
-    """An operator of the back office, or a client: the owner of API keys, permissions and sessions."""
+    """An operator of the back office, or a client: the owner of API keys, permissions and sessions.
+
+    `rights_changed_at` is when the account was made, or its password, its flags or its roles changed last.
+    The database writes it, whoever changes them by whatever way, and never moves it back.
+    """
+
+    rights_changed_at = models.DateTimeField(editable=False, db_default=Now())
 
 
 class ClockOffset(models.Model):
@@ -59,8 +78,9 @@ class ReceiptRow(models.Model):
 class Event(models.Model):
     """One line of the outbox: a change of state, written in the transaction of the change.
 
-    The payload is frozen at commit. `position`, the order in which readers see events, is given after
-    commit by the publisher; until then it is null.
+    What it says is frozen at commit (trigger `core_event_frozen`). The publisher gives after commit, once,
+    `position`, the order in which readers see events, and `sequence`, which counts those of one subject
+    without a gap; until then they are null.
     """
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True)
@@ -70,12 +90,32 @@ class Event(models.Model):
     payload = models.JSONField()
     created_at = models.DateTimeField()
     position = models.BigIntegerField(null=True, unique=True)
+    sequence = models.BigIntegerField(null=True)
 
     class Meta:
         db_table = "core_event"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(position__isnull=True, sequence__isnull=True)
+                | Q(position__gt=0, sequence__gt=0, sequence__isnull=False),
+                name="core_event_published_whole",
+            ),
+            # It is also how the publisher finds a subject's last number.
+            models.UniqueConstraint(
+                fields=["subject", "sequence"],
+                condition=Q(sequence__isnull=False),
+                name="core_event_sequence_once",
+            ),
+        ]
         indexes = [
             # The publisher's query: what has no position yet, in order of insertion.
             models.Index(fields=["id"], name="core_event_unpublished", condition=Q(position__isnull=True)),
+            # A reader's query: a client's events after a position.
+            models.Index(
+                fields=["client", "position"],
+                name="core_event_feed",
+                condition=Q(position__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

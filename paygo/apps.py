@@ -9,3 +9,4 @@ class PaygoConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("paygo.checks")
+        import_module("paygo.backoffice.roles").connect()

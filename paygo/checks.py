@@ -8,7 +8,11 @@ from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
 
+from billing.ethereum import chains
+from billing.ethereum.errors import ConfigurationUnfit
 from core.amounts import AmountError, parse_zec
+from paygo.client_address import parse_networks
+from paygo.ratelimit import parse_rate
 from zcash.addresses import AddressError, Kind, Network, parse
 from zcash.confirmations import parse_tiers
 from zcash.node.accounts import account_number, account_uuid
@@ -21,6 +25,7 @@ _MAX_PAUSE_HOURS = 366 * 24
 _AT_LEAST_ONE = (
     "BILLING_INTERVAL_SECONDS",
     "BILLING_CHUNK_SIZE",
+    "AUDIT_SETTLEMENT_RETENTION_DAYS",
     "DEPOSIT_SCAN_SECONDS",
     "EXPIRY_SWEEP_SECONDS",
     "DEFAULT_PERMISSION_DURATION_DAYS",
@@ -33,20 +38,72 @@ _AT_LEAST_ONE = (
     "MAX_REVERSALS_PER_PASS",
     "REFUND_CONFIRMATIONS",
     "REFUND_ROUND_SECONDS",
+    "STATISTICS_SECONDS",
+    "RECONCILE_SECONDS",
+    "PAYOUT_SWEEP_SECONDS",
     "API_MAX_BODY_BYTES",
+    "ETHEREUM_COLLECT_SECONDS",
+    "ETHEREUM_COLLECT_GRACE_HOURS",
+    "ETHEREUM_REPLACE_SECONDS",
+    "AXES_FAILURE_LIMIT",
+    "LOGIN_TRIES_PER_MINUTE",
+    "EVENT_ROUND_SECONDS",
+    "NOTICE_ROUND_SECONDS",
+    "MAX_WEBHOOK_ENDPOINTS",
+    "STREAM_HEARTBEAT_SECONDS",
+)
+
+_AT_LEAST_ZERO = (
+    "DATABASE_POOL_SIZE",
+    "MIN_START_SECONDS",
+    "PAYOUT_HOLD_HOURS",
+    "REFUND_ADDRESS_DELAY_HOURS",
+    "APPROVAL_ACCOUNT_AGE_HOURS",
+)
+_YEARS = 100 * 366
+_AT_MOST = {
+    # A page of the interval is one statement and one transaction: a larger one would hold its locks long.
+    "BILLING_CHUNK_SIZE": 100_000,
+    # More connections of one process than a server of PostgreSQL has for all.
+    "DATABASE_POOL_SIZE": 1_000,
+    # Longer than a session may last, nobody could start one.
+    "MIN_START_SECONDS": _MAX_SESSION_HOURS * 3600,
+    # Beyond that, subtracting them from today is no date any more.
+    "AUDIT_SETTLEMENT_RETENTION_DAYS": _YEARS,
+    "PAYOUT_HOLD_HOURS": _YEARS * 24,
+    "REFUND_ADDRESS_DELAY_HOURS": _YEARS * 24,
+    "APPROVAL_ACCOUNT_AGE_HOURS": _YEARS * 24,
+}
+# As the environment calls them, where that is another name.
+_NAMES = {"DATABASE_POOL_SIZE": "PAYGO_DB_POOL"}
+
+_APPROVALS = ("REFUND_APPROVAL_ABOVE", "PAYOUT_APPROVAL_ABOVE")
+_RATES = (
+    "RATE_LIMIT_CALLS",
+    "RATE_LIMIT_NODE_CALLS",
+    "RATE_LIMIT_PUBLIC",
+    "RATE_LIMIT_GUESSES",
+    "RATE_LIMIT_PAGES",
+    "RATE_LIMIT_DEMOS",
 )
 
 
 @checks.register()
 def check_settings(**_: Any) -> list[CheckMessage]:
     """Return everything that is wrong with the settings of PayGo."""
-    return [*_numbers(), *_amounts(), *_zcash(), *_sandbox()]
+    return [*_numbers(), *_amounts(), *_limits(), *_zcash(), *_ethereum(), *_sandbox()]
 
 
 def _numbers() -> Iterator[CheckMessage]:
     for name in _AT_LEAST_ONE:
         if getattr(settings, name) < 1:
             yield Error(f"{name} must be at least 1.", id="paygo.E001")
+    for name in _AT_LEAST_ZERO:
+        if getattr(settings, name) < 0:
+            yield Error(f"{_NAMES.get(name, name)} must be at least 0.", id="paygo.E001")
+    for name, most in _AT_MOST.items():
+        if getattr(settings, name) > most:
+            yield Error(f"{_NAMES.get(name, name)} must be at most {most}.", id="paygo.E021")
     if settings.MAX_SESSION_HOURS > _MAX_SESSION_HOURS:
         yield Error(f"MAX_SESSION_HOURS must be at most {_MAX_SESSION_HOURS}.", id="paygo.E002")
     if settings.MAX_PAUSE_HOURS > _MAX_PAUSE_HOURS:
@@ -68,7 +125,17 @@ def _amounts() -> Iterator[CheckMessage]:
         return
     if low_zat > high_zat:
         yield Error("MIN_PERMISSION_AMOUNT is above MAX_PERMISSION_AMOUNT.", id="paygo.E004")
-    for name in ("REFUND_MINIMUM", "MAX_REVERSAL_AMOUNT_PER_PASS"):
+    names = ["REFUND_MINIMUM", "PAYOUT_MINIMUM", "MAX_REVERSAL_AMOUNT_PER_PASS"]
+    # Empty: nothing needs approval.
+    for name in (each for each in _APPROVALS if not getattr(settings, each)):
+        if settings.ZCASH_NETWORK == Network.MAIN:
+            yield checks.Warning(
+                f"{name} is empty on the main network: one operator alone can send any sum.",
+                hint="Set it to an amount of ZEC above which two have to agree.",
+                id="paygo.W003",
+            )
+    names += [each for each in _APPROVALS if getattr(settings, each)]
+    for name in names:
         try:
             parse_zec(getattr(settings, name))
         except AmountError as error:
@@ -77,6 +144,24 @@ def _amounts() -> Iterator[CheckMessage]:
         parse_tiers(settings.ZCASH_CONFIRMATION_TIERS)
     except ValueError as error:
         yield Error(f"ZCASH_CONFIRMATION_TIERS: {error}.", id="paygo.E011")
+
+
+def _limits() -> Iterator[CheckMessage]:
+    for name in _RATES:
+        try:
+            parse_rate(getattr(settings, name))
+        except ValueError as error:
+            yield Error(f"{name} {error}.", id="paygo.E016")
+    try:
+        parse_networks(tuple(settings.TRUSTED_PROXIES))
+    except ValueError as error:
+        yield Error(f"PAYGO_TRUSTED_PROXIES: {error}.", id="paygo.E017")
+    if not 0 <= settings.STREAM_LIMIT_PER_CLIENT <= settings.STREAM_LIMIT:
+        yield Error(
+            f"STREAM_LIMIT_PER_CLIENT must be between 0 and STREAM_LIMIT, which is {settings.STREAM_LIMIT}.",
+            hint="A client has a share of the streams of a process; without a value it is a quarter.",
+            id="paygo.E019",
+        )
 
 
 def _zcash() -> Iterator[CheckMessage]:
@@ -134,7 +219,24 @@ def _service_wallet() -> Iterator[CheckMessage]:
         )
 
 
+def _ethereum() -> Iterator[CheckMessage]:
+    if settings.ETHEREUM_RPC_TIMEOUT_SECONDS <= 0:
+        yield Error("ETHEREUM_RPC_TIMEOUT_SECONDS must be above 0.", id="paygo.E007")
+    try:
+        chains.all_chains()
+    except ConfigurationUnfit as error:
+        yield Error(
+            error.detail, hint="docs/operators/ethereum-chains.example.toml is a good one.", id="paygo.E020"
+        )
+
+
 def _sandbox() -> Iterator[CheckMessage]:
+    if settings.WEBHOOK_ALLOW_LOOPBACK and settings.ZCASH_NETWORK == Network.MAIN:
+        yield Error(
+            "WEBHOOK_ALLOW_LOOPBACK is on and ZCASH_NETWORK is main.",
+            hint="Every client can have requests sent to this machine: it is for development.",
+            id="paygo.E018",
+        )
     if settings.PAYGO_SANDBOX and settings.ZCASH_NETWORK == Network.MAIN:
         yield Error(
             "PAYGO_SANDBOX is on and ZCASH_NETWORK is main.",

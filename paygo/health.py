@@ -17,8 +17,9 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 
-from billing import outgoing, refunds, rounds
+from billing import outgoing, reconciliation, refunds, rounds
 from core import clock, db
+from core import rounds as core_rounds
 from paygo.celery import app as celery_app
 from zcash import reorgs, watch
 from zcash.node import connect, disconnect
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 _END_OF_SERVICE_BLOCKS = 14 * 24 * 3600 // 75
 TIMEOUT_SECONDS = 2.0
 FRESH_SECONDS = 2.0
+_EVENTS_LATE_SECONDS = 60.0
 
 Part = dict[str, Any]
 
@@ -120,7 +122,7 @@ def _node() -> Part:
     status = connect().status()
     # That the database is away is said of the database.
     with contextlib.suppress(DatabaseError):
-        watch.pin(status)
+        watch.require_own_chain(status)
     known: Part = {"height": status.height, "chain": status.chain}
     if status.end_of_service_height is not None:
         known["end_of_service_height"] = status.end_of_service_height
@@ -179,6 +181,20 @@ def _refunds() -> Part:
     return _failed("refunds wait: the log says for what", waiting=waiting) if waiting else _fine()
 
 
+def _events() -> Part:
+    """Whether what happened can be read: a minute is many rounds."""
+    oldest = core_rounds.oldest_unpublished()
+    late_s = 0.0 if oldest is None else (clock.now() - oldest).total_seconds()
+    return _failed("nobody publishes events") if late_s > _EVENTS_LATE_SECONDS else _fine()
+
+
+def _books() -> Part:
+    latest = reconciliation.latest()
+    if latest is None or latest.is_right:
+        return _fine(compared_at=latest and latest.at.isoformat())
+    return _failed("the books are wrong: see manage.py reconcile", compared_at=latest.at.isoformat())
+
+
 def _clock() -> Part:
     known = {"skew_seconds": round(clock.skew_seconds(), 3)}
     if abs(known["skew_seconds"]) > clock.MAX_SKEW_SECONDS:
@@ -195,6 +211,8 @@ PARTS: Mapping[str, Callable[[], Part]] = {
     "billing": _billing,
     "deposits": _deposits,
     "refunds": _refunds,
+    "events": _events,
+    "books": _books,
     "clock": _clock,
 }
 

@@ -5,10 +5,12 @@ They are a tenth of what Django does for a call.
 
 from typing import Any
 
+from csp.middleware import CSPMiddleware, PolicyParts
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest, HttpResponseForbidden
+from django.http import HttpRequest, HttpResponseBase, HttpResponseForbidden
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
@@ -47,3 +49,20 @@ class FormsOfPages(_OfPages, CsrfViewMiddleware):
         if request.path_info.startswith(_API):
             return None
         return super().process_view(request, callback, callback_args, callback_kwargs)
+
+
+class PoliciesOfPages(_OfPages, CSPMiddleware):
+    """What a page may load and run (Content-Security-Policy)."""
+
+    def get_policy_parts(
+        self,
+        request: HttpRequest,
+        response: HttpResponseBase,
+        report_only: bool = False,  # noqa: FBT001, FBT002  # the base class's
+    ) -> PolicyParts:
+        """Return the strict policy, with what pages of others need beyond it."""
+        policy = super().get_policy_parts(request, response, report_only)
+        for prefix, more in settings.CONTENT_SECURITY_RELAXED.items():
+            if policy.update is None and request.path_info.startswith(prefix):
+                policy.update = more
+        return policy

@@ -1,9 +1,10 @@
-"""Django settings of PayGo, read from the environment; README.md lists every variable.
+"""Django settings of PayGo, read from the environment; docs/settings.md lists every variable.
 
 A missing value has a default that is safe on a laptop; a wrong one stops the start with its name.
 `paygo.checks` refuses combinations that are unsafe in production.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ SECRET_KEY = env.str("PAYGO_SECRET_KEY", default="")
 ALLOWED_HOSTS = env.list("PAYGO_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("PAYGO_CSRF_TRUSTED_ORIGINS", default=[])
 PAYGO_SANDBOX = env.bool("PAYGO_SANDBOX", default=False)
+# Under whose name /demo/ runs, on a simulated node alone; without one there is no demo.
+PAYGO_DEMO_CLIENT = env.str("PAYGO_DEMO_CLIENT", default="")
 # The URL under which problem documents and pages name this service.
 PAYGO_URL = env.str("PAYGO_URL", default="http://127.0.0.1:8080").rstrip("/")
 
@@ -46,7 +49,10 @@ APPEND_SLASH = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
-USE_I18N = False
+USE_I18N = True
+# Texts of pages are marked for translation; English is what they are written in.
+LANGUAGES = [("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 
 INSTALLED_APPS = [
     "core",
@@ -55,7 +61,9 @@ INSTALLED_APPS = [
     "billing",
     "paygo",
     "paygo.api",
+    "paygo.pages",
     "unfold",
+    "unfold.contrib.filters",
     "paygo.backoffice.apps.BackofficeConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -63,6 +71,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_celery_beat",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -78,6 +87,8 @@ MIDDLEWARE = [
     "paygo.middleware.LoginsOfPages",
     "paygo.middleware.MessagesOfPages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "paygo.middleware.PoliciesOfPages",
+    "paygo.backoffice.logins.LoginGate",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -120,11 +131,13 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 # A pool is worth three times the throughput in a threaded web server and nothing in a worker.
-if pool_size := env.int("PAYGO_DB_POOL", default=0):
+DATABASE_POOL_SIZE = env.int("PAYGO_DB_POOL", default=0)
+# What makes no sense is told by `manage.py check`, which needs no database.
+if DATABASE_POOL_SIZE > 0:
     DATABASES["default"]["CONN_MAX_AGE"] = 0
     DATABASES["default"]["OPTIONS"]["pool"] = {
         "min_size": 2,
-        "max_size": pool_size,
+        "max_size": max(2, DATABASE_POOL_SIZE),
         "timeout": 2,
         # Without a database the next call tries anew, instead of waiting for a back-off that grows.
         "reconnect_timeout": 2,
@@ -172,6 +185,8 @@ BILLING_CHUNK_SIZE = env.int("BILLING_CHUNK_SIZE", default=5_000)
 DEPOSIT_SCAN_SECONDS = env.int("DEPOSIT_SCAN_SECONDS", default=15)
 EXPIRY_SWEEP_SECONDS = env.int("EXPIRY_SWEEP_SECONDS", default=60)
 REFUND_ROUND_SECONDS = env.int("REFUND_ROUND_SECONDS", default=30)
+PAYOUT_SWEEP_SECONDS = env.int("PAYOUT_SWEEP_SECONDS", default=3_600)
+RECONCILE_SECONDS = env.int("RECONCILE_SECONDS", default=21_600)
 DEFAULT_PERMISSION_DURATION_DAYS = env.int("DEFAULT_PERMISSION_DURATION_DAYS", default=30)
 MAX_PERMISSION_DURATION_DAYS = env.int("MAX_PERMISSION_DURATION_DAYS", default=366)
 PERMISSION_PAYMENT_WINDOW_HOURS = env.int("PERMISSION_PAYMENT_WINDOW_HOURS", default=24)
@@ -183,8 +198,24 @@ MAX_PAUSE_HOURS = env.int("MAX_PAUSE_HOURS", default=24)
 MAX_SESSION_HOURS = env.int("MAX_SESSION_HOURS", default=12)
 # How old a day of settlements becomes before it leaves the audit log (they are derivable; the rest stays).
 AUDIT_SETTLEMENT_RETENTION_DAYS = env.int("AUDIT_SETTLEMENT_RETENTION_DAYS", default=400)
+# How often the dashboard's numbers are brought up to date.
+STATISTICS_SECONDS = env.int("STATISTICS_SECONDS", default=60)
 AUDIT_UPKEEP_SECONDS = env.int("AUDIT_UPKEEP_SECONDS", default=3600)
 MAX_SESSIONS_PER_WALLET = env.int("MAX_SESSIONS_PER_WALLET", default=4)
+
+
+# -- Events: webhooks, streams, mails -----------------------------------------------------------------
+EVENT_ROUND_SECONDS = env.int("EVENT_ROUND_SECONDS", default=2)
+# How long one webhook may take, from the look-up of its address to the end of its answer.
+WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+# Receivers on this machine, by plain http too: for development.
+WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=False)
+# Streams that one web process holds open: each takes a thread of the server, which has to have them.
+STREAM_LIMIT = env.int("STREAM_LIMIT", default=4)
+# Of those one client: a quarter, so that nobody alone takes them all.
+STREAM_LIMIT_PER_CLIENT = env.int("STREAM_LIMIT_PER_CLIENT", default=-(-STREAM_LIMIT // 4))
+STREAM_HEARTBEAT_SECONDS = env.int("STREAM_HEARTBEAT_SECONDS", default=15)
+MAX_WEBHOOK_ENDPOINTS = env.int("MAX_WEBHOOK_ENDPOINTS", default=16)
 
 
 def _every(task: str, seconds: int) -> dict[str, Any]:
@@ -192,11 +223,23 @@ def _every(task: str, seconds: int) -> dict[str, Any]:
     return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
 
 
+# Mails to viewers: smtp+tls://user:password@host:587, filemail:////folder; without one nothing is mailed.
+EMAIL_URL = env.str("EMAIL_URL", default="")
+vars().update(env.email_url_config(EMAIL_URL or "dummymail://"))
+MAIL_FROM = env.str("MAIL_FROM", default="PayGo <paygo@localhost>")
+EMAIL_TIMEOUT = 10
+NOTICE_ROUND_SECONDS = env.int("NOTICE_ROUND_SECONDS", default=60)
+
 CELERY_BEAT_SCHEDULE = {
     "billing-interval": _every("billing.run_interval", BILLING_INTERVAL_SECONDS),
     "expiry-sweep": _every("billing.run_expiry", EXPIRY_SWEEP_SECONDS),
     "deposit-scan": _every("billing.scan_deposits", DEPOSIT_SCAN_SECONDS),
     "refund-round": _every("billing.run_refunds", REFUND_ROUND_SECONDS),
+    "notice-round": _every("billing.run_notices", NOTICE_ROUND_SECONDS),
+    "event-round": _every("core.event_round", EVENT_ROUND_SECONDS),
+    "statistics": _every("billing.keep_statistics", STATISTICS_SECONDS),
+    "payout-sweep": _every("billing.queue_payouts", PAYOUT_SWEEP_SECONDS),
+    "reconciliation": _every("billing.reconcile", RECONCILE_SECONDS),
     "audit-history": _every("billing.keep_history", AUDIT_UPKEEP_SECONDS),
 }
 
@@ -225,14 +268,41 @@ ZCASH_CONFIRMATION_TIERS = env.str("ZCASH_CONFIRMATION_TIERS", default="")
 MAX_REVERSALS_PER_PASS = env.int("MAX_REVERSALS_PER_PASS", default=10)
 MAX_REVERSAL_AMOUNT_PER_PASS = env.str("MAX_REVERSAL_AMOUNT_PER_PASS", default="100")
 
+# -- Ethereum: the second rail. The service's key is no setting: billing.ethereum.keys --------------------
+ETHEREUM_CHAINS_FILE = env.str("ETHEREUM_CHAINS_FILE", default="")
+ETHEREUM_RPC_TIMEOUT_SECONDS = env.float("ETHEREUM_RPC_TIMEOUT_SECONDS", default=10.0)
+ETHEREUM_COLLECT_SECONDS = env.int("ETHEREUM_COLLECT_SECONDS", default=15)
+# What was charged to the last day of an authorisation may be collected for so long after it.
+ETHEREUM_COLLECT_GRACE_HOURS = env.int("ETHEREUM_COLLECT_GRACE_HOURS", default=72)
+# A transaction that is not mined by then is sent again for more gas money, under its own nonce.
+ETHEREUM_REPLACE_SECONDS = env.int("ETHEREUM_REPLACE_SECONDS", default=120)
+
 # -- Refunds ----------------------------------------------------------------------------------------
 REFUND_MINIMUM = env.str("REFUND_MINIMUM", default="0.001")
 # How deep the deposits behind a refund lie before it is sent, and when the refund itself counts as final.
 REFUND_CONFIRMATIONS = env.int("REFUND_CONFIRMATIONS", default=10)
+# Refunds of more ZEC than this wait until two operators have agreed; empty: none does.
+REFUND_APPROVAL_ABOVE = env.str("REFUND_APPROVAL_ABOVE", default="100")
+# Whose account, password or roles changed within so many hours agrees to nothing; 0: whoever may, does.
+APPROVAL_ACCOUNT_AGE_HOURS = env.int("APPROVAL_ACCOUNT_AGE_HOURS", default=24)
+# Least of a payout by schedule, in ZEC; how long earnings are pending; above which amount two must agree.
+PAYOUT_MINIMUM = env.str("PAYOUT_MINIMUM", default="0.1")
+PAYOUT_HOLD_HOURS = env.int("PAYOUT_HOLD_HOURS", default=24)
+PAYOUT_APPROVAL_ABOVE = env.str("PAYOUT_APPROVAL_ABOVE", default="100")
 REFUND_ADDRESS_DELAY_HOURS = env.int("REFUND_ADDRESS_DELAY_HOURS", default=24)
 
 # -- The public API ---------------------------------------------------------------------------------
 API_MAX_BODY_BYTES = env.int("API_MAX_BODY_BYTES", default=64 * 1024)
+# Calls per s, m or h; as many at once. By key, and by address where there is none.
+RATE_LIMIT_CALLS = env.str("RATE_LIMIT_CALLS", default="12000/m")
+RATE_LIMIT_NODE_CALLS = env.str("RATE_LIMIT_NODE_CALLS", default="1200/m")
+RATE_LIMIT_PUBLIC = env.str("RATE_LIMIT_PUBLIC", default="600/m")
+RATE_LIMIT_GUESSES = env.str("RATE_LIMIT_GUESSES", default="60/m")
+# By address, too: a page that is open asks once in two seconds, a demo once a second.
+RATE_LIMIT_PAGES = env.str("RATE_LIMIT_PAGES", default="1200/m")
+RATE_LIMIT_DEMOS = env.str("RATE_LIMIT_DEMOS", default="20/m")
+# Only what these have appended to X-Forwarded-For is believed.
+TRUSTED_PROXIES = env.list("PAYGO_TRUSTED_PROXIES", default=[])
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["paygo.api.auth.ApiKeyAuthentication"],
@@ -246,9 +316,11 @@ REST_FRAMEWORK: dict[str, Any] = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "PayGo",
-    "DESCRIPTION": "Billing for streaming by the hour, from a Zcash spending permission.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
+    "WEBHOOKS": "paygo.api.webhook_schema.WEBHOOKS",
+    "LICENSE": {"name": "MIT", "identifier": "MIT"},
+    "POSTPROCESSING_HOOKS": ["paygo.api.openapi.complete"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": [],
@@ -257,7 +329,52 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-UNFOLD = {"SITE_TITLE": "PayGo", "SITE_HEADER": "PayGo"}
+UNFOLD = {
+    "SITE_TITLE": "PayGo",
+    "SITE_HEADER": "PayGo",
+    "SITE_SUBHEADER": "Streaming by the hour",
+    "SITE_SYMBOL": "bolt",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    # Indigo, with white text on it readable (WCAG AA) from 600 on.
+    "COLORS": {
+        "primary": {
+            "50": "#eef2ff",
+            "100": "#e0e7ff",
+            "200": "#c7d2fe",
+            "300": "#a5b4fc",
+            "400": "#818cf8",
+            "500": "#6366f1",
+            "600": "#4f46e5",
+            "700": "#4338ca",
+            "800": "#3730a3",
+            "900": "#312e81",
+            "950": "#1e1b4b",
+        }
+    },
+    "STYLES": [lambda _: f"/{STATIC_URL}paygo/office.css"],
+    "DASHBOARD_CALLBACK": "paygo.backoffice.dashboard.callback",
+    "SIDEBAR": {"show_search": True, "navigation": "paygo.backoffice.navigation.sidebar"},
+}
+
+# -- Logins: who guesses passwords is locked out, by name and address; see paygo.backoffice.logins ----------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
+AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKOUT_MINUTES", default=15))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_CLIENT_IP_CALLABLE = "paygo.backoffice.logins.login_address"
+AXES_LOCKOUT_CALLABLE = "paygo.backoffice.logins.locked_out"
+AXES_HTTP_RESPONSE_CODE = 429
+AXES_RESET_ON_SUCCESS = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# It looks for its own middleware by name; LoginGate is that middleware, with a limit in front of it.
+SILENCED_SYSTEM_CHECKS = ["axes.W002"]
+# How often one address may try to log in, in a minute, whatever names it tries.
+LOGIN_TRIES_PER_MINUTE = env.int("LOGIN_TRIES_PER_MINUTE", default=20)
 
 # -- Security ---------------------------------------------------------------------------------------
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
@@ -268,6 +385,32 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_COOKIE_HTTPONLY = True
 SECURE_CONTENT_TYPE_NOSNIFF = True
 X_FRAME_OPTIONS = "DENY"
+# What a page may load and run: its own files, and nothing inline.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "font-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+# What pages of others need beyond that, by the beginning of their paths.
+CONTENT_SECURITY_RELAXED = {
+    # unfold's Alpine evaluates texts, and styles itself inline.
+    "/admin/": {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"], "img-src": ["data:"]},
+    # The browsers of the schema come with inline scripts and styles; Redoc searches in a worker.
+    "/api/": {
+        "script-src": ["'unsafe-inline'"],
+        "style-src": ["'unsafe-inline'"],
+        "img-src": ["data:"],
+        "worker-src": ["blob:"],
+    },
+}
 HTTPS = env.bool("PAYGO_HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0

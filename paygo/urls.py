@@ -10,6 +10,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("problems/<str:code>", problem_page),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", include("paygo.backoffice.urls")),
+    path("", include("paygo.pages.urls")),
 ]
 
 handler400 = "paygo.api.problems.bad_request"

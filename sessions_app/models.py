@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.amounts import MAX_ZAT
-from sessions_app.rules import OPEN, EndReason, SessionStatus
+from sessions_app.rules import OPEN, EndReason, PayoutSchedule, SessionStatus
 
 _SLUG = RegexValidator(
     r"\A[A-Za-z0-9_-]{1,64}\Z", message="must have 1 to 64 letters, digits, hyphens or underscores"
@@ -23,6 +23,8 @@ class Vendor(models.Model):
     """Somebody whose streams are paid for; `slug` is the API's `vendor_id`, unique per client.
 
     `price_zat_per_hour` repeats its latest `VendorPrice`, which `price_version` names, null: it has no list.
+    `fee_bps` is the platform's share of what it earns, in hundredths of a percent. What it earns is paid to
+    `payout_address`, null: nowhere yet; after a change of the address not before `payout_not_before`.
     """
 
     client = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
@@ -36,11 +38,37 @@ class Vendor(models.Model):
         null=True, blank=True, validators=[MinValueValidator(5), MaxValueValidator(3600)]
     )
     is_active = models.BooleanField(default=True)
+    fee_bps = models.IntegerField(
+        default=0, db_default=0, validators=[MinValueValidator(0), MaxValueValidator(10_000)]
+    )
+    payout_address = models.TextField(null=True, blank=True)
+    payout_not_before = models.DateTimeField(null=True, blank=True)
+    payout_schedule = models.TextField(
+        choices=[(s.value, s.value) for s in PayoutSchedule],
+        default=PayoutSchedule.WEEKLY,
+        db_default=PayoutSchedule.WEEKLY.value,
+    )
+    # The least that is paid out by itself, null: what the settings say.
+    payout_minimum_zat = models.BigIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_ZAT)]
+    )
     created_at = models.DateTimeField()
 
     class Meta:
         db_table = "sessions_vendor"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(fee_bps__gte=0, fee_bps__lte=10_000), name="sessions_vendor_fee"
+            ),
+            models.CheckConstraint(
+                condition=Q(payout_schedule__in=[s.value for s in PayoutSchedule]),
+                name="sessions_vendor_payout_schedule",
+            ),
+            models.CheckConstraint(
+                condition=Q(payout_minimum_zat__isnull=True)
+                | Q(payout_minimum_zat__gt=0, payout_minimum_zat__lte=MAX_ZAT),
+                name="sessions_vendor_payout_minimum",
+            ),
             models.UniqueConstraint(fields=["client", "slug"], name="sessions_vendor_slug_per_client"),
             models.CheckConstraint(condition=_PRICE, name="sessions_vendor_price"),
             models.CheckConstraint(
@@ -80,7 +108,7 @@ class VendorPrice(models.Model):
 
 
 class StreamingSession(models.Model):
-    """One viewing: a wallet at a vendor, at a price frozen for the session's life.
+    """One viewing: a wallet at a vendor, at a price and a platform's share frozen for the session's life.
 
     It may be billed until the smaller of `capped_at` (its longest life) and `lease_until` (its heartbeat
     lease, null without heartbeats), and for at most `max_amount_zat` in all, where it has such a cap.
@@ -97,9 +125,12 @@ class StreamingSession(models.Model):
     wallet_address = models.TextField()
     vendor = models.ForeignKey(Vendor, on_delete=models.PROTECT, related_name="sessions")
     client_ref = models.TextField(default="", blank=True)
-    rate_zat_per_hour = models.BigIntegerField()
+    # Null: it began on a token, at a vendor without a price in ZEC.
+    rate_zat_per_hour = models.BigIntegerField(null=True)
     # Which of the vendor's prices it started with, null: before there were any.
     price_version = models.IntegerField(null=True)
+    # The platform's share when it started, null: it began before shares were frozen.
+    fee_bps = models.IntegerField(null=True)
     status = models.TextField(
         choices=[(s.value, s.value) for s in SessionStatus], default=SessionStatus.ACTIVE
     )
@@ -127,6 +158,10 @@ class StreamingSession(models.Model):
             models.CheckConstraint(
                 condition=Q(price_version__isnull=True) | Q(price_version__gte=1),
                 name="sessions_session_price_version",
+            ),
+            models.CheckConstraint(
+                condition=Q(fee_bps__isnull=True) | Q(fee_bps__gte=0, fee_bps__lte=10_000),
+                name="sessions_session_fee",
             ),
             models.CheckConstraint(
                 condition=Q(status=SessionStatus.ENDED, ended_at__isnull=False, end_reason__isnull=False)
@@ -183,6 +218,12 @@ class StreamingSession(models.Model):
                 fields=["resume_by"],
                 name="sessions_session_resume_by",
                 condition=Q(status=SessionStatus.PAUSED),
+            ),
+            # What an operator looks at: it runs, and nobody says that it is alive.
+            models.Index(
+                fields=["started_at"],
+                name="sessions_session_silent",
+                condition=Q(status=SessionStatus.ACTIVE, heartbeat_seconds__isnull=True),
             ),
         ]
 

@@ -23,6 +23,19 @@ class EndReason(StrEnum):
     MAX_DURATION = "max_duration"
     SPENDING_CAP = "spending_cap"
     PAUSE_EXPIRED = "pause_expired"
+    ENDED_BY_OPERATOR = "ended_by_operator"
+    AUTHORIZATION_EXPIRED = "authorization_expired"
+    AUTHORIZATION_REVOKED = "authorization_revoked"
+    AUTHORIZATION_SUSPENDED = "authorization_suspended"
+
+
+class PayoutSchedule(StrEnum):
+    """When a vendor is paid by itself what is available to it."""
+
+    MANUAL = "manual"  # only when somebody asks for it
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
 
 
 SESSION_TRANSITIONS: dict[SessionStatus, frozenset[SessionStatus]] = {

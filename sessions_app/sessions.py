@@ -21,7 +21,11 @@ _CODE_LENGTH = 12
 
 def new_code() -> str:
     """Return a fresh random session code (`ABC123XYZ789`)."""
-    return "".join(secrets.choice(_CODE_ALPHABET) for _ in range(_CODE_LENGTH))
+    number, letters = secrets.randbelow(len(_CODE_ALPHABET) ** _CODE_LENGTH), []
+    for _ in range(_CODE_LENGTH):
+        number, letter = divmod(number, len(_CODE_ALPHABET))
+        letters.append(_CODE_ALPHABET[letter])
+    return "".join(letters)
 
 
 def new_session(
@@ -30,7 +34,7 @@ def new_session(
     wallet_address: str,
     vendor: Vendor,
     client_ref: str,
-    rate_zat_per_hour: int,
+    rate_zat_per_hour: int | None,
     price_version: int | None,
     max_amount_zat: int | None,
     heartbeat_seconds: int | None,
@@ -47,6 +51,7 @@ def new_session(
         client_ref=client_ref,
         rate_zat_per_hour=rate_zat_per_hour,
         price_version=price_version,
+        fee_bps=vendor.fee_bps,
         max_amount_zat=max_amount_zat,
         started_at=at,
         capped_at=capped_at,
@@ -66,6 +71,13 @@ def go_on(session: StreamingSession, *, at: datetime) -> None:
     if session.heartbeat_seconds:
         session.lease_until = at + timedelta(seconds=session.heartbeat_seconds)
     session.status, session.paused_at, session.resume_by = SessionStatus.ACTIVE, None, None
+
+
+def freeze_rate(session: StreamingSession, *, rate_zat_per_hour: int) -> None:
+    """Give a session that began on a token its price in ZEC, for the rest of its life; a step."""
+    require_transaction()
+    session.rate_zat_per_hour = rate_zat_per_hour
+    session.save(update_fields=["rate_zat_per_hour"])
 
 
 def lock_idle(session_id: int, *, now: datetime) -> StreamingSession:
@@ -118,7 +130,7 @@ def told(kind: str, session: StreamingSession) -> Happened:
         "session_code": session.code,
         "user_wallet_address": session.wallet_address,
         "vendor_id": session.vendor.slug,
-        "rate_per_hour": zec_text(session.rate_zat_per_hour),
+        "rate_per_hour": zec_text(session.rate_zat_per_hour) if session.rate_zat_per_hour else None,
         "started_at": session.started_at.isoformat(),
         "ended_at": session.ended_at.isoformat() if session.ended_at else None,
         "end_reason": session.end_reason,

@@ -18,6 +18,7 @@ from core.idempotency import Receipt
 from sessions_app import queries
 from sessions_app.errors import VendorExists
 from sessions_app.models import Vendor, VendorPrice
+from sessions_app.rules import PayoutSchedule
 
 _SLUG_KEY = "sessions_vendor_slug_per_client"
 _FIRST = 1
@@ -120,6 +121,21 @@ def set_active(slug: str, *, client_id: int, is_active: bool) -> VendorRecord:
     return record(vendor)
 
 
+def set_fee(slug: str, *, client_id: int, fee_bps: int) -> Vendor:
+    """Set the platform's share of what sessions that start from now on earn, in hundredths of a percent.
+
+    Raises:
+        VendorNotFound: it does not exist, or is another client's.
+        Invalid: it is no share.
+    """
+    with operation():
+        vendor = queries.find_vendor(client_id=client_id, slug=slug)
+        vendor.fee_bps = fee_bps
+        _check(vendor)
+        change(vendor, fields=["fee_bps"])
+    return vendor
+
+
 def insert(vendor: Vendor, *, actor: str) -> None:
     """Write a new vendor with the first version of its price; a step.
 
@@ -165,6 +181,23 @@ def change(vendor: Vendor, *, fields: Iterable[str]) -> None:
     """Write some of a vendor's fields that have no versions; a step."""
     require_transaction()
     vendor.save(update_fields=set(fields) - {"price_zat_per_hour", "price_version"})
+
+
+def set_payout_terms(
+    vendor: Vendor,
+    *,
+    address: str | None,
+    schedule: PayoutSchedule,
+    minimum_zat: int | None,
+    not_before: datetime | None,
+) -> None:
+    """Write where a locked vendor's earnings go to, when, and from which amount on; a step."""
+    require_transaction()
+    vendor.payout_address, vendor.payout_schedule = address, schedule
+    vendor.payout_minimum_zat, vendor.payout_not_before = minimum_zat, not_before
+    vendor.save(
+        update_fields=["payout_address", "payout_schedule", "payout_minimum_zat", "payout_not_before"]
+    )
 
 
 def record(vendor: Vendor) -> VendorRecord:

@@ -7,7 +7,7 @@ from core import db
 
 _NOTHING = """
 SELECT NOT EXISTS (SELECT FROM zcash_permission) AND NOT EXISTS (SELECT FROM zcash_permission_audit)
-   AND NOT EXISTS (SELECT FROM billing_walletsend)
+   AND NOT EXISTS (SELECT FROM billing_walletsend) AND NOT EXISTS (SELECT FROM billing_authorization)
 """
 
 

@@ -7,11 +7,19 @@ import pytest
 
 from paygo.devstack.testing import ensure_test_services
 
+# First of all: it forgets what the `.paygo/env` of `make run` has set, and would forget what is set here.
+os.environ.update(ensure_test_services())
 os.environ["DJANGO_SETTINGS_MODULE"] = "paygo.settings"
 os.environ.setdefault("PAYGO_SECRET_KEY", "only-for-tests")
 os.environ.setdefault("PAYGO_SANDBOX", "1")
 os.environ.setdefault("ZCASH_MIN_CONFIRMATIONS", "3")
-os.environ.update(ensure_test_services())
+# Every test calls from one address; those about the limits set their own.
+os.environ.setdefault("RATE_LIMIT_PUBLIC", "off")
+os.environ.setdefault("RATE_LIMIT_GUESSES", "off")
+os.environ.setdefault("RATE_LIMIT_PAGES", "off")
+os.environ.setdefault("RATE_LIMIT_DEMOS", "off")
+# The operators of a test are made a moment before; those about approvers set their own.
+os.environ.setdefault("APPROVAL_ACCOUNT_AGE_HOURS", "0")
 
 import django
 
@@ -31,6 +39,7 @@ def _flush_past_the_triggers(*args: object, **kwargs: object) -> list[str]:
         "SET session_replication_role = replica",
         *_sql_flush(*args, **kwargs),
         "INSERT INTO core_clock (id, offset_ms) VALUES (1, 0)",
+        "INSERT INTO billing_mailcursor (id) VALUES (1)",
         "SET session_replication_role = origin",
     ]
 

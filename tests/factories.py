@@ -10,6 +10,8 @@ from django.db import transaction
 
 from billing import engine, funding
 from billing.engine import StartRequest
+from billing.ethereum.rules import AuthorizationStatus, Binding
+from billing.models_ethereum import Authorization
 from core import db
 from core.models import User
 from sessions_app import vendors
@@ -23,6 +25,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ZEC = 100_000_000
 SYNCED = NodeStatus("regtest", 1, "1" * 64, "0" * 64, synced=True, reason="")
 ALICE = "tmDiBBCsc5BM5MqT4hZ7HruX8ACJ3mPce5p"
+USD = 10**6
+ALICE_ETHEREUM = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 MALLORY = "tmTGxF2krB6EgUzKFzcQhKboyFnUxjYiZM8"
 
 _numbers = itertools.count(1)
@@ -126,6 +130,45 @@ def make_active_permission(client: User, **kwargs: object) -> SpendingPermission
     return permission
 
 
+def make_authorization(
+    client: User,
+    *,
+    wallet: str = ALICE_ETHEREUM,
+    linked: str | None = ALICE,
+    limit: int = 10 * USD,
+    cutoff: int | None = None,
+    rate: int = 1 * USD,
+    now: datetime = NOW,
+    expires_at: datetime | None = None,
+) -> Authorization:
+    """Return an active authorisation as the last reading of its chain left it; amounts in smallest units."""
+    last = expires_at or now + timedelta(days=30)
+    return Authorization.objects.create(
+        client=client,
+        wallet_address=wallet,
+        linked_wallet_address=linked,
+        chain_id=31337,
+        token_address="0x" + "22" * 20,
+        token_symbol="USDT",
+        decimals=6,
+        spender="0x" + "33" * 20,
+        limit_units=limit,
+        rate_units_per_hour=rate,
+        nonce=next(_numbers),
+        typed_data={},
+        signature=b"signed",
+        consented_at=now,
+        status=AuthorizationStatus.ACTIVE,
+        created_at=now,
+        expires_at=last,
+        collectable_until=last,
+        verified_at=now,
+        settled_at=now,
+        cutoff_units=limit if cutoff is None else cutoff,
+        binding=Binding.LIMIT if cutoff is None else Binding.CEILING,
+    )
+
+
 def stream(
     client: User,
     *,
@@ -152,7 +195,7 @@ WITH paid AS (
            %(now)s::timestamptz + least(
                interval '80 days',
                ceil(%(zat)s::numeric * 3600000 / (100000000 + n)) * interval '1 millisecond'),
-           'crowd-' || %(client)s || '-' || n, -1000000 * %(client)s - n, %(now)s,
+           'crowd-' || %(client)s || '-' || n, -1000000 * (%(client)s %% 2000) - n, %(now)s,
            %(now)s::timestamptz + interval '90 days',
            %(now)s::timestamptz + interval '1 day', %(now)s
     FROM generate_series(1, %(n)s) n
@@ -161,6 +204,12 @@ WITH paid AS (
     INSERT INTO zcash_deposit (permission_id, txid, pool, output_index, amount_zat, status, height,
                                block_hash, confirmations, first_seen_at, credited_at)
     SELECT id, 'crowd-' || id, 'sapling', 0, %(zat)s, 'confirmed', 1, 'block', 10, %(now)s, %(now)s FROM paid
+    RETURNING id, permission_id
+), posted AS (
+    INSERT INTO billing_transfer (kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at,
+                                  booked_at)
+    SELECT 'deposit', 'wallet', 0, 'permission', permission_id, 'ZEC', %(zat)s, id, %(now)s, %(now)s
+    FROM deposited
 ), logged AS (
     INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,
                                         amount_after_zat, action, actor, details)

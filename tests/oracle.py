@@ -1,8 +1,11 @@
 """An independent oracle for metering: one wallet's life, walked millisecond by millisecond.
 
-Instants are whole milliseconds since 0, money is zatoshis. Nothing here is computed ahead: the state at an
-instant is the state one millisecond before plus what that millisecond did, so that closed forms, bisections
-and late settlements elsewhere have something to be compared with. It never imports the code that it judges.
+Instants are whole milliseconds since 0, money is zatoshis; of the second source, the token that a viewer has
+signed for, smallest units. What it is charged grows up to its cutoff; what runs on it ends there, or at its
+last day. A credit that makes a permission active takes its sessions back. Nothing here is computed ahead: the
+state at an instant is the state one millisecond before plus what that millisecond did, so that closed forms,
+bisections and late settlements elsewhere have something to be compared with. It never imports the code that
+it judges.
 
 The order of things at one instant:
 
@@ -12,7 +15,8 @@ The order of things at one instant:
    would cost more than their spending cap one millisecond later, and pauses that are over;
 3. permissions whose `expires_at` is this instant expire, pending ones lapse;
 4. where the active permission has left that state, the first queued one becomes active, and the sessions that
-   are still open go on from it in new transactions, or end where its rate does not cover theirs;
+   are still open go on from it in new transactions; those whose price its rate does not cover, and those that
+   find none, go on with the token, at the token's rate, or end;
 5. scripted calls of this instant are applied in the order of the script, and see all of the above.
 """
 
@@ -24,7 +28,7 @@ from typing import Literal
 MS_PER_HOUR = 3_600_000
 
 Status = Literal["pending", "queued", "active", "exhausted", "expired", "revoked", "lapsed"]
-CallName = Literal["credit", "start", "end", "revoke", "pause", "resume"]
+CallName = Literal["credit", "start", "end", "revoke", "revoke_token", "pause", "resume"]
 
 
 @dataclass(kw_only=True)
@@ -39,6 +43,23 @@ class OraclePermission:
     requested_zat: int
     credited_zat: int
     queued_at: int | None = None
+
+
+@dataclass(kw_only=True)
+class OracleToken:
+    """The authorisation that is linked to the wallet; it ends at `expires_at`, or with `limit` charged."""
+
+    rate: int
+    limit: int
+    cutoff: int
+    expires_at: int
+    charged: int = 0
+    status: Literal["active", "exhausted", "expired", "revoked"] = "active"
+
+    @property
+    def pays(self) -> bool:
+        """Whether sessions may go on with it."""
+        return self.status == "active" and self.charged < self.cutoff
 
 
 @dataclass(kw_only=True)
@@ -72,11 +93,11 @@ class OracleSession:
 
 @dataclass(kw_only=True)
 class OracleTransaction:
-    """One stretch of a session on one permission, charged `amount_zat` so far."""
+    """One stretch of a session on one permission, None: on the token; charged `amount_zat` so far."""
 
     id: int
     session_id: int
-    permission_id: int
+    permission_id: int | None
     rate_zat_per_hour: int
     started_at: int
     ended_at: int | None = None
@@ -102,6 +123,7 @@ class Outcome:
     transactions: list[OracleTransaction]
     answers: list[tuple[Call, str]]
     remaining_zat_by_ms: dict[int, list[int]]
+    token: OracleToken | None
 
     def remaining(self, permission_id: int, *, at: int) -> int:
         """What a permission had left (zat) after all of an instant (ms); ValueError outside the run."""
@@ -120,6 +142,11 @@ class Oracle:
     def __init__(self) -> None:
         self._permissions: dict[int, OraclePermission] = {}
         self._script: list[Call] = []
+        self._token: OracleToken | None = None
+
+    def link_token(self, *, rate: int, limit: int, cutoff: int, expires_at: int) -> None:
+        """Let the wallet's viewer have signed for a token as of instant 0; amounts in its smallest unit."""
+        self._token = OracleToken(rate=rate, limit=limit, cutoff=cutoff, expires_at=expires_at)
 
     def add_permission(
         self,
@@ -160,7 +187,7 @@ class Oracle:
 
         credit(permission_id, amount_zat), start(session_id, rate, bound, bound_reason; if wanted, cap_zat,
         lease_ms, lives_until), end(session_id), pause(session_id, resume_by), resume(session_id),
-        revoke(permission_id).
+        revoke(permission_id), revoke_token().
         """
         if at < 0:
             raise ValueError("the script starts at instant 0")
@@ -177,7 +204,9 @@ class Oracle:
             raise ValueError("a wallet has at most one active permission")
         if "queued" in statuses and "active" not in statuses:
             raise ValueError("a permission is queued only behind an active one")
-        walk = _Walk(permissions=deepcopy(self._permissions), script=self._script)
+        walk = _Walk(
+            permissions=deepcopy(self._permissions), script=self._script, token=deepcopy(self._token)
+        )
         for now in range(until + 1):
             walk.step(now=now)
         return walk.outcome(until=until)
@@ -186,8 +215,11 @@ class Oracle:
 class _Walk:
     """The wallet at one instant, moved on by `step`; a verb answers "ok" or why it did nothing."""
 
-    def __init__(self, *, permissions: dict[int, OraclePermission], script: list[Call]) -> None:
+    def __init__(
+        self, *, permissions: dict[int, OraclePermission], script: list[Call], token: OracleToken | None
+    ) -> None:
         self.permissions = permissions
+        self.token = token
         self.sessions: dict[int, OracleSession] = {}
         self.transactions: list[OracleTransaction] = []
         self.answers: list[tuple[Call, str]] = []
@@ -200,6 +232,7 @@ class _Walk:
             "start": self.start,
             "end": self.end,
             "revoke": self.revoke,
+            "revoke_token": self.revoke_token,
             "pause": self.pause,
             "resume": self.resume,
         }
@@ -220,30 +253,53 @@ class _Walk:
             transactions=self.transactions,
             answers=self.answers,
             remaining_zat_by_ms=self.history,
+            token=self.token,
         )
 
     def pass_events(self, *, now: int) -> None:
         self.end_pauses(now=now)
         payer = self.active()
-        if payer is None:
-            self.expire(now=now)
-            return
-        self.charge(payer, now=now)
-        depleted = payer.remaining_zat == 0
-        if depleted:
+        self.charge_token(now=now)
+        if payer is not None:
+            self.charge(payer, now=now)
+        depleted = payer is not None and payer.remaining_zat == 0
+        if payer is not None and depleted:
             payer.status = "exhausted"
         self.end_bounded(now=now)
         self.expire(now=now)
-        if payer.status != "active":
+        self.close_token(now=now)
+        if payer is not None and payer.status != "active":
             self.hand_over()
             self.roll_over(now=now, end_reason="exhausted" if depleted else "permission_expired")
 
     def charge(self, payer: OraclePermission, *, now: int) -> None:
-        for transaction in self.open_transactions():
+        for transaction in self.open_on(payer.id):
             gain_zat = self.amount(transaction, at=now) - self.amount(transaction, at=now - 1)
             part_zat = min(gain_zat, payer.remaining_zat)
             transaction.amount_zat += part_zat
             payer.remaining_zat -= part_zat
+
+    def charge_token(self, *, now: int) -> None:
+        for transaction in self.open_on(None):
+            assert self.token is not None
+            gain = self.amount(transaction, at=now) - self.amount(transaction, at=now - 1)
+            part = min(gain, self.token.cutoff - self.token.charged)
+            transaction.amount_zat += part
+            self.token.charged += part
+
+    def close_token(self, *, now: int) -> None:
+        """End what the token no longer pays for; sessions at their own bound have ended for that."""
+        if self.token is None or self.token.status not in ("active", "exhausted"):
+            return
+        spent, over = self.token.charged >= self.token.cutoff, self.token.expires_at == now
+        for transaction in self.open_on(None) if spent or over else []:
+            self.end_session(
+                transaction, now=now, end_reason="exhausted" if spent else "authorization_expired"
+            )
+        if self.token.charged == self.token.limit:
+            self.token.status = "exhausted"
+        if over:
+            self.token.status = "expired"
 
     def amount(self, transaction: OracleTransaction, *, at: int) -> int:
         billable_ms = min(at, self.sessions[transaction.session_id].bound) - transaction.started_at
@@ -287,11 +343,17 @@ class _Walk:
     def roll_over(self, *, now: int, end_reason: str) -> None:
         successor = self.active()
         for transaction in self.open_transactions():
-            if successor is None or transaction.rate_zat_per_hour > successor.rate_zat_per_hour:
-                self.end_session(transaction, now=now, end_reason=end_reason)
-            else:
+            session = self.sessions[transaction.session_id]
+            if transaction.permission_id is None:
+                continue
+            if successor is not None and session.rate_zat_per_hour <= successor.rate_zat_per_hour:
                 transaction.ended_at = now
-                self.open_transaction(self.sessions[transaction.session_id], successor, now=now)
+                self.open_transaction(session, successor, now=now)
+            elif self.token is not None and self.token.pays and session.cap_zat is None:
+                transaction.ended_at = now
+                self.open_transaction(session, None, now=now)
+            else:
+                self.end_session(transaction, now=now, end_reason=end_reason)
 
     def credit(self, *, now: int, permission_id: int, amount_zat: int) -> str:
         permission = self.permissions[permission_id]
@@ -301,10 +363,18 @@ class _Walk:
         if permission.status == "exhausted" or (permission.status == "pending" and paid):
             if self.active() is None:
                 permission.status = "active"
+                self.take_back(permission, now=now)
             else:
                 permission.status = "queued"
                 permission.queued_at = now
         return "ok"
+
+    def take_back(self, permission: OraclePermission, *, now: int) -> None:
+        for transaction in self.open_on(None):
+            session = self.sessions[transaction.session_id]
+            if session.rate_zat_per_hour <= permission.rate_zat_per_hour:
+                transaction.ended_at = now
+                self.open_transaction(session, permission, now=now)
 
     def start(
         self, *, now: int, session_id: int, rate: int, bound: int, bound_reason: str, **limits: int
@@ -312,9 +382,10 @@ class _Walk:
         if session_id in self.sessions:
             raise ValueError(f"session {session_id} exists already")
         payer = self.active()
-        if payer is None:
+        on_token = payer is None and self.token is not None and self.token.pays
+        if payer is None and (not on_token or "cap_zat" in limits):
             return "permission_required"
-        if rate > payer.rate_zat_per_hour:
+        if payer is not None and rate > payer.rate_zat_per_hour:
             return "rate_exceeds_permission"
         session = OracleSession(
             id=session_id,
@@ -353,9 +424,10 @@ class _Walk:
         if session is None or session.status != "paused" or session.paused_at is None:
             return "not_paused"
         payer = self.active()
-        if payer is None:
+        on_token = payer is None and self.token is not None and self.token.pays
+        if payer is None and (not on_token or session.cap_zat is not None):
             return "permission_required"
-        if session.rate_zat_per_hour > payer.rate_zat_per_hour:
+        if payer is not None and session.rate_zat_per_hour > payer.rate_zat_per_hour:
             return "rate_exceeds_permission"
         self.move_bound(session, pause_ms=now - session.paused_at, now=now)
         session.paused_at = session.resume_by = None
@@ -379,9 +451,17 @@ class _Walk:
         was_active = permission.status == "active"
         permission.status = "revoked"
         if was_active:
-            for transaction in self.open_transactions():
+            for transaction in self.open_on(permission_id):
                 self.end_session(transaction, now=now, end_reason="permission_revoked")
             self.hand_over()
+        return "ok"
+
+    def revoke_token(self, *, now: int) -> str:
+        if self.token is None or self.token.status not in ("active", "exhausted"):
+            return "closed"
+        self.token.status = "revoked"
+        for transaction in self.open_on(None):
+            self.end_session(transaction, now=now, end_reason="authorization_revoked")
         return "ok"
 
     def active(self) -> OraclePermission | None:
@@ -391,16 +471,24 @@ class _Walk:
         return None
 
     def open_transactions(self) -> list[OracleTransaction]:
-        """All are on the active permission; ids ascend because transactions are only ever appended."""
+        """Ids ascend because transactions are only ever appended."""
         return [transaction for transaction in self.transactions if transaction.ended_at is None]
 
-    def open_transaction(self, session: OracleSession, payer: OraclePermission, *, now: int) -> None:
+    def open_on(self, permission_id: int | None) -> list[OracleTransaction]:
+        """What runs on a permission, or on the token."""
+        return [each for each in self.open_transactions() if each.permission_id == permission_id]
+
+    def open_transaction(self, session: OracleSession, payer: OraclePermission | None, *, now: int) -> None:
+        rate = session.rate_zat_per_hour
+        if payer is None:
+            assert self.token is not None
+            rate = self.token.rate
         self.transactions.append(
             OracleTransaction(
                 id=len(self.transactions) + 1,
                 session_id=session.id,
-                permission_id=payer.id,
-                rate_zat_per_hour=session.rate_zat_per_hour,
+                permission_id=payer.id if payer else None,
+                rate_zat_per_hour=rate,
                 started_at=now,
             )
         )

@@ -15,6 +15,7 @@ from pytest_django.fixtures import Settings
 
 from billing import funding, refund_view, rounds
 from billing.models import Refund, WalletSend
+from billing.payout_models import Payout
 from billing.refund_view import RefundView
 from billing.rules import RefundStatus
 from core import clock
@@ -295,7 +296,7 @@ def _receivers(address: str) -> frozenset[Receiver]:
 
 
 def _of_refunds(*states: RefundStatus) -> Payments:
-    found = Refund.objects.filter(status__in=states)
+    found = [*Refund.objects.filter(status__in=states), *Payout.objects.filter(status__in=states)]
     return Counter((_receivers(each.address), each.paid_zat) for each in found)
 
 

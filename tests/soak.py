@@ -1,6 +1,6 @@
-"""The long campaigns of `make soak`: kills, stops of the database, races and lives, until so many are done.
+"""The long campaigns of `make soak`: kills, stops of the database, races, lives and orders.
 
-    make soak KILLS=10000 STOPS=1000 RACES=100000 LIVES=50
+    make soak KILLS=10000 STOPS=1000 RACES=100000 LIVES=50 ORDERS=5000
 
 Each campaign has a world and a seed of its own. What is acknowledged to a viewer must be true afterwards, and
 the books must balance. A bar shows how far it is; `.paygo/soak/report.md` says what was done and found.
@@ -30,6 +30,7 @@ REPORT = ROOT / ".paygo" / "soak"
 # A world has permissions for about so many strikes.
 KILLS_A_WORLD, STOPS_A_WORLD = 200, 20
 RACES_A_RUN = 1_000
+ORDERS_A_RUN = 50
 _BAR = 30
 
 
@@ -63,6 +64,8 @@ class Tally:
     def add(self, found: dict[str, Any]) -> None:
         """Add up what one campaign has found."""
         self.wrong += [f"seed {found['seed']}: {each}" for each in found["wrong"]]
+        if found["log"]:
+            (REPORT / f"{self.name}-{found['seed']}.log").write_text(found["log"], encoding="utf-8")
         if found["deadlocks"]:
             self.wrong.append(f"seed {found['seed']}: {found['deadlocks']} deadlocks")
         for name in ("starts", "ends", "roll_overs", "exhausted", "deposits"):
@@ -79,6 +82,7 @@ def main() -> None:
         (asked.stops, _stops, "database stops"),
         (asked.races, _races, "races"),
         (asked.lives, _lives, "runs of lives"),
+        (asked.orders, _orders, "Ethereum orders"),
     ]
     tallies = []
     for wanted, run, name in rows:
@@ -100,6 +104,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--races", type=int, default=10_000, help="races at one wallet")
     parser.add_argument(
         "--lives", type=int, default=5, help="runs of the stateful test, each with a new seed"
+    )
+    parser.add_argument(
+        "--orders",
+        type=int,
+        default=500,
+        help="random orders of crashes, reorgs and payments on an EVM chain",
     )
     parser.add_argument("--seed", type=int, default=secrets.randbits(32), help="repeats a soak")
     return parser.parse_args()
@@ -152,6 +162,19 @@ def _lives(tally: Tally, chance: random.Random) -> None:
         seed = chance.randrange(2**64)
         _test("tests/scenarios/test_zcash_world.py", {"PAYGO_WORLD_SEED": str(seed)}, tally=tally, seed=seed)
         tally.tick()
+
+
+def _orders(tally: Tally, chance: random.Random) -> None:
+    while tally.done < tally.wanted:
+        count, seed = min(ORDERS_A_RUN, tally.wanted - tally.done), chance.randrange(2**32)
+        # A chain that is not there is no order that was tried.
+        environment = {
+            "PAYGO_SOAK_ORDERS": str(count),
+            "PAYGO_SOAK_SEED": str(seed),
+            "PAYGO_REQUIRE_ALL": "1",
+        }
+        _test("tests/evm/test_random_orders.py", environment, tally=tally, seed=seed)
+        tally.tick(count)
 
 
 def _test(path: str, environment: dict[str, str], *, tally: Tally, seed: int) -> None:

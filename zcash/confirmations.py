@@ -7,6 +7,16 @@ from django.conf import settings
 
 from core.amounts import AmountError, parse_zec
 
+# ZIP-208: a block every 75 seconds on average.
+_BLOCK_SECONDS = 75
+# For the wallet, the mempool, and a block that takes its time.
+_SPARE_SECONDS = 5 * 60
+
+
+def credit_seconds(confirmations: int) -> int:
+    """Return how long before the money ends a top-up must be paid to be credited in time, in seconds."""
+    return confirmations * _BLOCK_SECONDS + _SPARE_SECONDS
+
 
 def base_confirmations() -> int:
     """Return how many confirmations every deposit needs."""

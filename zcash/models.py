@@ -87,10 +87,14 @@ class SpendingPermission(models.Model):
     birthday_height = models.IntegerField(default=0, db_default=0)
     # None: the wallet address itself.
     refund_address = models.TextField(null=True)
+    # Who is told of little left and of the end, by mail; none, or no more.
+    notify_email = models.TextField(null=True)
     # A change of the address after money was seen holds refunds back until then.
     refund_not_before = models.DateTimeField(null=True)
     # It has ended with money left, and nobody has looked yet whether that can be refunded.
     refund_due = models.BooleanField(default=False, db_default=False)
+    # It was looked at and left, because what it has left is too little to refund.
+    below_minimum = models.BooleanField(default=False, db_default=False)
     suspended_for = models.TextField(null=True, choices=[(s.value, s.value) for s in SuspensionReason])
 
     created_at = models.DateTimeField()
@@ -207,6 +211,17 @@ class SpendingPermission(models.Model):
                 name="zcash_permission_refundable",
                 condition=Q(refund_due=True),
             ),
+            # What waits for an operator: too little left to refund, and on hold.
+            models.Index(
+                fields=["id"],
+                name="zcash_permission_below_minimum",
+                condition=Q(below_minimum=True),
+            ),
+            models.Index(
+                fields=["id"],
+                name="zcash_permission_suspended",
+                condition=Q(status=PermissionStatus.SUSPENDED),
+            ),
             # The watcher's list of addresses.
             models.Index(
                 fields=["id"],
@@ -297,6 +312,12 @@ class Deposit(models.Model):
                 fields=["id"],
                 name="zcash_deposit_lost",
                 condition=Q(status=DepositStatus.CONFIRMED, lost_at__isnull=False),
+            ),
+            # What an operator looks at: taken back, and not paid again.
+            models.Index(
+                fields=["id"],
+                name="zcash_deposit_reversed",
+                condition=Q(status=DepositStatus.REVERSED),
             ),
         ]
 

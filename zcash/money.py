@@ -12,15 +12,23 @@ from zcash.models import SpendingPermission
 from zcash.rules import CLOSED, AuditAction
 
 # The caller's lock is on the row: what it did not change is written as it stands.
-_AMOUNTS = ["credited_zat", "reversed_zat", "refunded_zat", "shortfall_zat", "remaining_zat", "refund_due"]
+_AMOUNTS = [
+    "credited_zat",
+    "reversed_zat",
+    "refunded_zat",
+    "shortfall_zat",
+    "remaining_zat",
+    "refund_due",
+    "below_minimum",
+]
 
 
 def add_money(
     permission: SpendingPermission, *, amount_zat: int, now: datetime, actor: str, details: dict[str, Any]
-) -> None:
+) -> int:
     """Add credited zatoshis to a locked, settled permission; its state is the caller's next step.
 
-    What a reversal left unpaid is repaid first.
+    What a reversal left unpaid is repaid first; returns how much of it was, in zatoshis.
     """
     before_zat = permission.remaining_zat
     repaid_zat = min(amount_zat, permission.shortfall_zat)
@@ -31,6 +39,7 @@ def add_money(
     if repaid_zat:
         details = {**details, "shortfall_repaid_zat": repaid_zat}
     _book(permission, AuditAction.CREDITED, before_zat=before_zat, now=now, actor=actor, details=details)
+    return repaid_zat
 
 
 def take_back(
@@ -76,20 +85,21 @@ def put_back(
     )
 
 
-def cover_shortfall(permission: SpendingPermission, *, now: datetime) -> None:
-    """Let what a locked permission that has ended has left cover the loss that a reversal left."""
+def cover_shortfall(permission: SpendingPermission, *, now: datetime) -> int:
+    """Let what a locked, ended permission has left cover the loss of a reversal; return the zatoshis."""
     before_zat = permission.remaining_zat
     covered_zat = min(permission.shortfall_zat, before_zat)
     permission.shortfall_zat -= covered_zat
     permission.remaining_zat -= covered_zat
     _book(permission, AuditAction.SHORTFALL_COVERED, before_zat=before_zat, now=now, actor=audit.ENGINE)
+    return covered_zat
 
 
 def refund_looked_at(permission: SpendingPermission) -> None:
     """Note that what a permission has left cannot be refunded now; new money asks again."""
     require_transaction()
-    permission.refund_due = False
-    permission.save(update_fields=["refund_due"])
+    permission.refund_due, permission.below_minimum = False, permission.remaining_zat > 0
+    permission.save(update_fields=["refund_due", "below_minimum"])
 
 
 def _book(
@@ -103,6 +113,8 @@ def _book(
 ) -> None:
     """Write a permission's amounts as they are now, with the audit row of what changed them."""
     require_transaction()
+    # Whoever has new money is looked at again.
+    permission.below_minimum &= permission.remaining_zat > 0 and not permission.refund_due
     permission.save(update_fields=_AMOUNTS)
     audit.record(
         permission,

@@ -58,6 +58,7 @@ class Request:
     rate_zat_per_hour: int
     duration_days: int
     refund_address: str | None = None
+    notify_email: str | None = None
     max_sessions: int | None = None
 
 
@@ -195,6 +196,47 @@ def set_refund_address(
     )
 
 
+def extend(
+    permission: SpendingPermission, *, days: int, now: datetime, actor: str, details: dict[str, Any]
+) -> None:
+    """Move the last day of a locked permission that has not ended; a step."""
+    require_transaction()
+    before = permission.expires_at
+    permission.duration_days += days
+    permission.expires_at += timedelta(days=days)
+    permission.save(update_fields=["duration_days", "expires_at"])
+    _note(
+        permission,
+        AuditAction.EXTENDED,
+        effective_at=now,
+        booked_at=now,
+        actor=actor,
+        details={**details, "before": before.isoformat(), "after": permission.expires_at.isoformat()},
+    )
+
+
+def hold_for_reversal(
+    permission: SpendingPermission, *, now: datetime, actor: str, details: dict[str, Any]
+) -> None:
+    """Let a locked permission that an operator held wait for its payment instead; a step."""
+    require_transaction()
+    permission.suspended_for = SuspensionReason.REVERSAL
+    permission.save(update_fields=["suspended_for"])
+    _note(
+        permission,
+        AuditAction.SUSPENDED,
+        effective_at=now,
+        booked_at=now,
+        actor=actor,
+        details={**details, "suspended_for": SuspensionReason.REVERSAL},
+    )
+
+
+def stop_mails(public_id: str) -> None:
+    """Forget who is told of a permission by mail; a repetition, or one that nobody knows, does no harm."""
+    SpendingPermission.objects.filter(public_id=public_id).update(notify_email=None)
+
+
 def _of_result(result: dict[str, Any], *, client_id: int) -> SpendingPermission:
     return SpendingPermission.objects.get(client_id=client_id, public_id=result["permission_id"])
 
@@ -224,6 +266,7 @@ def _insert(
             diversifier_index=address.diversifier_index,
             birthday_height=birthday_height,
             refund_address=request.refund_address,
+            notify_email=request.notify_email,
             created_at=now,
             expires_at=expires_at,
             pay_before=min(expires_at, window_ends_at),

@@ -44,19 +44,35 @@ def lock(permission_id: int, *, wait: bool = True) -> SpendingPermission:
     return SpendingPermission.objects.select_for_update(no_key=True, nowait=not wait).get(pk=permission_id)
 
 
-def lock_active(*, client_id: int, wallet_address: str) -> SpendingPermission | None:
-    """Lock the wallet's active permission, if it has one.
+def lock_active(*, client_id: int, wallet_address: str, wait: bool = True) -> SpendingPermission | None:
+    """Lock the wallet's active permission, if it has one; a busy one is not waited for without `wait`.
 
     Raises:
         LostRace: it stopped being active while its lock was waited for; it may have an heir.
     """
+    found = lock_active_seen(client_id=client_id, wallet_address=wallet_address, wait=wait)
+    if found is None:
+        require_none_active(client_id=client_id, wallet_address=wallet_address)
+    return found
+
+
+def lock_active_seen(*, client_id: int, wallet_address: str, wait: bool = True) -> SpendingPermission | None:
+    """Lock the wallet's active permission; None may mean that one is active since a moment ago; a step."""
     require_transaction()
-    if found := prepared(sql.LOCK_ACTIVE, {"client_id": client_id, "wallet_address": wallet_address}):
-        return jsonrows.instance(SpendingPermission, found[0])
+    wallet = {"client_id": client_id, "wallet_address": wallet_address}
+    found = prepared(sql.LOCK_ACTIVE if wait else sql.LOCK_ACTIVE_NOW, wallet)
+    return jsonrows.instance(SpendingPermission, found[0]) if found else None
+
+
+def require_none_active(*, client_id: int, wallet_address: str) -> None:
+    """Start again where a wallet that was seen without an active permission has one.
+
+    Raises:
+        LostRace: it has.
+    """
     wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=wallet_address)
     if wallet.active().exists():
         raise LostRace
-    return None
 
 
 def lock_queued(after: SpendingPermission, *, wait: bool) -> list[SpendingPermission]:

@@ -51,6 +51,7 @@ class AuditAction(StrEnum):
     REVOKED = "revoked"
     SUSPENDED = "suspended"
     LAPSED = "lapsed"
+    EXTENDED = "extended"
 
 
 # No permission may ask for more sessions at once.

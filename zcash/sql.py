@@ -119,16 +119,17 @@ SELECT {jsonrows.columns(SpendingPermission, "p")} FROM zcash_permission p
 WHERE p.client_id = %(client_id)s AND p.wallet_address = %(wallet_address)s AND p.status = 'active'
 FOR NO KEY UPDATE
 """
+LOCK_ACTIVE_NOW = f"{LOCK_ACTIVE} NOWAIT"
 
-# Settles one locked permission and notes what runs on it from then on: `%(drawn_zat)s` and the columns of
+# Settles one locked permission and notes what runs on it from then on: `%(drawn)s` and the columns of
 # the meter. A part of the statement of a call.
 NOTED = f"""
 drawn AS (
     UPDATE zcash_permission p
-    SET remaining_zat = p.remaining_zat - %(drawn_zat)s, previous_zat = p.remaining_zat, settled_at = %(at)s,
-        open_transactions = %(open_transactions)s, meter_rate_zat_per_hour = %(meter_rate_zat_per_hour)s,
+    SET remaining_zat = p.remaining_zat - %(drawn)s, previous_zat = p.remaining_zat, settled_at = %(at)s,
+        open_transactions = %(open_transactions)s, meter_rate_zat_per_hour = %(meter_rate)s,
         meter_started_at = %(meter_started_at)s, next_event_at = %(next_event_at)s
-    WHERE p.id = %(permission_id)s
+    WHERE p.id = %(source_id)s
     {_RETURNING}
 ), {_LOGGED}
 """

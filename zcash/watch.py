@@ -119,8 +119,7 @@ def pin(status: NodeStatus) -> WatchedChain:
     Raises:
         WrongChain: the node is on another chain than the pinned or the configured one.
     """
-    chain = WatchedChain.objects.filter(pk=1).first()
-    verify_chain(status, network=settings.ZCASH_NETWORK, genesis_hash=chain.genesis_hash if chain else None)
+    chain = require_own_chain(status)
     if chain is None:
         with operation():
             chain, _ = WatchedChain.objects.get_or_create(
@@ -131,6 +130,17 @@ def pin(status: NodeStatus) -> WatchedChain:
                     "pinned_height": status.height,
                 },
             )
+    return chain
+
+
+def require_own_chain(status: NodeStatus) -> WatchedChain | None:
+    """Return the chain that is pinned, if one is; nothing is pinned here.
+
+    Raises:
+        WrongChain: the node is on another chain than the pinned or the configured one.
+    """
+    chain = WatchedChain.objects.filter(pk=1).first()
+    verify_chain(status, network=settings.ZCASH_NETWORK, genesis_hash=chain.genesis_hash if chain else None)
     return chain
 
 

@@ -12,6 +12,7 @@ from billing import balance
 from billing.balance import Balance
 from core import clock
 from paygo.api.fields import AddressField, ChoiceField, ZecField, path_value
+from paygo.api.limits import Policy
 from paygo.api.render import hours_number, instant, zec_number
 from paygo.api.schema import ADDRESS_IN_PATH, RATE_IN_QUERY, ProblemDocument, documented
 from paygo.api.views import ApiView, client_id
@@ -64,6 +65,7 @@ class BalanceOfWallet(ApiView):
     """The balance and capacity of a wallet."""
 
     scopes = MappingProxyType({"GET": "permissions:read"})
+    limited_as = MappingProxyType({"GET": Policy.NODE})
 
     @documented(
         "Show a wallet's balance and capacity",

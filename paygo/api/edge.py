@@ -4,8 +4,31 @@ Django reads some headers before any of its handlers can answer, so that a hosti
 """
 
 import re
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
+
+# No more calls at once than connections: the server has threads for streams too, which would let calls wait
+# for a connection until they are refused. A stream's answer is read outside of this.
+calls: AbstractContextManager[Any] = nullcontext()
+
+
+def limit_calls(number: int) -> None:
+    """Let so many calls of this process be under way at once; more wait for their turn."""
+    global calls
+    calls = threading.BoundedSemaphore(number)
+
+
+# A stream looks at the database outside of its call: so many at once, so that calls find connections.
+looks: AbstractContextManager[Any] = nullcontext()
+
+
+def limit_looks(number: int) -> None:
+    """Let so many streams of this process look at once; more wait for their turn."""
+    global looks
+    looks = threading.BoundedSemaphore(number)
+
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -27,7 +50,8 @@ def guarded(application: Application) -> Application:
         if "%00" in environ.get("QUERY_STRING", ""):
             # PostgreSQL has no such text; the admin's filters would ask it for one.
             environ["QUERY_STRING"] = environ["QUERY_STRING"].replace("%00", "%EF%BF%BD")
-        return application(environ, start_response)
+        with calls:
+            return application(environ, start_response)
 
     return answer
 

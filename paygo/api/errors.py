@@ -1,6 +1,18 @@
 """Failures that only the gateway knows: they are about HTTP, not about the domain."""
 
+from collections.abc import Mapping
+
 from rest_framework.exceptions import APIException, PermissionDenied
+
+from core.errors import Unavailable
+
+
+class StreamsFull(Unavailable):
+    """As many streams are open as this service, or this client, may have."""
+
+    code = "streams_full"
+    title = "Too many streams"
+    retry_after_seconds = 15
 
 
 class BodyTooLarge(APIException):
@@ -26,3 +38,14 @@ class InsufficientScope(PermissionDenied):
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"this call needs a key with the scope {scope}")
+
+
+class RateLimited(APIException):
+    """One call too many; nothing was done (RFC 6585)."""
+
+    status_code = 429
+    default_code = "rate_limited"
+
+    def __init__(self, retry_after_seconds: int, *, headers: Mapping[str, str]) -> None:
+        super().__init__(f"too many calls; the next one is possible in {retry_after_seconds} s")
+        self.headers = headers

@@ -1,5 +1,7 @@
 """API keys: who may call, with which scopes; only a digest of the key is kept."""
 
+import uuid
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -17,6 +19,15 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # What it was made for: rotation shortens `expires_at` and gives the new key as long a life.
+    lifetime = models.DurationField(null=True, blank=True)
+    replaces = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="successors"
+    )
+
+    # Of a key and all that rotation has made of it: they share one budget of calls. No number, which could be
+    # another key's after the database was restored.
+    family = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:
         db_table = "api_key"

@@ -15,8 +15,10 @@ from billing.refund_view import RefundView
 from billing.rules import RefundStatus
 from paygo.api.fields import (
     ChoiceField,
+    MailAddressField,
     StrictSerializer,
     ViewersAddressField,
+    WebAddressField,
     WholeField,
     ZecField,
 )
@@ -39,6 +41,13 @@ class PermissionRequest(StrictSerializer):
     duration_days = WholeField(low=1, high=settings.MAX_PERMISSION_DURATION_DAYS, required=False)
     refund_address = ViewersAddressField(
         required=False, help_text="Where unused money goes back to; the viewer's address without one."
+    )
+    return_url = WebAddressField(
+        required=False, help_text="Where the checkout page sends the viewer once the permission is paid."
+    )
+    notify_email = MailAddressField(
+        required=False,
+        help_text="Who is told by mail of little left, the end and the refund; a link in each ends them.",
     )
     max_sessions = WholeField(
         low=1,
@@ -67,6 +76,9 @@ class CreatedPermission(serializers.Serializer[Any]):
     payment_address = serializers.CharField()
     amount_to_pay = serializers.FloatField(help_text="ZEC")
     payment_uri = serializers.CharField(help_text="ZIP-321; what a QR code shows")
+    checkout_url = serializers.URLField(
+        help_text="The viewer's page: how to pay, and how far the payment is. Whoever has it can see that."
+    )
     pay_before = serializers.DateTimeField()
 
 
@@ -153,7 +165,7 @@ class WalletPermission(serializers.Serializer[Any]):
     )
 
 
-def render_created(permission: SpendingPermission) -> dict[str, Any]:
+def render_created(permission: SpendingPermission, *, checkout_url: str) -> dict[str, Any]:
     """Return the answer to the creation: only what never changes, so that a repetition gets the same."""
     return {
         "permission_id": str(permission.public_id),
@@ -164,6 +176,7 @@ def render_created(permission: SpendingPermission) -> dict[str, Any]:
         "payment_address": permission.payment_address,
         "amount_to_pay": zec_number(permission.requested_zat),
         "payment_uri": payment_uri(permission.payment_address, amount_zat=permission.requested_zat),
+        "checkout_url": checkout_url,
         "pay_before": instant(permission.pay_before),
     }
 

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from billing import funding, live, refund_view, refunds
 from core import clock
 from paygo.api.fields import AddressField, path_uuid, path_value
+from paygo.api.limits import Policy
 from paygo.api.permission_bodies import (
     CreatedPermission,
     PermissionRequest,
@@ -26,6 +27,7 @@ from paygo.api.permission_bodies import (
 )
 from paygo.api.schema import ADDRESS_IN_PATH, PERMISSION_IN_PATH, documented
 from paygo.api.views import ApiView, NoFields, body, client_id, receipt
+from paygo.pages import checkouts
 from zcash import permissions
 from zcash.errors import PermissionGone
 from zcash.node import connect
@@ -38,6 +40,7 @@ class Permissions(ApiView):
     """All permissions of a client."""
 
     scopes = MappingProxyType({"POST": WRITE})
+    limited_as = MappingProxyType({"POST": Policy.NODE})
 
     @documented(
         "Create a spending permission",
@@ -56,6 +59,7 @@ class Permissions(ApiView):
                 rate_zat_per_hour=values["rate_per_hour"],
                 duration_days=values.get("duration_days", settings.DEFAULT_PERMISSION_DURATION_DAYS),
                 refund_address=values.get("refund_address"),
+                notify_email=values.get("notify_email"),
                 max_sessions=values.get("max_sessions"),
             ),
             client_id=client_id(request),
@@ -63,8 +67,10 @@ class Permissions(ApiView):
             now=clock.now(),
             receipt=receipt(request, values),
         )
+        checkout = checkouts.of_permission(permission, return_url=values.get("return_url"))
         location = f"{request.path}/{permission.public_id}"
-        return Response(render_created(permission), status=201, headers={"Location": location})
+        answer = render_created(permission, checkout_url=checkouts.url(checkout))
+        return Response(answer, status=201, headers={"Location": location})
 
 
 class Permission(ApiView):
@@ -81,13 +87,14 @@ class Permission(ApiView):
     def get(self, request: Request, permission_id: str) -> Response:
         """Answer what is left at this very moment."""
         public_id = path_uuid(permission_id, field="permission_id")
-        return Response(_state(public_id, client=client_id(request), now=clock.now()))
+        return Response(state_of(public_id, client=client_id(request), now=clock.now()))
 
 
 class Verification(ApiView):
     """A look at the chain for one permission."""
 
     scopes = MappingProxyType({"POST": WRITE})
+    limited_as = MappingProxyType({"POST": Policy.NODE})
 
     @documented(
         "Verify the payment of a permission",
@@ -133,7 +140,7 @@ class Revocation(ApiView):
             found = live.of_client(client_id=client, public_id=public_id, now=now)
             if found.permission.status != PermissionStatus.REVOKED:
                 raise
-        return Response(_state(public_id, client=client, now=now))
+        return Response(state_of(public_id, client=client, now=now))
 
 
 class RefundAddress(ApiView):
@@ -160,10 +167,11 @@ class RefundAddress(ApiView):
             now=now,
             actor=f"client:{client}",
         )
-        return Response(_state(public_id, client=client, now=now))
+        return Response(state_of(public_id, client=client, now=now))
 
 
-def _state(public_id: UUID, *, client: int, now: datetime) -> dict[str, Any]:
+def state_of(public_id: UUID, *, client: int, now: datetime) -> dict[str, Any]:
+    """Return a client's permission as it is at this moment, as every call shows it."""
     found = live.of_client(client_id=client, public_id=public_id, now=now)
     permission = found.permission
     return render_state(found, funding.payment_of(permission), refund_view.of_permission(permission))

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 
 from core import errors
 from core.idempotency import KeyInFlight
-from paygo.api.errors import BodyTooLarge, InsufficientScope, LengthRequired
+from paygo.api.errors import BodyTooLarge, InsufficientScope, LengthRequired, RateLimited
 from paygo.api.middleware import current_request_id
 from paygo.api.render import plain
 
@@ -45,6 +45,7 @@ HTTP_CODES: Sequence[tuple[type[exceptions.APIException], str, str]] = (
     (exceptions.AuthenticationFailed, "invalid_api_key", "The API key is not accepted"),
     (InsufficientScope, "insufficient_scope", "The API key lacks a scope"),
     (exceptions.MethodNotAllowed, "method_not_allowed", "The path has no such method"),
+    (RateLimited, "rate_limited", "Too many calls"),
     (LengthRequired, "length_required", "The body has no length"),
     (BodyTooLarge, "body_too_large", "The body is too large"),
     (exceptions.UnsupportedMediaType, "unsupported_media_type", "The body is not in JSON"),
@@ -184,7 +185,7 @@ def _of_http(error: exceptions.APIException) -> Problem | None:
     for kind, code, title in HTTP_CODES:
         if isinstance(error, kind):
             challenge = getattr(error, "auth_header", None)
-            headers = {"WWW-Authenticate": challenge} if challenge else {}
+            headers = {"WWW-Authenticate": challenge} if challenge else getattr(error, "headers", {})
             return Problem(error.status_code, code, title, str(error.detail), headers=headers)
     return None
 

@@ -21,17 +21,24 @@ _QUERY: Final = "query"
 _HEADER: Final = "header"
 
 PERMISSION_IN_PATH = OpenApiParameter("permission_id", OpenApiTypes.UUID, _PATH)
+AUTHORIZATION_IN_PATH = OpenApiParameter("authorization_id", OpenApiTypes.UUID, _PATH)
 ADDRESS_IN_PATH = OpenApiParameter("address", OpenApiTypes.STR, _PATH, description="A Zcash address")
 VENDOR_IN_PATH = OpenApiParameter("vendor_id", OpenApiTypes.STR, _PATH)
+ENDPOINT_IN_PATH = OpenApiParameter("endpoint_id", OpenApiTypes.UUID, _PATH)
+DELIVERY_IN_PATH = OpenApiParameter("delivery_id", OpenApiTypes.UUID, _PATH)
 SESSION_IN_PATH = OpenApiParameter("session_code", OpenApiTypes.STR, _PATH)
 RATE_IN_QUERY = OpenApiParameter(
     "rate_per_hour", OpenApiTypes.NUMBER, _QUERY, description="ZEC; by default the active permission's"
 )
 IMAGE_IN_QUERY = OpenApiParameter("format", OpenApiTypes.STR, _QUERY, enum=["svg", "png"], default="svg")
 STRICT_IN_QUERY = OpenApiParameter("strict", OpenApiTypes.INT, _QUERY, enum=[0, 1])
+STRICT_IN_QUERY = OpenApiParameter("strict", OpenApiTypes.STR, _QUERY, enum=["0", "1"], default="0")
+LAST_EVENT_IN_HEADER = OpenApiParameter(
+    "Last-Event-ID", OpenApiTypes.INT, _HEADER, description="The position after which the stream goes on"
+)
 _IDEMPOTENCY_KEY = OpenApiParameter(
     IDEMPOTENCY_HEADER,
-    OpenApiTypes.STR,
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
     _HEADER,
     description="1 to 255 visible ASCII characters; a repetition gets the first answer",
 )
@@ -68,6 +75,10 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-c
         """Return the scheme as OpenAPI has it."""
         return {"type": "http", "scheme": "bearer"}
 
+    def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]]:
+        """Return the scope that the call needs, which OpenAPI 3.1 takes for a role."""
+        return {self.name: [auto_schema.view.scopes[auto_schema.method]]}
+
 
 class OwnFields(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     """Documents the strict fields by what they say of themselves."""
@@ -78,6 +89,11 @@ class OwnFields(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-cal
     def map_serializer_field(self, auto_schema: Any, direction: Any) -> dict[str, Any]:  # noqa: ARG002
         """Return the field as OpenAPI has it."""
         return dict(self.target.openapi)
+
+
+def _body_of(media_type: str) -> OpenApiTypes:
+    # Of a stream each event is described, and that has fields.
+    return OpenApiTypes.OBJECT if media_type == "text/event-stream" else OpenApiTypes.BINARY
 
 
 def documented(
@@ -97,10 +113,10 @@ def documented(
     types of a 200 that is no JSON.
     """
     kinds = dict(problems) if isinstance(problems, Mapping) else dict.fromkeys(problems, ProblemDocument)
-    common = (*(() if public else (401, 403)), *((413, 415) if request else ()))
+    common = (429, *(() if public else (401, 403)), *((411, 413, 415) if request else ()))
     every = {**dict.fromkeys(common, ProblemDocument), **kinds}
     responses: dict[Any, Any] = {(status, "application/json"): kind for status, kind in answers.items()}
-    responses |= {(200, media_type): OpenApiTypes.BINARY for media_type in images}
+    responses |= {(200, media_type): _body_of(media_type) for media_type in images}
     responses |= {(status, "application/problem+json"): every[status] for status in sorted(every)}
     decorator: Callable[[View], View] = extend_schema(
         summary=summary,
@@ -118,7 +134,7 @@ class Schema(PublicView):
     @extend_schema(exclude=True)
     def get(self, request: Request) -> Response:  # noqa: ARG002
         """Answer the document; it is the same for everybody."""
-        return Response(_document(), content_type="application/vnd.oai.openapi+json")
+        return Response(document(), content_type="application/vnd.oai.openapi+json")
 
 
 class Docs(PublicView, SpectacularSwaggerView):
@@ -128,5 +144,6 @@ class Docs(PublicView, SpectacularSwaggerView):
 
 
 @cache
-def _document() -> Any:
+def document() -> Any:
+    """Return the OpenAPI document; it is the same until the program changes."""
     return SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]

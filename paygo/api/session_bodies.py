@@ -4,14 +4,16 @@ from typing import Any
 
 from rest_framework import serializers
 
+from billing import privacy
 from billing.engine import Alive, Started
 from billing.live import LiveSession
+from billing.models import ZEC
 from billing.records import SessionRecord, TransactionRecord
 from billing.rules import TransactionStatus
 from billing.session_list import SessionPage
 from core.amounts import div_floor
+from paygo.api.ethereum_fields import StreamingWalletField
 from paygo.api.fields import (
-    AddressField,
     ChoiceField,
     ClientRefField,
     SessionCodeField,
@@ -33,7 +35,7 @@ _STATUSES = [each.value for each in SessionStatus]
 class SessionRequest(StrictSerializer):
     """Who wants to stream where."""
 
-    user_wallet_address = AddressField()
+    user_wallet_address = StreamingWalletField(help_text="A Zcash address, or an Ethereum one (EIP-55).")
     vendor_id = VendorIdField()
     client_ref = ClientRefField(
         required=False, help_text="Tells a second session from a repeated start, which returns the open one."
@@ -69,12 +71,25 @@ class AliveSession(serializers.Serializer[Any]):
     )
 
 
+class Fallback(serializers.Serializer[Any]):
+    """What a stream goes on with when ZEC is used up, and what that tells the public."""
+
+    asset = serializers.CharField(help_text="A token's symbol")
+    privacy_note = serializers.CharField()
+
+
 class StartedSession(serializers.Serializer[Any]):
     """A running session."""
 
     session_code = serializers.CharField()
     session_id = serializers.UUIDField()
-    rate_per_hour = serializers.FloatField(help_text="ZEC, frozen for the session's life")
+    rate_per_hour = serializers.FloatField(
+        allow_null=True,
+        help_text="ZEC, frozen for the session's life; null: a token pays, and there is no price in ZEC",
+    )
+    asset = serializers.CharField(help_text="What pays now: ZEC, or a token's symbol")
+    asset_rate_per_hour = serializers.CharField(help_text="In the smallest unit of what pays now")
+    fallback = Fallback(allow_null=True, help_text="What pays when ZEC is used up; null: nothing")
     max_amount = serializers.FloatField(allow_null=True, help_text="ZEC, the session's spending cap, if any")
     depletes_at = serializers.DateTimeField(
         allow_null=True, help_text="When the active permission is used up; null: something else comes first"
@@ -83,16 +98,29 @@ class StartedSession(serializers.Serializer[Any]):
 
 
 class TransactionOfSession(serializers.Serializer[Any]):
-    """One stretch of a session on one permission."""
+    """One stretch of a session on one source: a permission, in ZEC, or an authorisation, in a token."""
 
     id = serializers.UUIDField()
-    permission_id = serializers.UUIDField()
+    permission_id = serializers.UUIDField(allow_null=True)
+    authorization_id = serializers.UUIDField(allow_null=True)
+    asset = serializers.CharField(help_text="ZEC, or a token's symbol")
     status = ChoiceField(_TRANSACTION_STATUSES)
-    amount = serializers.FloatField(help_text="ZEC; of an open one so far")
-    rate_per_hour = serializers.FloatField(help_text="ZEC")
+    amount = serializers.FloatField(help_text="ZEC; of an open one so far; 0 of a token's")
+    rate_per_hour = serializers.FloatField(allow_null=True, help_text="ZEC; null of a token's")
+    amount_units = serializers.CharField(help_text="The same in the smallest unit of the asset")
+    rate_units_per_hour = serializers.CharField(help_text="The same in the smallest unit of the asset")
+    decimals = serializers.IntegerField(help_text="Of the asset: what 1 of it has of smallest units")
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
     duration_seconds = serializers.FloatField()
+
+
+class AssetTotal(serializers.Serializer[Any]):
+    """What a session cost in one asset."""
+
+    asset = serializers.CharField(help_text="ZEC, or a token's symbol")
+    amount_units = serializers.CharField(help_text="In its smallest unit")
+    decimals = serializers.IntegerField()
 
 
 class EndedSession(serializers.Serializer[Any]):
@@ -106,13 +134,14 @@ class EndedSession(serializers.Serializer[Any]):
     duration_seconds = serializers.FloatField()
     status = ChoiceField(_TRANSACTION_STATUSES)
     end_reason = ChoiceField(_END_REASONS)
+    totals = AssetTotal(many=True)
     transactions = TransactionOfSession(many=True)
 
 
 class SessionsQuery(StrictSerializer):
     """Which of a client's sessions, newest first."""
 
-    user_wallet_address = AddressField(required=False, help_text="Those of this viewer.")
+    user_wallet_address = StreamingWalletField(required=False, help_text="Those of this viewer.")
     status = ChoiceField(_STATUSES, required=False, help_text="Those that are this.")
     limit = WholeTextField(low=1, high=100, default=50, help_text="Sessions on a page.")
     after = SessionCodeField(required=False, help_text="Those that started before this one.")
@@ -130,7 +159,9 @@ class ListedSessionState(serializers.Serializer[Any]):
     started_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
     end_reason = ChoiceField(_END_REASONS, allow_null=True)
-    rate_per_hour = serializers.FloatField(help_text="ZEC")
+    rate_per_hour = serializers.FloatField(
+        allow_null=True, help_text="ZEC; null: it began on a token, and has no price in ZEC"
+    )
     price_version = serializers.IntegerField(
         allow_null=True, help_text="Which of the vendor's prices it started with; null: before there were any"
     )
@@ -156,6 +187,8 @@ class SessionState(ListedSessionState):
     granted_until = serializers.DateTimeField(
         allow_null=True, help_text="The vendor may stream until then; null while it does not run"
     )
+    fallback = Fallback(allow_null=True, help_text="What pays when ZEC is used up; null: nothing")
+    totals = AssetTotal(many=True)
     transactions = TransactionOfSession(many=True)
 
 
@@ -173,7 +206,10 @@ def render_started(started: Started) -> dict[str, Any]:
     return {
         "session_code": started.session_code,
         "session_id": started.session_id,
-        "rate_per_hour": zec_number(started.rate_zat_per_hour),
+        "rate_per_hour": zec_or_none(started.rate_zat_per_hour),
+        "asset": started.asset,
+        "asset_rate_per_hour": str(started.asset_rate),
+        "fallback": fallback(started.fallback),
         "max_amount": zec_or_none(started.max_amount_zat),
         "depletes_at": started.depletes_at and _as_utc(started.depletes_at),
         "granted_until": _as_utc(started.granted_until),
@@ -191,6 +227,7 @@ def render_ended(record: SessionRecord) -> dict[str, Any]:
         "duration_seconds": seconds(record.duration_ms),
         "status": record.status,
         "end_reason": record.end_reason,
+        "totals": _totals(record),
         "transactions": [_transaction(each) for each in record.transactions],
     }
 
@@ -212,6 +249,8 @@ def render_session(live: LiveSession) -> dict[str, Any]:
         **_session(record.session, amount_zat=record.amount_zat, duration_ms=record.duration_ms),
         "depletes_at": instant_or_none(live.depletes_at),
         "granted_until": instant_or_none(live.granted_until),
+        "fallback": fallback(live.fallback),
+        "totals": _totals(record),
         "transactions": [_transaction(each) for each in record.transactions],
     }
 
@@ -238,7 +277,7 @@ def _session(session: StreamingSession, *, amount_zat: int, duration_ms: int) ->
         "started_at": instant(session.started_at),
         "ended_at": instant_or_none(session.ended_at),
         "end_reason": session.end_reason,
-        "rate_per_hour": zec_number(session.rate_zat_per_hour),
+        "rate_per_hour": zec_or_none(session.rate_zat_per_hour),
         "price_version": session.price_version,
         "max_amount": zec_or_none(session.max_amount_zat),
         "paused_at": instant_or_none(session.paused_at if is_paused else None),
@@ -249,13 +288,31 @@ def _session(session: StreamingSession, *, amount_zat: int, duration_ms: int) ->
     }
 
 
+def fallback(asset: str | None) -> dict[str, str] | None:
+    """Return what a stream goes on with when ZEC is used up, with what that tells the public."""
+    return None if asset is None else {"asset": asset, "privacy_note": privacy.NOTE}
+
+
+def _totals(record: SessionRecord) -> list[dict[str, Any]]:
+    return [
+        {"asset": each.asset, "amount_units": str(each.amount), "decimals": each.decimals}
+        for each in record.totals
+    ]
+
+
 def _transaction(record: TransactionRecord) -> dict[str, Any]:
+    is_zec = record.asset == ZEC
     return {
         "id": record.id,
         "permission_id": record.permission_id,
+        "authorization_id": record.authorization_id,
+        "asset": record.asset,
         "status": record.status,
-        "amount": zec_number(record.amount_zat),
-        "rate_per_hour": zec_number(record.rate_zat_per_hour),
+        "amount": zec_number(record.amount if is_zec else 0),
+        "rate_per_hour": zec_number(record.rate) if is_zec else None,
+        "amount_units": str(record.amount),
+        "rate_units_per_hour": str(record.rate),
+        "decimals": record.decimals,
         "started_at": instant(record.started_at),
         "ended_at": instant_or_none(record.ended_at),
         "duration_seconds": seconds(record.duration_ms),

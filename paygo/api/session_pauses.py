@@ -12,7 +12,7 @@ from billing.pauses import Resumed
 from billing.records import SessionRecord
 from core import clock
 from paygo.api.fields import ChoiceField, SessionCodeField, StrictSerializer
-from paygo.api.render import instant, instant_or_none, seconds, zec_number
+from paygo.api.render import instant, instant_or_none, seconds, zec_number, zec_or_none
 from paygo.api.schema import documented
 from paygo.api.views import ApiView, body, client_id
 from sessions_app.rules import SessionStatus
@@ -117,7 +117,7 @@ def render_resumed(resumed: Resumed) -> dict[str, Any]:
         "session_code": session.code,
         "session_id": str(session.public_id),
         "status": session.status,
-        "rate_per_hour": zec_number(session.rate_zat_per_hour),
+        "rate_per_hour": zec_or_none(session.rate_zat_per_hour),
         "depletes_at": instant_or_none(resumed.depletes_at),
         "granted_until": instant(resumed.granted_until),
         "next_heartbeat_by": instant_or_none(session.lease_until),

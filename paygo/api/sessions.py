@@ -6,9 +6,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import engine, live, session_list
+from billing.ethereum import readings
 from core import clock
+from core.errors import PaymentRequired
+from paygo.api import invitation
 from paygo.api.fields import SessionCodeField, path_value
-from paygo.api.schema import SESSION_IN_PATH, documented
+from paygo.api.invitation import PaymentProblem
+from paygo.api.schema import SESSION_IN_PATH, ProblemDocument, documented
 from paygo.api.session_bodies import (
     AliveSession,
     EndedSession,
@@ -60,27 +64,29 @@ class Sessions(ApiView):
         "Start a session",
         request=SessionRequest,
         answers={201: StartedSession, 200: StartedSession},
-        problems=(400, 402, 404, 409, 422, 503),
+        problems={**dict.fromkeys((400, 404, 409, 422, 503), ProblemDocument), 402: PaymentProblem},
         idempotency_key=True,
     )
     def post(self, request: Request) -> Response:
         """Start the meter; 200 with the open session where the same start was made before.
 
-        409 `session_paused` where that session is paused.
+        409 `session_paused` where that session is paused. A 402 says in `accepts` how to pay.
         """
         values = body(request, SessionRequest)
-        started = engine.start(
-            engine.StartRequest(
-                wallet_address=values["user_wallet_address"],
-                vendor_slug=values["vendor_id"],
-                client_ref=values.get("client_ref", ""),
-                heartbeat_seconds=values.get("heartbeat_seconds"),
-                max_amount_zat=values.get("max_amount"),
-            ),
-            client_id=client_id(request),
-            now=clock.now(),
-            receipt=receipt(request, values),
+        asked = engine.StartRequest(
+            wallet_address=values["user_wallet_address"],
+            vendor_slug=values["vendor_id"],
+            client_ref=values.get("client_ref", ""),
+            heartbeat_seconds=values.get("heartbeat_seconds"),
+            max_amount_zat=values.get("max_amount"),
         )
+        client, now, key = client_id(request), clock.now(), receipt(request, values)
+        readings.refresh_for_start(client_id=client, wallet_address=asked.wallet_address, now=now)
+        try:
+            started = engine.start(asked, client_id=client, now=now, receipt=key)
+        except PaymentRequired as refusal:
+            self.headers |= invitation.invite(refusal, values, client_id=client, now=now)
+            raise
         location = f"{request.path}/{started.session_code}"
         status = 201 if started.created else 200
         return Response(render_started(started), status=status, headers={"Location": location})

@@ -8,32 +8,52 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from django.http import HttpRequest
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from core.errors import Invalid
 from core.idempotency import Receipt
+from paygo.api import limits
 from paygo.api.auth import HasScope
 from paygo.api.errors import LengthRequired
 from paygo.api.fields import StrictSerializer
+from paygo.api.limits import Policy
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
 class ApiView(APIView):
-    """A call of a client, who needs the scope that the view names for the method."""
+    """A call of a client, who needs the scope that the view names for the method.
+
+    `limited_as` says what a method counts as where it is no ordinary call.
+    """
 
     http_method_names: Sequence[str] = ("get", "head", "post")
     permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated, HasScope)
     scopes: Mapping[str, str] = MappingProxyType({})
+    limited_as: Mapping[str, Policy] = MappingProxyType({})
 
     def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
         """Take the query for UTF-8, whatever charset the body claims to have."""
         request.encoding = "utf-8"
         return super().initialize_request(request, *args, **kwargs)
+
+    def perform_authentication(self, request: Request) -> None:
+        """Find out who calls, and count who does not say it right."""
+        try:
+            super().perform_authentication(request)
+        except AuthenticationFailed:
+            limits.count_guess(request)
+            raise
+
+    def check_permissions(self, request: Request) -> None:
+        """Count the call, whatever becomes of it, then ask what the key may do."""
+        if counted := limits.count(request, self.limited_as.get(str(request.method))):
+            self.headers |= counted.headers
+        super().check_permissions(request)
 
 
 class PublicView(ApiView):
@@ -41,6 +61,7 @@ class PublicView(ApiView):
 
     authentication_classes = ()
     permission_classes = ()
+    limited_as = MappingProxyType(dict.fromkeys(("GET", "HEAD", "POST"), Policy.PUBLIC))
 
 
 class NoFields(StrictSerializer):
@@ -92,7 +113,7 @@ def receipt(request: Request, values: Mapping[str, Any]) -> Receipt | None:
         return None
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise Invalid("must be 1 to 255 visible ASCII characters", field=IDEMPOTENCY_HEADER)
-    canonical = json.dumps(values, sort_keys=True).encode()
+    canonical = json.dumps(values, sort_keys=True, default=str).encode()
     return Receipt(
         client_id=client_id(request),
         endpoint=f"{request.method} {request.path}",

@@ -1,9 +1,12 @@
 """Users and groups, and the kernel's machine-written rows."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.http import HttpRequest
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -14,7 +17,9 @@ from django_celery_beat.models import (
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from core.models import Event, ReceiptRow, User
+from core import accounts, clock
+from core.models import ReceiptRow, User
+from paygo.backoffice import rights, roles
 from paygo.backoffice.base import ReadOnlyAdmin
 
 # Beat's schedule is the settings'; a task deleted by hand would not come back before beat starts again.
@@ -23,25 +28,83 @@ for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, 
 admin.site.unregister(Group)
 
 
+# What an account can do; nobody changes that of his own.
+_RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    """Accounts are never deleted, for rows name them: they are switched off by `is_active`."""
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    readonly_fields = ("last_login", "date_joined", "rights_changed_at")
+    fieldsets = (
+        *(DjangoUserAdmin.fieldsets or ())[:-1],
+        ("Important dates", {"fields": ("last_login", "date_joined", "rights_changed_at")}),
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Whoever lacks one of an account's rights changes neither it nor its password."""
+        if not super().has_change_permission(request, obj):
+            return False
+        return obj is None or rights.may_change_user(request.user, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Nobody changes what he himself can do, and only who can do everything makes others such."""
+        fixed = tuple(super().get_readonly_fields(request, obj))
+        if obj is not None and obj.pk == request.user.pk:
+            return (*fixed, *_RIGHTS)
+        return fixed if request.user.is_superuser else (*fixed, "is_superuser")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer, and take, what the operator has himself."""
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        return _narrowed(field, db_field.name, request)
 
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    """Groups of the operator's own; what the four roles may do is said by `paygo.backoffice.roles`."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return super().has_change_permission(request, obj) and self._may(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
+        return obj is not None and super().has_delete_permission(request, obj) and self._may(request, obj)
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        """Offer, and take, what the operator has himself."""
+        assert request is not None, "Django's forms of an admin are made for a request"
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        return _narrowed(field, db_field.name, request)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Its members can do something else from now on."""
+        super().save_related(request, form, formsets, change)
+        accounts.note_rights_changed(form.instance.user_set.values_list("pk", flat=True), now=clock.now())
+
+    def _may(self, request: HttpRequest, group: Group | None) -> bool:
+        if group is None:
+            return True
+        return group.name not in roles.NAMES and rights.may_change_group(request.user, group)
 
 
-@admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
-    list_display = ("id", "created_at", "kind", "client", "subject")
-    list_filter = ("kind",)
-    list_select_related = ("client",)
-    search_fields = ("=subject",)
-    ordering = ("-id",)
+def _narrowed(field: Any, name: str, request: HttpRequest) -> Any:
+    """Let a field of groups or permissions take nothing that its operator does not have."""
+    if field is not None:
+        given = rights.grantable_groups if name == "groups" else rights.grantable
+        field.queryset = given(request.user)
+        if name != "groups":
+            # Each is called by its content type.
+            field.queryset = field.queryset.select_related("content_type")
+    return field
 
 
 @admin.register(ReceiptRow)

@@ -2,7 +2,7 @@ from importlib import import_module
 
 from django.contrib.admin.apps import AdminConfig
 
-_WINDOWS = ("accounts", "zcash", "sessions_app", "billing", "keys")
+_WINDOWS = ("accounts", "events", "zcash", "sessions_app", "billing", "books", "keys", "people")
 
 
 class BackofficeConfig(AdminConfig):

@@ -1,28 +1,42 @@
-"""Windows on transactions, refunds and what pays them, and interval runs."""
+"""Windows on transactions, refunds and what pays them, interval runs, and what operators did."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
+from billing import approvals
 from billing.models import ForeignSend, IntervalRun, Refund, Transaction, WalletSend
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
+from billing.operator_models import OperatorAction
+from billing.operator_rules import APPROVERS
+from paygo.backoffice import pages
+from paygo.backoffice.actions import buttons
+from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, status_column, zec_column
+from paygo.backoffice.filters import TimeFilter
 
 
 @admin.register(Transaction)
 class TransactionAdmin(ReadOnlyAdmin):
     list_display = (
         "public_id",
-        "session",
-        "permission",
-        "status",
+        "of_session",
+        "of_permission",
+        "state",
         "rate",
         "started_at",
         "ended_at",
         "amount",
     )
-    list_filter = ("status",)
+    list_filter = ("status", ("started_at", TimeFilter))
     list_select_related = ("session", "permission")
-    search_fields = ("=public_id", "=session__code")
+    search_fields = ("=public_id", "=session__code", "=permission__public_id")
+    search_help_text = "Transaction, session code or permission"
     ordering = ("-id",)
 
+    state = status_column()
+
+    of_session = link_column("session", "session")
+    of_permission = link_column("permission", "permission")
     rate = zec_column("rate_zat_per_hour", "rate (ZEC/h)")
     amount = zec_column("amount_zat", "amount (ZEC)")
 
@@ -31,9 +45,9 @@ class TransactionAdmin(ReadOnlyAdmin):
 class RefundAdmin(ReadOnlyAdmin):
     list_display = (
         "public_id",
-        "permission",
+        "of_permission",
         "cause",
-        "status",
+        "state",
         "amount",
         "fee",
         "to",
@@ -41,22 +55,72 @@ class RefundAdmin(ReadOnlyAdmin):
         "attempts",
         "reason",
     )
-    list_filter = ("status", "cause")
-    list_select_related = ("permission",)
-    search_fields = ("=public_id", "=permission__public_id", "=address")
+    list_filter = ("status", "cause", ("created_at", TimeFilter))
+    list_select_related = ("permission", "send")
+    search_fields = ("=public_id", "=permission__public_id", "=address", "=send__txids__contains")
+    search_help_text = "Refund, permission, address or txid"
     ordering = ("-id",)
 
+    state = status_column()
+
+    of_permission = link_column("permission", "permission")
     amount = zec_column("amount_zat", "amount (ZEC)")
     fee = zec_column("fee_zat", "of it fee (ZEC)")
     to = address_column("address", "to")
 
+    def page_extra(self, request: HttpRequest, row: Refund) -> dict[str, Any]:
+        """Show who has approved it, too."""
+        needed = approvals.is_large(row)
+        given = row.approvals.filter(address=row.address).select_related("operator") if needed else ()
+        return {
+            "office_buttons": buttons(row, request),
+            "office_approvals": [str(each.operator) for each in given] if needed else None,
+            "office_approvers": APPROVERS,
+            **pages.of_refund(row),
+        }
+
+
+@admin.register(OperatorAction)
+class OperatorActionAdmin(ReadOnlyAdmin):
+    list_display = (
+        "created_at",
+        "operator",
+        "verb",
+        "of_permission",
+        "of_deposit",
+        "of_session",
+        "of_refund",
+        "of_payout",
+        "of_endpoint",
+        "besides",
+        "reason",
+    )
+    list_filter = ("verb", ("created_at", TimeFilter))
+    list_select_related = ("operator", "permission", "deposit", "session", "refund", "payout", "endpoint")
+    search_fields = ("=permission__public_id", "=operator__username", "=session__code", "=deposit__txid")
+    search_help_text = "Permission, operator, session code or txid"
+    ordering = ("-id",)
+
+    of_permission = link_column("permission", "permission")
+    of_deposit = link_column("deposit", "deposit")
+    of_session = link_column("session", "session")
+    of_refund = link_column("refund", "refund")
+    of_payout = link_column("payout", "payout")
+    of_endpoint = link_column("endpoint", "endpoint")
+
+    @admin.display(description="besides")
+    def besides(self, row: OperatorAction) -> str:
+        return ", ".join(f"{name}: {value}" for name, value in row.details.items())
+
 
 @admin.register(WalletSend)
 class WalletSendAdmin(ReadOnlyAdmin):
-    list_display = ("public_id", "status", "policy", "txids", "operation_id", "intent_height", "reason")
-    list_filter = ("status",)
-    search_fields = ("=public_id", "=operation_id")
+    list_display = ("public_id", "state", "policy", "txids", "operation_id", "intent_height", "reason")
+    list_filter = ("status", ("created_at", TimeFilter))
+    search_fields = ("=public_id", "=operation_id", "=txids__contains")
     ordering = ("-id",)
+
+    state = status_column()
 
 
 @admin.register(ForeignSend)
@@ -69,4 +133,5 @@ class ForeignSendAdmin(ReadOnlyAdmin):
 @admin.register(IntervalRun)
 class IntervalRunAdmin(ReadOnlyAdmin):
     list_display = ("started_at", "finished_at", "engine", "permissions", "events", "put_aside")
+    list_filter = (("started_at", TimeFilter),)
     ordering = ("-started_at",)

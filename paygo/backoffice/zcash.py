@@ -4,12 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
 
 from core import clock
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, zec_column
+from paygo.backoffice import pages
+from paygo.backoffice.actions import buttons
+from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, status_column, zec_column
+from paygo.backoffice.filters import TimeFilter
 from zcash.models import (
     AuditSeal,
     Deposit,
@@ -26,7 +29,7 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
         "public_id",
         "client",
         "wallet",
-        "status",
+        "state",
         "requested",
         "remaining",
         "open_transactions",
@@ -34,14 +37,35 @@ class SpendingPermissionAdmin(ReadOnlyAdmin):
         "settled_at",
         "expires_at",
     )
-    list_filter = ("status", "created_at")
+    list_filter = (
+        "status",
+        "suspended_for",
+        ("created_at", TimeFilter),
+        ("expires_at", TimeFilter),
+    )
     list_select_related = ("client",)
-    search_fields = ("=public_id", "=wallet_address", "=payment_address")
+    search_fields = (
+        "=public_id",
+        "=wallet_address",
+        "=payment_address",
+        "=deposits__txid",
+        "=transactions__session__code",
+    )
+    search_help_text = "Permission, wallet, address, txid or session code"
     ordering = ("-id",)
+
+    state = status_column()
 
     wallet = address_column("wallet_address", "wallet")
     requested = zec_column("requested_zat", "requested (ZEC)")
     remaining = zec_column("remaining_zat", "remaining when settled (ZEC)")
+
+    def page_extra(self, request: HttpRequest, row: SpendingPermission) -> dict[str, Any]:
+        """Show what is left now, what belongs to it, and its time line."""
+        shown = pages.of_permission(row, now=clock.now())
+        # What time alone brings may have happened by the look at it.
+        row.refresh_from_db()
+        return {"office_buttons": buttons(row, request), **shown}
 
 
 @admin.register(Deposit)
@@ -50,18 +74,22 @@ class DepositAdmin(ReadOnlyAdmin):
         "txid",
         "pool",
         "amount",
-        "status",
+        "state",
         "confirmations",
-        "permission",
+        "of_permission",
         "first_seen_at",
         "quarantined",
         "lost_at",
     )
-    list_filter = ("status", "pool", "quarantined")
+    list_filter = ("status", "pool", "quarantined", ("first_seen_at", TimeFilter))
     list_select_related = ("permission",)
-    search_fields = ("=txid", "=permission__public_id")
+    search_fields = ("=txid", "=permission__public_id", "=permission__payment_address")
+    search_help_text = "Txid, permission or address"
     ordering = ("-id",)
 
+    state = status_column()
+
+    of_permission = link_column("permission", "permission")
     amount = zec_column("amount_zat", "amount (ZEC)")
 
 
@@ -72,7 +100,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
     RECENT = timedelta(hours=1)
 
-    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("settled", "settlements of the last hour")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -87,7 +115,7 @@ class PermissionAuditAdmin(ReadOnlyAdmin):
         "id",
         "created_at",
         "effective_at",
-        "permission",
+        "of_permission",
         "action",
         "before",
         "after",
@@ -99,7 +127,20 @@ class PermissionAuditAdmin(ReadOnlyAdmin):
     list_filter = (KindFilter,)
     list_select_related = ("permission",)
     search_fields = ("=permission__public_id",)
+    search_help_text = "Permission"
     ordering = ("-id",)
+
+    of_permission = link_column("permission", "permission")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Find a permission's trail; rows are not looked for by their own numbers."""
+        try:
+            found = SpendingPermission.objects.filter(public_id=search_term.strip())
+            return (queryset.filter(permission__in=list(found)) if search_term else queryset), False
+        except ValidationError:
+            return queryset.none(), False
 
     before = zec_column("amount_before_zat", "before (ZEC)")
     after = zec_column("amount_after_zat", "after (ZEC)")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from paygo.devstack import ADMIN, VENDOR
+from paygo.devstack import ADMIN, VENDOR, anvil
 from paygo.devstack.datadir import DataDir
 
 
@@ -12,7 +12,8 @@ def banner(env: Mapping[str, str], *, made: Mapping[str, Any], data: DataDir) ->
     url = env["PAYGO_URL"]
     node_url = env.get("ZCASH_NODE_URL") if "ZCASH_NODE_COOKIE_FILE" in env else None
     rows = [
-        ("API", f"{url}/api/v1/  (schema: {url}/api/schema/)"),
+        ("pages", f"{url}/" + (f"  (demo: {url}/demo/)" if env.get("PAYGO_DEMO_CLIENT") else "")),
+        ("API", f"{url}/api/v1/  (to read and to try: {url}/api/docs/)"),
         ("health", f"{url}/api/v1/health"),
         ("admin", f"{url}/admin/  {_admin(made, data)}"),
         ("API key", env.get("PAYGO_API_KEY", "make one: python3 manage.py createapikey NAME")),
@@ -21,6 +22,7 @@ def banner(env: Mapping[str, str], *, made: Mapping[str, Any], data: DataDir) ->
         ("Valkey", _without_password(env["REDIS_URL"])),
         ("Zcash node", f"{env['ZCASH_RPC_URL']}  user {env.get('ZCASH_RPC_USER', '')}"),
         *([("zebrad", f"{node_url}  cookie {env['ZCASH_NODE_COOKIE_FILE']}")] if node_url else []),
+        ("EVM chains", env.get("ETHEREUM_CHAINS_FILE", anvil.MISSING)),
         ("service wallet", env.get("ZCASH_SERVICE_WALLET", "none: set ZCASH_SERVICE_WALLET")),
         ("data, logs", f"{data.path}, {data.logs}"),
         ("settings", f"{data.env_file}  (all passwords; read by manage.py in other terminals)"),

@@ -43,6 +43,8 @@ class Receipt:
 class Demo:
     """A client with its key, a viewer with a wallet, and the node that both trust."""
 
+    amount_zec = AMOUNT_ZEC
+
     def __init__(self, env: Mapping[str, str]) -> None:
         self._api_url = env["PAYGO_URL"].rstrip("/") + "/api/v1"
         self._rpc_url = env["ZCASH_RPC_URL"]
@@ -63,11 +65,12 @@ class Demo:
 
     def _create(self, wallet: str) -> Document:
         _say(
-            f"A viewer with the wallet {_short(wallet)} asks for {AMOUNT_ZEC} ZEC at {RATE_ZEC} ZEC an hour."
+            f"A viewer with the wallet {_short(wallet)} asks for {self.amount_zec} ZEC at"
+            f" {RATE_ZEC} ZEC an hour."
         )
         body = {
             "user_wallet_address": wallet,
-            "requested_amount": float(AMOUNT_ZEC),
+            "requested_amount": float(self.amount_zec),
             "rate_per_hour": float(RATE_ZEC),
         }
         created = self._call("POST", "/zcash/permissions", body, expect=201)

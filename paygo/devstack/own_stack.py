@@ -14,7 +14,7 @@ from paygo.environment import NO_FILES, STACK_PID, read_env_file, stack_is_alive
 
 START_SECONDS = 180.0
 # What names somebody's servers or settings; a stack of its own uses none of them.
-_FOREIGN = ("DATABASE_URL", "REDIS_URL", "ZCASH_", "PAYGO_", "BILLING_", "DJANGO_")
+_FOREIGN = ("DATABASE_URL", "REDIS_URL", "ZCASH_", "ETHEREUM_", "PAYGO_", "BILLING_", "DJANGO_")
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def ensure() -> dict[str, Any]:
     else:
         client = found.client.username
     call_command("createvendor", client, VENDOR, stdout=sys.stderr)
-    return {"api_key": key, "new_admin": _ensure_admin(os.environ["PAYGO_ADMIN_PASSWORD"])}
+    return {"api_key": key, "client": client, "new_admin": _ensure_admin(os.environ["PAYGO_ADMIN_PASSWORD"])}
 
 
 def _settle() -> None:

@@ -12,6 +12,14 @@ from paygo.devstack.process import spawn
 
 # Threads per web process; each may hold one connection of the pool.
 WEB_THREADS = 16
+# Streams that a web process holds open besides.
+WEB_STREAMS = 500
+# What Python is told; docker-compose.yml tells it the same.
+_CELERY = ("-m", "celery", "-A", "paygo")
+WORKER = (*_CELERY, "worker", "-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle")
+BEAT = (*_CELERY, "beat", "-l", "INFO", "--pidfile=")
+WATCHER = ("manage.py", "bill", "--loop", "--when-late")
+COLLECTOR = ("manage.py", "collect", "--loop")
 # Stages of Service: what works with something stops before it.
 CLOCKWORK, WORKERS, NODE, BROKER, DATABASE = range(5)
 
@@ -54,24 +62,51 @@ def node(
     return launcher.python("node", args, env=env, stage=NODE)
 
 
+def web_command(*, host: str, port: int, workers: int, threads: int, streams: int) -> list[str]:
+    """Return what Python is told to serve the web with.
+
+    Streams have threads beside those of calls; the server starts them when they are needed.
+    """
+    together = str(threads + streams)
+    return [
+        *("-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
+        *("--workers", str(workers), "--blocking-threads", together, "--backpressure", together),
+        *("--workers-kill-timeout", "2", "--respawn-failed-workers", "paygo.wsgi:application"),
+    ]
+
+
 def web(launcher: Launcher, *, host: str, port: int, env: Mapping[str, str]) -> Service:
     """The WSGI server: PAYGO_WEB_WORKERS processes, each with a pool of threads and of connections."""
     threads = env.get("PAYGO_WEB_THREADS", str(WEB_THREADS))
     workers = env.get("PAYGO_WEB_WORKERS", str(min(4, os.cpu_count() or 1)))
-    args = ["-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)]
-    args += ["--workers", workers, "--blocking-threads", threads]
-    args += ["--workers-kill-timeout", "2", "--respawn-failed-workers", "paygo.wsgi:application"]
-    return launcher.python("web", args, env={"PAYGO_DB_POOL": threads, **env}, stage=WORKERS, seconds=3.0)
+    streams = env.get("STREAM_LIMIT", str(WEB_STREAMS))
+    args = web_command(host=host, port=port, workers=int(workers), threads=int(threads), streams=int(streams))
+    return launcher.python(
+        "web",
+        args,
+        env={"PAYGO_DB_POOL": threads, "STREAM_LIMIT": streams, **env},
+        stage=WORKERS,
+        seconds=3.0,
+    )
+
+
+def evm_chain(launcher: Launcher, command: Sequence[str]) -> Service:
+    """The local EVM chain, whose state its own folder keeps."""
+    log = launcher.data.log("evm")
+    words = list(command)
+    return Service(name="evm", log=log, spawn=lambda: spawn(words, log=log), stage=NODE, stop_seconds=3.0)
+
+
+def collector(launcher: Launcher, *, env: Mapping[str, str], key_file: Path) -> Service:
+    """What collects on EVM chains: the one process that is told where the service's key is."""
+    complete = {**env, "ETHEREUM_KEY_FILE": str(key_file)}
+    return launcher.python("collector", COLLECTOR, env=complete, stage=CLOCKWORK)
 
 
 def upkeep(launcher: Launcher, *, env: Mapping[str, str]) -> list[Service]:
     """Celery's worker and beat, and the watcher that takes over when they are late."""
-    celery = ["-m", "celery", "-A", "paygo"]
-    worker = [*celery, "worker", "-c", "2", "-l", "INFO", "--without-gossip", "--without-mingle"]
-    beat = [*celery, "beat", "-l", "INFO", "--pidfile="]
-    watcher = ["manage.py", "bill", "--loop", "--when-late"]
     return [
-        launcher.python("worker", worker, env=env, stage=WORKERS, seconds=3.0),
-        launcher.python("beat", beat, env=env, stage=CLOCKWORK),
-        launcher.python("watcher", watcher, env=env, stage=CLOCKWORK),
+        launcher.python("worker", WORKER, env=env, stage=WORKERS, seconds=3.0),
+        launcher.python("beat", BEAT, env=env, stage=CLOCKWORK),
+        launcher.python("watcher", WATCHER, env=env, stage=CLOCKWORK),
     ]

@@ -16,7 +16,7 @@ import psycopg
 import redis
 import requests
 
-from paygo.devstack import services
+from paygo.devstack import anvil, evm, services
 from paygo.devstack.banner import banner
 from paygo.devstack.children import Children, Service
 from paygo.devstack.console import LogFollower, say, step
@@ -57,6 +57,7 @@ class Supervisor:
         self._children = Children(on_change=self._data.record_pids)
         self._env: dict[str, str] = {}
         self._made: dict[str, Any] = {}
+        self._chain: evm.EvmChain | None = None
 
     def run(self) -> None:
         """Run the stack until SIGINT, SIGTERM or SIGHUP. Raises StackError where it cannot start."""
@@ -83,16 +84,23 @@ class Supervisor:
         self._start_database()
         self._start_broker()
         simulated = self._start_node()
+        self._start_chain()
         self._prepare()
         if simulated:
             self._open_wallet()
+            self._env.setdefault("PAYGO_DEMO_CLIENT", self._made.get("client", ""))
         self._start_web()
         for service in services.upkeep(self._launcher, env=self._env):
             self._children.start(service)
+        if self._chain:
+            self._children.start(
+                services.collector(self._launcher, env=self._env, key_file=self._chain.key_file)
+            )
         self._data.write_env(self._written_env())
 
     def _base_environment(self) -> dict[str, str]:
         own = {
+            "EMAIL_URL": f"filemail:///{self._data.path / 'mail'}",
             "PAYGO_URL": f"http://{_reachable(self._options.host)}:{self._options.port}",
             "PAYGO_SECRET_KEY": os.environ.get("PAYGO_SECRET_KEY") or self._data.secret("secret_key"),
             "PYTHONUNBUFFERED": "1",
@@ -147,6 +155,9 @@ class Supervisor:
         self._env["ZCASH_RPC_PASSWORD"] = self._data.secret("rpc_password")
         self._env.setdefault("ZCASH_NETWORK", "regtest")
         self._env.setdefault("ZCASH_MIN_CONFIRMATIONS", "1")
+        self._env.setdefault("PAYGO_SANDBOX", "1")
+        # A newcomer's receiver runs on the same machine.
+        self._env.setdefault("WEBHOOK_ALLOW_LOOPBACK", "1")
         seconds = self._env.get("PAYGO_BLOCK_SECONDS", "10")
         node_port = self._zebrad_port(folder)
         self._children.start(
@@ -155,6 +166,25 @@ class Supervisor:
             )
         )
         return True
+
+    def _start_chain(self) -> None:
+        """Start the local EVM chain, unless the environment names chains; say plainly where it cannot be."""
+        with step("local EVM chain") as detail:
+            if named := self._env.get("ETHEREUM_CHAINS_FILE"):
+                detail(f"yours ({named})")
+                return
+            program = anvil.find_anvil(self._options.base_dir)
+            if program is None:
+                detail(anvil.MISSING)
+                return
+            chain = evm.EvmChain(self._data.path / "evm")
+            self._children.start(services.evm_chain(self._launcher, chain.command(program)))
+            self._wait_for("evm", lambda: _answers(chain.url))
+            chain.prepare(self._options.base_dir, log=self._data.log("evm_prepare"))
+            self._env["ETHEREUM_CHAINS_FILE"] = str(chain.chains_file)
+            self._env.setdefault("ETHEREUM_COLLECT_SECONDS", "3")
+            self._chain = chain
+            detail(chain.url)
 
     def _zebrad_port(self, folder: Path) -> int | None:
         """Return where the simulated zebrad listens beside a simulated zallet, None for a zcashd."""
@@ -233,8 +263,10 @@ class Supervisor:
             "ZCASH_NODE_URL",
             "ZCASH_NODE_COOKIE_FILE",
             "ZCASH_MIN_CONFIRMATIONS",
+            "PAYGO_SANDBOX",
             "REFUND_CONFIRMATIONS",
             "PAYGO_SECRET_KEY",
+            "ETHEREUM_CHAINS_FILE",
         )
         return {name: self._env[name] for name in names if name in self._env}
 

@@ -32,6 +32,7 @@ def node(simnode: SimNode, settings: Any) -> Iterator[RpcClient]:
     health.forget()
     with closing(RpcClient(simnode.url, user=_USER, password=_PASSWORD)) as client:
         yield client
+        client.call("sim_fault", None)
     disconnect()
 
 

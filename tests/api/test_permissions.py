@@ -390,3 +390,21 @@ def test_finds_a_transparent_wallet_too(vera: Api, node: RpcClient) -> None:
     create_active(vera, node, user_wallet_address=BOB)
 
     assert vera.get(f"{PERMISSIONS}/wallet/{BOB}").status == 200
+
+
+@pytest.mark.parametrize(
+    "address", ["alice", "alice@", "@x.example", "a b@x.example", 1, None, "", "a@b.example\n"]
+)
+def test_refuses_what_is_no_mail_address(vera: Api, address: Any) -> None:
+    answer = vera.post(PERMISSIONS, permission_body(notify_email=address))
+
+    assert (answer.status, list(answer.fields)) == (400, ["notify_email"])
+
+
+def test_keeps_whom_to_tell_by_mail_and_shows_it_to_nobody(vera: Api, node: RpcClient) -> None:
+    created = create(vera, notify_email="alice@viewers.example")
+
+    permission = SpendingPermission.objects.get(public_id=created["permission_id"])
+    assert permission.notify_email == "alice@viewers.example"
+    shown = vera.get(f"{PERMISSIONS}/{created['permission_id']}").body
+    assert "alice@viewers.example" not in f"{created} {shown}"

@@ -8,15 +8,20 @@ from django.urls import reverse
 from billing import engine
 from billing.engine import StartRequest
 from billing.interval import run_interval
-from core import clock
+from billing.operator_models import OperatorAction
+from core import clock, db
 from core.models import User
 from paygo.api import keys
 from paygo.api.models import ApiKey
+from sessions_app import vendors
 from sessions_app.models import Vendor, VendorPrice
+from tests.backoffice.vendor_form import opened, page_of
 from tests.factories import ALICE, NOW, after, make_active_permission, make_client, make_vendor
 
 pytestmark = pytest.mark.django_db
 
+# What every vendor says besides.
+TERMS = {"fee_bps": 0, "payout_schedule": "weekly", "payout_minimum_zat": 1_000_000}
 WRITABLE = {"user", "group", "vendor"}
 
 
@@ -69,14 +74,23 @@ def test_changes_no_row_that_a_machine_writes(operator: Client):
 def test_revokes_a_key(operator: Client):
     key = ApiKey.objects.get()
 
-    operator.post(
-        reverse("admin:api_apikey_changelist"),
-        {"action": "revoke", "_selected_action": [key.pk]},
-        follow=True,
-    )
+    page = reverse("admin:act", args=["revoke_key-apikey", key.pk])
+    unsaid = operator.post(page, {"reason": ""})
+    key.refresh_from_db()
+    assert (unsaid.status_code, key.revoked_at) == (200, None)
+    operator.post(page, {"reason": "it was in a public repository"})
+    again = operator.post(page, {"reason": "it was in a public repository"})
 
     key.refresh_from_db()
     assert key.revoked_at is not None
+    assert b"this cannot be done" in again.content
+    said = OperatorAction.objects.get()
+    assert (said.verb, said.operator.username, said.reason) == (
+        "revoke_key",
+        "operator",
+        "it was in a public repository",
+    )
+    assert said.details == {"key": key.prefix, "name": "first", "client": "vera-tv"}
 
 
 def test_makes_a_vendor(operator: Client):
@@ -84,7 +98,7 @@ def test_makes_a_vendor(operator: Client):
 
     operator.post(
         reverse("admin:sessions_app_vendor_add"),
-        {"client": vera.pk, "slug": "vendor123", "name": "Vera", "is_active": "on"},
+        {"client": vera.pk, "slug": "vendor123", "name": "Vera", "is_active": "on", **TERMS},
     )
 
     vendor = Vendor.objects.get()
@@ -94,13 +108,66 @@ def test_makes_a_vendor(operator: Client):
     ]
 
 
+def change_meanwhile(vendor: Vendor, **fields: object) -> None:
+    """Do what the API and other operators do: each has a version of the price, and fields without one."""
+    if "price_zat_per_hour" in fields:
+        with db.operation():
+            price = fields.pop("price_zat_per_hour")
+            vendors.publish(vendor.pk, price_zat_per_hour=price, actor="api", now=clock.now())
+    Vendor.objects.filter(pk=vendor.pk).update(**fields)
+
+
+NEWER = {
+    "price_zat_per_hour": 3,
+    "fee_bps": 250,
+    "is_active": False,
+    "name": "Vera II",
+    "heartbeat_seconds": 30,
+}
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_an_old_form_leaves_alone_what_its_operator_has_not_touched(operator: Client, name: str):
+    vendor = make_vendor(make_client(), price=1)
+    form = opened(operator, vendor)
+    change_meanwhile(vendor, **{name: NEWER[name]})
+    touched = "name" if name != "name" else "fee_bps"
+
+    answer = operator.post(page_of(vendor), {**form, touched: 77})
+
+    vendor.refresh_from_db()
+    assert answer.status_code == 302
+    assert getattr(vendor, name) == NEWER[name]
+    assert str(getattr(vendor, touched)) == "77"
+    assert VendorPrice.objects.count() == (2 if name == "price_zat_per_hour" else 1)
+
+
+@pytest.mark.parametrize("name", NEWER)
+def test_an_old_form_overwrites_nothing_that_somebody_else_has_changed(operator: Client, name: str):
+    vendor = make_vendor(make_client(), price=1)
+    Vendor.objects.filter(pk=vendor.pk).update(is_active=name != "is_active")
+    form = opened(operator, vendor)
+    newer = {**NEWER, "is_active": True}[name]
+    change_meanwhile(vendor, **{name: newer})
+    mine = {"price_zat_per_hour": 9, "fee_bps": 9, "is_active": "on", "name": "Mine", "heartbeat_seconds": 9}
+
+    answer = operator.post(page_of(vendor), {**form, name: mine[name]})
+
+    vendor.refresh_from_db()
+    assert (answer.status_code, getattr(vendor, name)) == (200, newer)
+    assert b"was changed meanwhile" in answer.content
+
+
 def test_a_new_price_of_a_vendor_is_a_new_version(operator: Client):
     vendor = make_vendor(make_client(), price=1)
-    url = reverse("admin:sessions_app_vendor_change", args=[vendor.pk])
     mallory = make_client("mallory")
+    form = opened(operator, vendor)
 
-    operator.post(url, {"name": "Vera", "price_zat_per_hour": 2, "slug": "stolen", "client": mallory.pk})
-    operator.post(url, {"name": "Vera TV", "price_zat_per_hour": 2, "is_active": "on"})
+    operator.post(
+        page_of(vendor),
+        {**form, "name": "Vera TV", "price_zat_per_hour": 2, "slug": "stolen", "client": mallory.pk},
+    )
+    operator.post(page_of(vendor), opened(operator, vendor))
 
     vendor.refresh_from_db()
     assert (vendor.name, vendor.slug, vendor.is_active) == ("Vera TV", "vendor123", True)
@@ -114,10 +181,9 @@ def test_a_new_price_of_a_vendor_is_a_new_version(operator: Client):
 def test_takes_no_price_out_of_bounds(operator: Client, price: str):
     vendor = make_vendor(make_client(), price=1)
 
-    operator.post(
-        reverse("admin:sessions_app_vendor_change", args=[vendor.pk]),
-        {"name": "Vera", "price_zat_per_hour": price},
-    )
+    answer = operator.post(page_of(vendor), {**opened(operator, vendor), "price_zat_per_hour": price})
+
+    assert answer.status_code == 200
 
     assert VendorPrice.objects.get().price_zat_per_hour == 1
 

@@ -46,6 +46,13 @@ WITH wallet AS (
     UNION ALL
     SELECT id, 'seen-' || id, 'sapling', 0, 100000000, 'seen', 1, 'block', 10, created_at, NULL
     FROM permission WHERE status = 'active'
+    RETURNING id, permission_id, amount_zat, credited_at
+), posted AS (
+    INSERT INTO billing_transfer (kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at,
+                                  booked_at)
+    SELECT 'deposit', 'wallet', 0, 'permission', permission_id, 'ZEC', amount_zat, id, credited_at,
+           credited_at
+    FROM paid WHERE credited_at IS NOT NULL
 ), logged AS (
     INSERT INTO zcash_permission_audit (permission_id, created_at, effective_at, amount_before_zat,
                                         amount_after_zat, action, actor, details)

@@ -16,7 +16,7 @@ from core.models import User
 from sessions_app.models import StreamingSession
 from tests import books
 from tests.concurrency.threads import in_background, lock_held, wait_until_blocked
-from tests.factories import ZEC, after, make_active_permission, make_vendor, pay, stream
+from tests.factories import NOW, ZEC, after, make_active_permission, make_vendor, pay, stream
 from zcash import sql as zcash_sql
 from zcash.models import SpendingPermission
 
@@ -151,3 +151,18 @@ def test_another_engine_in_between_draws_nothing_twice(vera: User) -> None:
 
     permission.refresh_from_db()
     assert (done.events, permission.remaining_zat) == (0, 8 * ZEC)
+
+
+def test_a_page_that_another_engine_is_at_is_passed_over(vera: User) -> None:
+    first, second = make_active_permission(vera, rate=1 * ZEC), make_active_permission(vera, wallet="bob")
+    stream(vera)
+    stream(vera, wallet="bob")
+
+    with lock_held("SELECT pg_advisory_xact_lock(%s, hashint8(%s))", [zcash_sql._PAGE_LOCKS, 0]):
+        done = interval.run_interval(now=after(hours=1), engine="test", chunk_size=1)
+
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (done.permissions, done.put_aside) == (1, [])
+    assert (first.settled_at, second.settled_at) == (NOW, after(hours=1))
+    assert interval.run_interval(now=after(hours=1), engine="test", chunk_size=1).permissions == 1

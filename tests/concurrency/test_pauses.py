@@ -21,8 +21,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROUNDS = 5
 ENDING = (
-    "UPDATE sessions_session SET status = 'ended', ended_at = resume_by, end_reason = 'pause_expired'"
-    " WHERE status = 'paused'"
+    "WITH ended AS (UPDATE sessions_session SET status = 'ended', ended_at = resume_by,"
+    " end_reason = 'pause_expired' WHERE status = 'paused' RETURNING client_id, public_id, ended_at)"
+    " INSERT INTO core_event (uid, kind, client_id, subject, payload, created_at)"
+    " SELECT gen_random_uuid(), 'session.ended', client_id, public_id, '{}', ended_at FROM ended"
 )
 
 

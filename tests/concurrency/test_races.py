@@ -47,7 +47,7 @@ def test_without_the_permissions_lock_an_end_and_an_interval_draw_the_same_hour_
         elsewhere(lambda: interval.run_interval(now=after(hours=1), engine="test", chunk_size=9))
         return found
 
-    monkeypatch.setattr(stage, "lock_payer", read_without_lock)
+    monkeypatch.setattr(stage, "_lock_payer", read_without_lock)
 
     record = engine.end(code, client_id=vera.pk, now=after(hours=1))
 
@@ -66,7 +66,7 @@ def test_the_lock_of_what_a_session_has_left_is_let_go_before_the_sessions_own(
     engine.end(ended, client_id=vera.pk, now=after(seconds=1))
 
     # As it is found by whoever waited for the lock while the session ended; something is due to the other.
-    monkeypatch.setattr(stage, "lock_payer", lambda *_, **__: queries.lock(permission.pk))
+    monkeypatch.setattr(stage, "_lock_payer", lambda *_, **__: queries.lock(permission.pk))
 
     with pytest.raises(db.LostRace), db.operation():
         stage.lock_running(ended, client_id=vera.pk, now=after(hours=3))

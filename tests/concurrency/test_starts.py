@@ -73,7 +73,7 @@ def test_without_the_permissions_lock_two_starts_open_too_many_sessions(
         return SpendingPermission.objects.active().get(client_id=client_id, wallet_address=wallet_address)
 
     monkeypatch.setattr(stage, "load", load_before_the_other_starts)
-    monkeypatch.setattr(queries, "lock_active", read_without_lock)
+    monkeypatch.setattr(queries, "lock_active_seen", read_without_lock)
 
     start(vera, ref="one")
 
@@ -189,7 +189,7 @@ def test_an_end_finds_its_session_where_it_has_rolled_over_to(vera: User) -> Non
         wait_until_blocked(2)
 
     record = ended.result()
-    assert [each.amount_zat for each in record.transactions] == [1 * ZEC, 2 * ZEC]
+    assert [each.amount for each in record.transactions] == [1 * ZEC, 2 * ZEC]
     assert record.session.ended_at == after(hours=3)
 
 

@@ -23,7 +23,10 @@ USER, PASSWORD = "paygo", "only-for-tests"
 _APPS = ("core", "zcash", "sessions_app", "billing")
 # What is no part of what money does.
 _UNCOMPARED = {"core_user", "core_clock", "billing_intervalrun"}
-_IDS = "ARRAY['id', 'public_id', 'send_id', 'permission_id', 'session_id', 'send']"
+_IDS = (
+    "ARRAY['id', 'public_id', 'send_id', 'permission_id', 'session_id', 'send',"
+    " 'debit_of', 'credit_of', 'cause_id']"
+)
 # What differs from one run to the next that does the same.
 _DRAWN = re.compile(r"opid-[0-9a-f-]+|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
 _TIME = re.compile(r'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[^"]+"')

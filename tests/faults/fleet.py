@@ -86,7 +86,7 @@ class Fleet:
         result.unlink(missing_ok=True)
         self._fork(job, arguments, result=result)
         if not result.exists():
-            raise AssertionError(f"{job} failed: {(self._folder / 'forks.log').read_text()[-3000:]}")
+            raise AssertionError(f"{job} failed: {self.log()[-3000:]}")
         return json.loads(result.read_text(encoding="utf-8"))
 
     def man(self) -> None:
@@ -107,6 +107,10 @@ class Fleet:
             os.kill(pid, signal.SIGKILL)
         self._children = []
 
+    def log(self) -> str:
+        """Return what the processes have written."""
+        return (self._folder / "forks.log").read_text(encoding="utf-8")
+
     def _fork(self, job: str, arguments: dict[str, Any], *, result: Path | None = None) -> int:
         request = {"job": job, "arguments": arguments, "result": str(result) if result else None}
         assert self._forks.stdin is not None
@@ -119,7 +123,7 @@ class Fleet:
         assert self._forks.stdout is not None
         line = self._forks.stdout.readline()
         if not line:
-            raise AssertionError(f"no fork: {(self._folder / 'forks.log').read_text()[-3000:]}")
+            raise AssertionError(f"no fork: {self.log()[-3000:]}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
@@ -245,6 +249,7 @@ def campaign(
         "starts": len(journal.started),
         "ends": len(journal.ended),
         "answers": dict(journal.answers),
+        "log": fleet.log() if found["wrong"] else "",
     }
 
 

@@ -180,7 +180,8 @@ def _permission(
     # The counter of the factories starts anew in each fork.
     number = secrets.randbits(62)
     SpendingPermission.objects.filter(pk=permission.pk).update(
-        payment_address=f"address-{number}", diversifier_index=number
+        payment_address=encode_p2pkh(secrets.token_bytes(20), network=Network.REGTEST),
+        diversifier_index=number,
     )
     _see(permission, zat)
     funding.credit(permission.pk, now=now)

@@ -123,7 +123,7 @@ def test_a_hand_over_that_is_cut_off_leaves_nothing_half(vera: User) -> None:
     assert isinstance(error, OperationalError)
     assert everything() == before
     record = engine.end(code, client_id=vera.pk, now=after(hours=2))
-    assert [each.amount_zat for each in record.transactions] == [1 * ZEC, 1 * ZEC]
+    assert [each.amount for each in record.transactions] == [1 * ZEC, 1 * ZEC]
 
 
 def test_an_interval_that_is_cut_off_is_finished_by_the_next(vera: User) -> None:
@@ -241,7 +241,7 @@ def test_an_interval_leaves_a_pair_whose_heir_is_busy_as_it_was(vera: User) -> N
     assert everything() == before
     interval.run_interval(now=after(hours=3), engine="test", chunk_size=10)
     record = engine.end(code, client_id=vera.pk, now=after(hours=3))
-    assert [each.amount_zat for each in record.transactions] == [1 * ZEC, 2 * ZEC]
+    assert [each.amount for each in record.transactions] == [1 * ZEC, 2 * ZEC]
 
 
 def test_an_expiry_sweep_passes_over_what_is_busy(vera: User) -> None:

@@ -127,5 +127,14 @@ def test_billing_goes_on_without_the_node_and_after_a_failed_round(loop: Loop) -
 
     done = loop("expiry_round", times=2, fails=OperationalError("the connection was lost"))
 
-    assert steps(done, *METERS)[:3] == ["interval_round", "interval_round", "expiry_round"]
+    assert steps(done, *METERS)[:4] == ["interval_round", "expiry_round"] * 2
     assert SpendingPermission.objects.get(pk=permission.pk).remaining_zat <= 9 * ZEC
+
+
+@pytest.mark.parametrize("mistake", [ZeroDivisionError(), KeyError("rate"), RecursionError()])
+def test_a_mistake_in_one_part_stops_no_other_and_not_the_loop(loop: Loop, mistake: Exception) -> None:
+    done = loop("refund_round", times=3, fails=mistake)
+
+    assert steps(done, *METERS)[:2] == ["interval_round", "expiry_round"]
+    assert steps(done, *NODE)[:6] == ["deposit_round", "refund_round"] * 3
+    assert IntervalRun.objects.exists()

@@ -77,11 +77,11 @@ def test_anything_between_the_bounds_is_exact(cases: list[tuple[int, int, int]])
 @given(rate=RATE, zat=st.one_of(st.sampled_from([1, MAX_ZAT]), st.integers(1, MAX_ZAT)))
 def test_the_instant_of_depletion_is_exact(rate: int, zat: int) -> None:
     start_ms = clock.to_ms(NOW)
-    meter = Meter(id=1, rate_zat_per_hour=rate, started_ms=start_ms, until_ms=start_ms + MAX_MS)
+    meter = Meter(id=1, rate=rate, started_ms=start_ms, until_ms=start_ms + MAX_MS)
 
     (found,) = db.row(_DEPLETES, {"rate": rate, "since": NOW, "zat": zat})
 
-    expected = depletes_ms([meter], remaining_zat=zat, settled_ms=start_ms)
+    expected = depletes_ms([meter], remaining=zat, settled_ms=start_ms)
     assert -(-zat * MS_PER_HOUR // rate) > MAX_MS if expected is None else clock.to_ms(found) == expected
     if expected is None:
         assert clock.to_ms(found) > start_ms + MAX_MS

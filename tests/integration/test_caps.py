@@ -7,7 +7,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from pytest_django.fixtures import Settings
 
-from billing import engine, interval, live, metering, pauses, sql
+from billing import engine, interval, live, pauses, sql, succession
 from billing.engine import StartRequest
 from billing.models import Transaction
 from billing.rules import Meter, longest_ms
@@ -29,7 +29,7 @@ def by_the_set(*, now: datetime) -> None:
 
 def one_by_one(*, now: datetime) -> None:
     for permission in SpendingPermission.objects.filter(open_transactions__gt=0):
-        metering.settle_one(permission.pk, now=now)
+        succession.settle_one(permission.pk, now=now)
 
 
 Settle = Callable[..., None]
@@ -56,7 +56,7 @@ def test_ends_at_the_last_millisecond_that_the_cap_pays_for(
 
     settle(now=after(hours=11))
 
-    last_ms = longest_ms(rate, amount_zat=cap)
+    last_ms = longest_ms(rate, amount=cap)
     most_zat = Meter(1, rate, 0, last_ms).amount(last_ms)
     assert ended() == ("ended", after(ms=last_ms), "spending_cap", [most_zat])
     assert cap - rate // 3_600_000 - 1 < most_zat <= cap
@@ -230,7 +230,7 @@ def test_the_largest_rate_and_cap_are_exact(vera: User) -> None:
 
     by_the_set(now=after(hours=2))
 
-    last_ms = longest_ms(MAX_ZAT, amount_zat=cap)
+    last_ms = longest_ms(MAX_ZAT, amount=cap)
     paid_zat = MAX_ZAT * last_ms // 3_600_000
     assert ended() == ("ended", after(ms=last_ms), "spending_cap", [paid_zat])
     assert paid_zat <= cap < MAX_ZAT * (last_ms + 1) // 3_600_000
@@ -243,7 +243,7 @@ def test_the_statement_and_the_rule_are_one_formula(rate: int, cap: int) -> None
 
     (found,) = db.row(f"SELECT {text}", {"rate": rate, "since": NOW, "cap": cap})
 
-    assert found == after(ms=min(longest_ms(rate, amount_zat=cap), 9_000_000_000))
+    assert found == after(ms=min(longest_ms(rate, amount=cap), 9_000_000_000))
 
 
 def test_without_a_cap_the_statement_names_no_bound() -> None:

@@ -74,7 +74,7 @@ def test_rolls_over_to_the_queued_permission_at_the_exact_instant():
 
     record = engine.end(started.session_code, client_id=vera.pk, now=after(hours=1, seconds=1800))
 
-    assert [t.amount_zat for t in record.transactions] == [1 * ZEC, ZEC // 2]
+    assert [t.amount for t in record.transactions] == [1 * ZEC, ZEC // 2]
     assert record.transactions[1].started_at == after(hours=1)
     first.refresh_from_db()
     second.refresh_from_db()

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django.fixtures import Settings
 
-from billing import expiry, interval, live, metering, pauses
+from billing import expiry, interval, live, pauses, succession
 from billing.models import Transaction
 from core import db
 from core.amounts import MAX_ZAT, zec_text
@@ -90,7 +90,7 @@ def build(plan: Plan, *, client: User) -> None:
 def settle_one_by_one(client: User, *, now: datetime) -> None:
     theirs = SpendingPermission.objects.filter(client=client).order_by("id")
     for permission_id in theirs.filter(open_transactions__gt=0).values_list("pk", flat=True):
-        metering.settle_one(permission_id, now=now)
+        succession.settle_one(permission_id, now=now)
     for permission_id in theirs.filter(expires_at__lte=now).values_list("pk", flat=True):
         expiry.bring_current(permission_id, now=now)
     for session in StreamingSession.objects.filter(client=client, status="paused"):

@@ -85,7 +85,7 @@ def test_a_session_goes_on_from_the_queued_permission_at_that_very_instant(vera:
     assert state(first) == ("expired", LAST)
     assert (second.status, second.activated_at, second.open_transactions) == ("active", LAST, 1)
     record = engine.end(code, client_id=vera.pk, now=after(hours=4))
-    assert [each.amount_zat for each in record.transactions] == [2 * ZEC, 2 * ZEC]
+    assert [each.amount for each in record.transactions] == [2 * ZEC, 2 * ZEC]
     assert record.transactions[0].ended_at == record.transactions[1].started_at == LAST
 
 
@@ -147,7 +147,7 @@ def test_what_took_over_unnoticed_and_expired_since_was_used_up_to_its_last_day(
     record = engine.end(code, client_id=vera.pk, now=LATE)
     assert state(second) == ("expired", LAST)
     assert (second.activated_at, second.remaining_zat) == (after(hours=1), 9 * ZEC)
-    assert [each.amount_zat for each in record.transactions] == [1 * ZEC, 1 * ZEC]
+    assert [each.amount for each in record.transactions] == [1 * ZEC, 1 * ZEC]
 
 
 def test_a_used_up_permission_expires_too(vera: User) -> None:

@@ -7,6 +7,8 @@ from pytest_django.fixtures import Settings
 
 from billing import engine, expiry, funding, live
 from billing.funding import Payment
+from billing.interval import run_interval
+from billing.ledger_models import Transfer
 from core.models import Event, User
 from tests.factories import (
     NOW,
@@ -55,6 +57,23 @@ def test_partial_payments_add_up_and_activate_with_the_last_one(vera: User) -> N
 
     assert (permission.status, permission.remaining_zat) == ("active", 10 * ZEC)
     assert permission.activated_at == permission.settled_at == after(seconds=5)
+
+
+def test_a_credit_takes_effect_no_earlier_than_what_was_billed_already(vera: User) -> None:
+    permission = make_active_permission(vera, rate=1 * ZEC)
+    stream(vera)
+    run_interval(now=after(hours=2), engine="test", chunk_size=10)
+    late = see_deposit(permission, amount=5 * ZEC)
+
+    # Another process's clock, an hour behind the one that billed.
+    funding.credit(permission.pk, now=after(hours=1))
+
+    permission.refresh_from_db()
+    late.refresh_from_db()
+    credited = PermissionAudit.objects.filter(permission_id=permission.pk, action="credited").latest("id")
+    assert (credited.effective_at, late.credited_at) == (after(hours=2), after(hours=2))
+    assert (permission.settled_at, permission.remaining_zat) == (after(hours=2), 13 * ZEC)
+    assert Transfer.objects.filter(kind="deposit").latest("id").at == after(hours=2)
 
 
 def test_one_zatoshi_too_little_activates_nothing(vera: User) -> None:

@@ -162,3 +162,24 @@ def test_the_database_keeps_one_row_for_each_key(vera: User) -> None:
 def test_the_database_refuses_a_row_that_is_neither_answered_nor_leased(vera: User) -> None:
     with pytest.raises(IntegrityError, match="core_receipt_answered_or_leased"), transaction.atomic():
         ReceiptRow.objects.create(client=vera, endpoint="e", key="k", body_digest=b"", created_at=NOW)
+
+
+class TestForgetting:
+    def test_forgets_what_is_older_than_a_week_and_nothing_else(
+        self, vera: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(idempotency, "_FORGOTTEN_AT_ONCE", 2)
+        for number in range(5):
+            answer(receipt(vera, key=f"old-{number}"), {})
+        with operation():
+            idempotency.store(receipt(vera, key="young"), {}, now=after(ms=1))
+
+        forgotten = idempotency.forget_old(now=after(hours=7 * 24, ms=1))
+
+        assert forgotten == 5
+        assert list(ReceiptRow.objects.values_list("key", flat=True)) == ["young"]
+
+    def test_forgets_nothing_of_the_week(self, vera: User) -> None:
+        answer(receipt(vera), {})
+
+        assert idempotency.forget_old(now=after(hours=7 * 24)) == 0

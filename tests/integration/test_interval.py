@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from pytest_django.fixtures import Settings
 
-from billing import engine, interval, sql
+from billing import engine, interval, pages, rounds, sql
 from billing.models import IntervalRun, Transaction
-from core import db
+from core import clock, db
 from core.models import Event, User
 from sessions_app.models import StreamingSession, Vendor
 from tests.factories import (
@@ -48,6 +49,24 @@ def run(*, hours: float = 0, ms: int = 0, chunk_size: int = 100) -> IntervalRun:
 
 def counts(done: IntervalRun) -> tuple[int, int, list[int]]:
     return done.permissions, done.events, done.put_aside
+
+
+def test_a_round_leaves_alone_what_another_engine_has_just_settled(vera: User, settings: Settings) -> None:
+    settings.PAYGO_SANDBOX, settings.BILLING_INTERVAL_SECONDS = True, 60
+    permission = make_active_permission(vera, rate=ZEC, now=clock.now())
+    stream(vera, now=clock.now())
+    clock.advance(60_000)
+    assert rounds.interval_round().permissions == 1
+    permission.refresh_from_db()
+    settled_at = permission.settled_at
+
+    # Within three quarters of an interval; and after them.
+    clock.advance(30_000)
+    assert rounds.interval_round().permissions == 0
+    permission.refresh_from_db()
+    assert permission.settled_at == settled_at
+    clock.advance(20_000)
+    assert rounds.interval_round().permissions == 1
 
 
 @contextmanager
@@ -257,7 +276,9 @@ def test_a_run_that_dies_is_not_recorded_as_finished(monkeypatch: pytest.MonkeyP
     def die(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(interval, "draw_page", die)
+    make_active_permission(vera)
+    stream(vera)
+    monkeypatch.setattr(pages, "draw_page", die)
 
     with pytest.raises(KeyboardInterrupt):
         run(hours=1)

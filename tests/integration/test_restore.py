@@ -172,7 +172,7 @@ class TestARefund:
         assert waiting == ["queued"]
         assert outgoing.halted() == ""
         assert (refund_of(first).status, refund_of(second).status) == ("sent", "sent")
-        assert ForeignSend.objects.get().explanation == "it pays refunds"
+        assert ForeignSend.objects.get().explanation == "it pays refunds or payouts"
         assert world.transactions() == 1
 
     def test_that_the_database_has_no_reason_for_halts_all_others(self, world: World) -> None:

@@ -347,7 +347,7 @@ class TestOnce:
             "zcash.money.take_back",
             "zcash.permissions.change_status",
             "billing.metering.stop_all",
-            "billing.metering.hand_over",
+            "billing.succession.hand_over",
             "billing.reversals.reverse_lost",
         ],
     )

@@ -234,7 +234,7 @@ class Product:
             return None
         session = StreamingSession.objects.get(code=code)
         found = Transaction.objects.filter(session=session).order_by("id")
-        runs = [(number[t.permission_id], _ms(t.started_at), _ms(t.ended_at), t.amount_zat) for t in found]
+        runs = [(number.get(t.permission_id), _ms(t.started_at), _ms(t.ended_at), t.amount) for t in found]
         final = [run for run in runs if run[2] is not None]
         return session.status, _ms(session.ended_at), session.end_reason, final
 

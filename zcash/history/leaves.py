@@ -86,7 +86,12 @@ def create_ahead(*, now: datetime) -> list[str]:
     Several callers at once do no harm. A leaf that cannot be made is named in the log and left to the
     default one, which takes every row: nothing that is booked waits for this.
     """
-    return [leaf.name for branch in BRANCHES for leaf in _missing(branch, now=now) if _create(leaf)]
+    return [leaf.name for leaf in missing(now=now) if _create(leaf)]
+
+
+def missing(*, now: datetime) -> list[Leaf]:
+    """Return the leaves of now and of the time ahead that are not there."""
+    return [leaf for branch in BRANCHES for leaf in _missing(branch, now=now)]
 
 
 def archive(*, now: datetime, retention: timedelta) -> list[str]:
@@ -94,6 +99,11 @@ def archive(*, now: datetime, retention: timedelta) -> list[str]:
 
     They stay tables of the schema `paygo_archive` until an operator dumps and drops them.
     """
+    return [leaf.name for leaf in archivable(now=now, retention=retention) if _archive(leaf)]
+
+
+def archivable(*, now: datetime, retention: timedelta) -> list[Leaf]:
+    """Return the sealed leaves of derivable rows that are older than the retention."""
     old = [
         leaf
         for branch in BRANCHES
@@ -106,7 +116,7 @@ def archive(*, now: datetime, retention: timedelta) -> list[str]:
             "partition", flat=True
         )
     )
-    return [leaf.name for leaf in old if leaf.name in sealed and _archive(leaf)]
+    return [leaf for leaf in old if leaf.name in sealed]
 
 
 def place_in_archive(name: str) -> str | None:

@@ -52,7 +52,7 @@ class Finding:
 def seal_closed(*, now: datetime) -> list[AuditSeal]:
     """Seal every leaf that has closed and has no seal; return the new seals, none while another does it."""
     with db.alone("audit seals") as first:
-        return [_seal(leaf, now=now) for leaf in _unsealed(now=now)] if first else []
+        return [_seal(leaf, now=now) for leaf in unsealed(now=now)] if first else []
 
 
 def verify(*, now: datetime, since: datetime | None, retention: timedelta) -> Iterator[Finding]:
@@ -71,7 +71,7 @@ def verify(*, now: datetime, since: datetime | None, retention: timedelta) -> It
     yield from _gaps(now=now)
 
 
-def _unsealed(*, now: datetime) -> list[Leaf]:
+def unsealed(*, now: datetime) -> list[Leaf]:
     """The closed leaves without a seal, in the order in which they closed."""
     closed = [leaf for branch in BRANCHES for leaf in existing(branch) if leaf.covers_to + GRACE <= now]
     sealed = set(AuditSeal.objects.values_list("partition", flat=True))
@@ -123,7 +123,7 @@ def _check(seal: AuditSeal, leaf: Leaf | None, *, now: datetime, retention: time
 
 
 def _gaps(*, now: datetime) -> Iterator[Finding]:
-    for leaf in _unsealed(now=now):
+    for leaf in unsealed(now=now):
         waiting = now < leaf.covers_to + GRACE + SEALED_WITHIN
         state = State.WAITING if waiting else State.UNSEALED
         yield Finding(leaf.name, state, f"ended at {leaf.covers_to:%Y-%m-%d %H:%M}, has no seal")

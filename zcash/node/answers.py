@@ -76,6 +76,10 @@ class Record:
     def __contains__(self, name: str) -> bool:
         return self._fields.get(name) is not None
 
+    def names(self) -> list[str]:
+        """Return the names of the fields that have a value."""
+        return [name for name in self._fields if name in self]
+
     def _named(self, name: str) -> str:
         return f"{self._what}.{name}"
 

@@ -249,6 +249,9 @@ class WalletPort(Protocol):
         None: this node keeps no address index.
         """
 
+    def holdings(self) -> int:
+        """Return the zatoshis of the configured account, unmined ones and its own change included."""
+
     def owns(self, address: str) -> bool:
         """Return whether the configured account sees everything that this address receives.
 

@@ -20,7 +20,8 @@ import requests
 import urllib3
 from requests.auth import AuthBase
 
-from .deadline import DeadlineAdapter, deadline, remaining_seconds
+from core.deadline import DeadlineAdapter, deadline, remaining_seconds
+
 from .port import NodeNotReady, NodeRefused, NodeUnavailable
 
 MAX_BODY_BYTES = 16 * 1024 * 1024

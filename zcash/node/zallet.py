@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from zcash.addresses import ORCHARD, Network
 
-from . import zallet_outgoing, zallet_status
+from . import holdings, zallet_outgoing, zallet_status
 from .account import AccountWallet
 from .chain import Chain, steady
 from .diversified import Pool
@@ -52,6 +52,10 @@ class ZalletWallet(AccountWallet):
     def transparent_balance(self, address: str) -> int | None:
         """Return the public balance of any transparent address, in zatoshis, from mined transactions."""
         return self._chain.transparent_balance(address)
+
+    def holdings(self) -> int:
+        """Return the zatoshis of the account, unmined ones and its own change included."""
+        return holdings.of_uuid(self._rpc, account_uuid=self._account_uuid)
 
     def outgoing(self, *, since_height: int, known_txids: Sequence[str] = ()) -> Outgoing:
         """Return what the account paid to others in blocks above a height, unmined and expired included."""

@@ -9,6 +9,7 @@ import structlog
 
 from zcash.addresses import SAPLING, Network
 
+from . import holdings
 from .account import AccountWallet
 from .chain import Chain, steady
 from .diversified import Pool
@@ -80,6 +81,10 @@ class ZcashdWallet(AccountWallet):
             if refusal.rpc_code in (_MISC_ERROR, _METHOD_NOT_FOUND):
                 return None
             raise
+
+    def holdings(self) -> int:
+        """Return the zatoshis of the account, unmined ones and its own change included."""
+        return holdings.of_number(self._rpc, account=self._account_number)
 
     def outgoing(self, *, since_height: int, known_txids: Sequence[str] = ()) -> Outgoing:
         """Return what the account paid to others since a height, as far as its notes show."""

@@ -30,6 +30,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("--json", action="store_true", help="write one JSON document")
+        parser.add_argument("--dry-run", action="store_true", help="nothing else: it never changes anything")
         parser.add_argument(
             "--at-rest",
             action="store_true",

@@ -4,6 +4,7 @@ import signal
 import threading
 from argparse import ArgumentParser
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,7 +15,9 @@ from django.db import connection
 
 from billing import rounds
 from core import clock
+from core import rounds as core_rounds
 from core.errors import DomainError
+from core.webhooks.courier import courier
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +55,11 @@ class Command(BaseCommand):
         ended = rounds.expiry_round()
         credited = rounds.deposit_round()
         rounds.refund_round()
+        rounds.statistics_round()
         rounds.history_round()
+        rounds.notice_round()
+        core_rounds.event_round()
+        courier.wait()
         self.stdout.write(
             f"settled {run.permissions} permissions and {run.events} events, looked at {ended} that were due"
             f" to end, credited {'nothing: the node is away' if credited is None else credited}"
@@ -71,9 +78,14 @@ def _loop(*, when_late: bool) -> None:
         signal.signal(number, lambda *_: stopped.set())
     period_s = min(15, settings.BILLING_INTERVAL_SECONDS / (4 if when_late else 1))
     _beside(stopped, rounds.history_round, every_s=settings.AUDIT_UPKEEP_SECONDS)
+    _beside(stopped, rounds.statistics_round, every_s=settings.STATISTICS_SECONDS)
+    # Also while a worker does: events wait for nobody.
+    _beside(stopped, core_rounds.event_round, every_s=settings.EVENT_ROUND_SECONDS)
+    # Safe twice, and a slow mail server is nothing to wait for.
+    _beside(stopped, rounds.notice_round, every_s=settings.NOTICE_ROUND_SECONDS)
     _beside(stopped, _ask_the_node_when_late if when_late else _ask_the_node, every_s=period_s)
     while not stopped.wait(period_s):
-        _guarded(_bill_when_late if when_late else _bill)
+        (_bill_when_late if when_late else _bill)()
 
 
 def _beside(stopped: threading.Event, step: Callable[[], object], *, every_s: float) -> None:
@@ -89,36 +101,47 @@ def _beside(stopped: threading.Event, step: Callable[[], object], *, every_s: fl
 
 
 def _bill() -> None:
-    rounds.interval_round()
-    rounds.expiry_round()
+    _guarded(rounds.interval_round)
+    _guarded(rounds.expiry_round)
 
 
 def _bill_when_late() -> None:
+    _guarded(_interval_when_late)
+    # Cheap where nothing is due, and nobody notes when it ran last.
+    _guarded(rounds.expiry_round)
+
+
+def _interval_when_late() -> None:
     if rounds.is_my_turn():
         log.warning(
             "interval_taken_over", advice="the Celery worker or beat does not run the interval: look at it"
         )
         rounds.interval_round()
-    # Cheap where nothing is due, and nobody notes when it ran last.
-    rounds.expiry_round()
 
 
 def _ask_the_node() -> None:
-    rounds.deposit_round()
-    rounds.refund_round()
+    _guarded(rounds.deposit_round)
+    _guarded(rounds.refund_round)
 
 
 def _ask_the_node_when_late() -> None:
     if rounds.scan_is_late():
-        rounds.deposit_round(insist=True)
-        rounds.refund_round()
+        _guarded(partial(rounds.deposit_round, insist=True))
+        _guarded(rounds.refund_round)
 
 
 def _guarded(step: Callable[[], object]) -> None:
-    """Survive what a later round can survive, and say it; a dead connection is replaced."""
+    """Survive what goes wrong in one step, and say it: neither the other steps nor the next round are lost.
+
+    A dead connection is replaced.
+    """
     try:
         step()
     except (AnyDatabaseError, DomainError) as error:
         log.warning("billing_round_failed", error=str(error), advice="it is tried again")
-        connection.close()
-        clock.forget()
+    except Exception:  # a mistake in one part of the program must not stop the meters of everybody
+        log.exception("billing_round_broken", advice="it is tried again; the trace is worth a report")
+    else:
+        return
+    connection.close()
+    clock.forget()

@@ -21,7 +21,7 @@ class Command(BaseCommand):
             "--scope",
             action="append",
             choices=keys.SCOPES,
-            help="may be repeated; default: all scopes but refunds:write",
+            help="may be repeated; default: all scopes but those that must be asked for",
         )
 
     def handle(

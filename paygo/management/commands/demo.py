@@ -22,6 +22,7 @@ _NEEDED = ("PAYGO_URL", "PAYGO_API_KEY", "ZCASH_RPC_URL")
 class Command(BaseCommand):
     """Exits 0 when the whole stream went as promised, else 1 with the reason."""
 
+    name = "demo"
     help = "Pays, streams, shows the live meter, ends, and prints the receipt and the audit trail."
     requires_system_checks = []
 
@@ -55,7 +56,7 @@ class Command(BaseCommand):
         self.stdout.write("No PayGo is running here: starting one for the demo (some 20 seconds).")
         self.stdout.flush()
         base_dir = Path(settings.BASE_DIR)
-        command = [sys.executable, "manage.py", "demo", "--seconds", str(seconds)]
+        command = [sys.executable, "manage.py", self.name, "--seconds", str(seconds)]
         try:
             with own_stack(base_dir, data_dir=base_dir / ".paygo" / "demo") as env:
                 code = subprocess.run(command, cwd=base_dir, env=env, check=False).returncode  # noqa: S603

@@ -8,6 +8,11 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from billing.ethereum.rules import (
+    AUTHORIZATION_TRANSITIONS,
+    CHAIN_SEND_TRANSITIONS,
+    COLLECTION_TRANSITIONS,
+)
 from billing.rules import REFUND_TRANSITIONS, SEND_TRANSITIONS, TRANSACTION_TRANSITIONS
 from sessions_app.rules import SESSION_TRANSITIONS
 from zcash.rules import DEPOSIT_TRANSITIONS, PERMISSION_TRANSITIONS
@@ -19,6 +24,9 @@ _MACHINES: dict[str, Mapping[Any, AbstractSet[Any]]] = {
     "Transaction": TRANSACTION_TRANSITIONS,
     "Refund": REFUND_TRANSITIONS,
     "Outgoing transaction of the wallet": SEND_TRANSITIONS,
+    "Ethereum authorisation": AUTHORIZATION_TRANSITIONS,
+    "Collection": COLLECTION_TRANSITIONS,
+    "Outgoing transaction on Ethereum": CHAIN_SEND_TRANSITIONS,
 }
 
 

@@ -1,6 +1,7 @@
-"""`manage.py reconcile`: what the wallet has paid and the database does not know."""
+"""`manage.py reconcile`: whether books, wallet and chain say the same of the money."""
 
 import contextlib
+import json
 import re
 from argparse import ArgumentParser
 from typing import Any
@@ -8,21 +9,28 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import outgoing, sends
+from billing import outgoing, reconciliation, sends
 from billing.errors import SendsHalted
+from billing.ledger_models import Reconciliation
+from billing.reconciliation import Coverage
 from core import clock, db
+from core.amounts import zec_text
 from core.errors import Conflict, Unavailable
 from zcash import watch
 from zcash.node import connect
 from zcash.node.port import WalletPort
 
+# Nobody can say whether the books are right: the wallet was away, or busy.
+_UNTOLD = 2
+
 
 class Command(BaseCommand):
-    """Lists transactions that stop all sending, and takes a person's explanation of one."""
+    """Compares books, wallet and chain, and takes a person's explanation of what nobody knows."""
 
     help = (
-        "Compares what the wallet's account has paid with the journal. A transaction that the journal does "
-        "not know stops all refunds until it is explained. Exit code 1 while one is not."
+        "Proves that the ledger says what every table says, that the wallet holds all that is owed, and that "
+        "the journal knows what the account has paid: what it does not know stops all sending until it is "
+        "explained. Exit code 1 listing what is wrong, 2 where the wallet cannot tell."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,16 +41,22 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="what it was, for the record")
         parser.add_argument(
             "--settles",
-            metavar="REFUND",
+            metavar="ID",
             type=UUID,
             action="append",
             default=[],
-            help="a refund that waits and that the transaction has paid, in whatever amount; may be repeated",
+            help="a refund or payout that waits and that it has paid, in whatever amount; may be repeated",
         )
         parser.add_argument(
             "--anyway",
             action="store_true",
             help="explain it although it may have paid what is paid again then",
+        )
+        parser.add_argument("--json", action="store_true", help="write one JSON document")
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="change nothing: no send is followed, the chain is not searched, nothing is kept",
         )
 
     def handle(self, *_args: Any, explain: str | None, **options: Any) -> None:
@@ -51,28 +65,52 @@ class Command(BaseCommand):
             raise CommandError("Give a --reason: it is kept with the transaction.")
         if explain and not re.fullmatch(r"[0-9a-f]{64}", explain):
             raise CommandError("A txid is 64 hexadecimal digits in lower case.")
-        halted = self._check(explain, options)
+        if explain and options["dry_run"]:
+            raise CommandError("--explain is for keeps: it does not go with --dry-run.")
+        if not options["dry_run"]:
+            self._check(explain, options)
+        try:
+            covered, found = reconciliation.compare(wallet=connect(), now=clock.now())
+        except Unavailable as error:
+            raise CommandError(str(error), returncode=_UNTOLD) from error
+        if not options["dry_run"]:
+            found.save(force_insert=True)
+        if options["json"]:
+            self.stdout.write(_document(covered, found))
+        else:
+            self._print(covered)
+        if found.findings:
+            raise CommandError("\n".join(found.findings))
+        if not options["json"]:
+            self.stdout.write(
+                "The books are right, and the journal knows everything that the account has paid."
+            )
+
+    def _print(self, covered: Coverage) -> None:
         for each in outgoing.unexplained():
             self.stdout.write(f"{each.txid}  first seen {each.first_seen_at:%Y-%m-%d %H:%M}")
             for payment in each.payments:
                 self.stdout.write(f"    {payment['amount_zat']} zat to {payment['address']}")
             for claim in outgoing.claims(each.txid):
                 self.stdout.write(f"    {claim}")
-        if halted:
-            raise CommandError(f"Sending is halted: {halted}")
-        self.stdout.write("The journal knows everything that the account has paid.")
+        for account, zat in covered.owed.items():
+            self.stdout.write(f"{zec_text(zat):>20} ZEC owed: {account} accounts")
+        self.stdout.write(f"{zec_text(covered.owed_zat):>20} ZEC owed in all")
+        self.stdout.write(f"{zec_text(covered.booked_zat):>20} ZEC in the wallet by the books")
+        self.stdout.write(f"{zec_text(covered.holdings_zat or 0):>20} ZEC in the wallet by its own word")
 
-    def _check(self, explain: str | None, options: dict[str, Any]) -> str:
+    def _check(self, explain: str | None, options: dict[str, Any]) -> None:
+        """Look at what the account has paid; what nobody knows is told by the comparison."""
         try:
             with db.alone("wallet sends") as first:
                 if not first:
-                    raise CommandError("A refund round is running; try again in a moment.")
-                self._compare(connect(), explain, options)
-        except SendsHalted as error:
-            return error.detail
+                    raise CommandError(
+                        "A refund round is running; try again in a moment.", returncode=_UNTOLD
+                    )
+                with contextlib.suppress(SendsHalted):
+                    self._compare(connect(), explain, options)
         except Unavailable as error:
-            raise CommandError(str(error)) from error
-        return ""
+            raise CommandError(str(error), returncode=_UNTOLD) from error
 
     def _compare(self, wallet: WalletPort, explain: str | None, options: dict[str, Any]) -> None:
         status = watch.ready_status(wallet)
@@ -82,10 +120,14 @@ class Command(BaseCommand):
             raise CommandError(f"The wallet does not know a transaction {explain}.")
         sends.follow_all(wallet=wallet, now=clock.now())
         if status.locked:
-            raise CommandError("The wallet is repairing its view of the chain; try again later.")
+            raise CommandError(
+                "The wallet is repairing its view of the chain; try again later.", returncode=_UNTOLD
+            )
         if sends.in_flight():
             # Its transaction would look like one that nobody knows.
-            raise CommandError("A refund is being sent, or its outcome is not known yet; try again later.")
+            raise CommandError(
+                "Money is being sent, or the outcome is not known yet; try again later.", returncode=_UNTOLD
+            )
         if explain:
             # First whether it pays a refund that waits: an explanation would let that be paid again.
             with contextlib.suppress(SendsHalted):
@@ -106,8 +148,26 @@ class Command(BaseCommand):
         elif (claims := outgoing.claims(txid)) and not options["anyway"]:
             raise CommandError(
                 f"{txid} may have paid what would be paid again: {'; '.join(claims)}. Revoke such a "
-                "permission and run this again, name the refund that it paid with --settles, or insist with "
-                "--anyway."
+                "permission, ask for the payout of such a vendor, and run this again; name what it has paid "
+                "with --settles, or insist with --anyway."
             )
         if outgoing.explain(txid, explanation=options["reason"].strip(), now=now):
             self.stdout.write(f"{txid} is explained.")
+
+
+def _document(covered: Coverage, found: Reconciliation) -> str:
+    return json.dumps(
+        {
+            "right": found.is_right,
+            "findings": found.findings,
+            "at": found.at.isoformat(),
+            "owed_zat": {account.value: zat for account, zat in covered.owed.items()},
+            "booked_zat": covered.booked_zat,
+            "holdings_zat": covered.holdings_zat,
+            "under_way_zat": covered.under_way_zat,
+            "missing_zat": covered.missing_zat,
+            "unexplained": [
+                {"txid": each.txid, "payments": each.payments} for each in outgoing.unexplained()
+            ],
+        }
+    )

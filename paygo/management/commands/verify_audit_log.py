@@ -1,5 +1,6 @@
 """`manage.py verify_audit_log`: whether the audit log is what it was when its partitions were sealed."""
 
+import json
 from argparse import ArgumentParser
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,21 +34,28 @@ class Command(BaseCommand):
             action="store_true",
             help="rows that were added after a seal are no failure (after a database clock went backwards)",
         )
+        parser.add_argument("--json", action="store_true", help="write one JSON document")
+        parser.add_argument("--dry-run", action="store_true", help="nothing else: it never changes anything")
 
-    def handle(self, *_args: Any, since: datetime | None, allow_late: bool, **_options: Any) -> None:
+    def handle(self, *_args: Any, since: datetime | None, allow_late: bool, **options: Any) -> None:
         """Print a line for each partition; exit with 1 if one fails."""
         retention = timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS)
         failing = FAILURES - {State.LATE_ROWS} if allow_late else FAILURES
-        failed, looked_at = [], 0
+        failed, looked_at, told = [], 0, []
         for finding in seals.verify(now=clock.now(), since=since, retention=retention):
             looked_at += 1
-            self.stdout.write(f"{finding.partition}: {finding.state}: {finding.detail}")
-            self.stdout.flush()
+            told.append({"partition": finding.partition, "state": finding.state, "detail": finding.detail})
+            if not options["json"]:
+                self.stdout.write(f"{finding.partition}: {finding.state}: {finding.detail}")
+                self.stdout.flush()
             if finding.state in failing:
                 failed.append(finding.partition)
+        if options["json"]:
+            self.stdout.write(json.dumps({"right": not failed, "partitions": told}, default=str))
         if failed:
             raise CommandError(f"The audit log fails: {', '.join(dict.fromkeys(failed))}")
-        self.stdout.write(f"The audit log is as it was sealed ({looked_at} partitions looked at).")
+        if not options["json"]:
+            self.stdout.write(f"The audit log is as it was sealed ({looked_at} partitions looked at).")
 
 
 def _date(text: str) -> datetime:

@@ -43,16 +43,20 @@ def remaining_seconds() -> float:
     return left
 
 
-class DeadlineAdapter(HTTPAdapter):
-    """A transport adapter of `requests` that keeps one connection and holds it to the deadline."""
-
-    def __init__(self) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+class WithDeadline(HTTPAdapter):
+    """Holds the connections of a transport adapter of `requests` to the deadline."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pools of this adapter hand out connections with a deadline."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
+class DeadlineAdapter(WithDeadline):
+    """A transport adapter that keeps one connection and holds it to the deadline."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
 
 class _TimedReader(io.RawIOBase):

@@ -1,0 +1,157 @@
+"""What the chain says of a wallet, written where the meter reads it: how far it may be charged."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import F, Sum
+
+from billing import covering, linked, metering
+from billing.ethereum import chains, outcomes, tokens
+from billing.ethereum.chains import Token
+from billing.ethereum.rpc import Rpc, connect
+from billing.ethereum.rules import (
+    UNFINISHED_COLLECTION,
+    AuthorizationStatus,
+    CollectionStatus,
+    ceiling,
+    cutoff,
+)
+from billing.models_ethereum import Authorization, Collection
+from core.db import operation, require_transaction
+
+# So old may what the chain said be when a session starts.
+_FRESH = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A reading, and which of the authorisation's collections its block has already."""
+
+    reading: tokens.Reading
+    taken_collections: frozenset[int]
+
+
+def refresh(authorization_id: int, *, now: datetime) -> Authorization:
+    """Ask the chain what a wallet has and allows, and move the meter's end accordingly.
+
+    Raises:
+        ChainUnavailable: the node is away; nothing was changed.
+        TokenUnfit: the token does not answer as ERC-20 asks.
+    """
+    found = Authorization.objects.get(pk=authorization_id)
+    seen = look(connect(chains.chain(found.chain_id)), found)
+    with operation():
+        locked = covering.lock_current(authorization_id, now=now)
+        note(locked, seen, now=now)
+    return locked
+
+
+def refresh_for_start(*, client_id: int, wallet_address: str, now: datetime) -> None:
+    """Ask the chain before an Ethereum wallet's session starts, where the last reading is not fresh.
+
+    Nothing else reads for an authorisation that neither runs nor owes. A Zcash wallet starts without the
+    chain: what it may fall over to is bounded by the debt ceiling.
+
+    Raises:
+        ChainUnavailable: the node is away.
+        TokenUnfit: the token does not answer as ERC-20 asks.
+    """
+    if not linked.is_ethereum(wallet_address):
+        return
+    wallet = linked.of_wallet(client_id=client_id, wallet_address=wallet_address)
+    stale = wallet.filter(status=AuthorizationStatus.ACTIVE, chain_read_at__lt=now - _FRESH)
+    for key in stale.values_list("pk", flat=True):
+        refresh(key, now=now)
+
+
+def look(rpc: Rpc, authorization: Authorization) -> Seen:
+    """Ask the chain about an authorisation's wallet; nothing is written."""
+    reading = tokens.read(
+        rpc,
+        token=authorization.token_address,
+        wallet=authorization.wallet_address,
+        spender=authorization.spender,
+    )
+    return Seen(reading, _taken(rpc, authorization, block_number=reading.block_number))
+
+
+def note(authorization: Authorization, seen: Seen, *, now: datetime) -> None:
+    """Write a reading on a locked, settled authorisation; a step."""
+    require_transaction()
+    token = chains.chain(authorization.chain_id).token(authorization.token_address)
+    owed_elsewhere = _owed_elsewhere(authorization)
+    authorization.allowance_units = seen.reading.allowance_units
+    authorization.balance_units = seen.reading.balance_units
+    authorization.chain_read_at = now
+    authorization.ceiling_units = ceiling_of(authorization, token)
+    bound = cutoff(
+        limit_units=authorization.limit_units,
+        taken_units=_taken_units(authorization, seen),
+        allowance_units=max(0, seen.reading.allowance_units - owed_elsewhere),
+        balance_units=max(0, seen.reading.balance_units - owed_elsewhere),
+        ceiling_units=authorization.ceiling_units,
+    )
+    authorization.cutoff_units, authorization.binding = bound.cutoff_units, bound.binding
+    authorization.save(
+        update_fields=[
+            "allowance_units", "balance_units", "chain_read_at", "ceiling_units", "cutoff_units", "binding",
+        ]
+    )  # fmt: skip
+    metering.note_cutoff(authorization, now=now)
+
+
+def ceiling_of(authorization: Authorization, token: Token) -> int:
+    """Return how much the wallet may owe, by what it has paid in this token so far."""
+    same = Authorization.objects.filter(
+        chain_id=authorization.chain_id,
+        token_address=authorization.token_address,
+        wallet_address=authorization.wallet_address,
+    )
+    paid = same.aggregate(paid=Sum("collected_units"))["paid"] or 0
+    return ceiling(first_units=token.first_debt_units, most_units=token.most_debt_units, paid_units=int(paid))
+
+
+def _owed_elsewhere(authorization: Authorization) -> int:
+    """Return what the wallet owes by its other authorisations for the same spender, whoever's they are."""
+    others = Authorization.objects.filter(
+        chain_id=authorization.chain_id,
+        token_address=authorization.token_address,
+        wallet_address=authorization.wallet_address,
+        spender=authorization.spender,
+        charged_units__gt=F("collected_units"),
+    ).exclude(pk=authorization.pk)
+    return int(others.aggregate(owed=Sum(F("charged_units") - F("collected_units")))["owed"] or 0)
+
+
+def _taken(rpc: Rpc, authorization: Authorization, *, block_number: int) -> frozenset[int]:
+    unfinished = Collection.objects.filter(
+        authorization=authorization, status__in=UNFINISHED_COLLECTION
+    ).select_related("send", "authorization")
+    taken = set()
+    for collection in unfinished:
+        for tx_hash in collection.sent.hashes:
+            receipt = rpc.receipt(tx_hash)
+            if not receipt or receipt.block_number > block_number:
+                continue
+            # A node may still know the receipt of a block that a reorg has taken away.
+            in_chain = rpc.block_hash(receipt.block_number) == receipt.block_hash
+            if in_chain and outcomes.of(collection, receipt).paid:
+                taken.add(collection.pk)
+    return frozenset(taken)
+
+
+def _taken_units(authorization: Authorization, seen: Seen) -> int:
+    """Return how much of the running total the reading's block has moved.
+
+    What was confirmed is in that block as well, but for what another process has seen confirmed while this
+    reading was on its way. What was sent since is not.
+    """
+    ends = Collection.objects.filter(
+        pk__in=seen.taken_collections, status__in=UNFINISHED_COLLECTION
+    ).values_list("to_units", flat=True)
+    later = Collection.objects.filter(
+        authorization=authorization,
+        status=CollectionStatus.CONFIRMED,
+        send__block_number__gt=seen.reading.block_number,
+    ).values_list("from_units", flat=True)
+    return max([min([authorization.collected_units, *later]), *ends])

@@ -1,0 +1,40 @@
+"""What the chain's side needs of the meter: a settled, locked authorisation, and its end moved."""
+
+from datetime import datetime
+
+from django.db.models import Q
+
+from billing import metering
+from billing.authorizations import change_status
+from billing.ethereum.rules import AuthorizationStatus
+from billing.models_ethereum import Authorization
+from sessions_app.rules import EndReason
+
+
+def stop_all(authorization: Authorization, *, now: datetime, reason: EndReason) -> datetime:
+    """End what runs on a locked, settled authorisation; return the instant that counts; a step."""
+    at = metering.effective_instant(authorization, now=now) if authorization.settled_at else now
+    metering.stop_all(authorization, at=at, now=now, reason=reason)
+    return at
+
+
+def lift(authorization: Authorization, *, now: datetime) -> None:
+    """Let a locked authorisation on, which was suspended and owes nothing any more; a step.
+
+    Where its viewer has another active one by now, that has taken its place, and it is closed.
+    """
+    same_viewer = Q(wallet_address=authorization.wallet_address)
+    if authorization.linked_wallet_address is not None:
+        same_viewer |= Q(linked_wallet_address=authorization.linked_wallet_address)
+    active = Authorization.objects.filter(
+        same_viewer, client_id=authorization.client_id, status=AuthorizationStatus.ACTIVE
+    )
+    if active.exclude(pk=authorization.pk).exists():
+        to = AuthorizationStatus.REVOKED
+    elif authorization.charged_units == authorization.limit_units:
+        to = AuthorizationStatus.EXHAUSTED
+    else:
+        to = AuthorizationStatus.ACTIVE
+    authorization.suspended_for = ""
+    authorization.save(update_fields=["suspended_for"])
+    change_status(authorization, to=to, effective_at=now, booked_at=now)

@@ -1,0 +1,208 @@
+"""Deliveries: made when an event is published, claimed an endpoint at a time, recorded after each attempt."""
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from core import db, outbox
+from core.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from core.webhooks import rules
+from core.webhooks.rules import DeliveryStatus, DisabledReason, Outcome
+
+# An attempt takes less; a process that died gives its endpoint back after so long.
+LEASE = timedelta(seconds=60)
+
+# A part of the publisher's statement: what `published` (id, client_id, kind, position) is owed to whom.
+OF_PUBLISHED = """
+    INSERT INTO core_webhookdelivery (public_id, endpoint_id, event_id, created_at, next_attempt_at)
+    SELECT gen_random_uuid(), w.id, p.id, %(now)s, %(now)s
+    FROM published p JOIN core_webhookendpoint w
+        ON w.client_id = p.client_id AND w.disabled_at IS NULL AND w.deleted_at IS NULL
+        AND (w.kinds = '{}' OR p.kind = ANY(w.kinds))
+    ORDER BY p.position
+"""
+
+# Every event of an endpoint's kinds within positions that it has not taken and is not owed already.
+_MISSED = """
+FROM core_webhookendpoint w JOIN core_event e ON e.client_id = w.client_id
+WHERE w.id = %(endpoint)s AND e.position > %(after)s AND e.position <= %(until)s
+  AND (w.kinds = '{}' OR e.kind = ANY(w.kinds))
+  AND NOT EXISTS (SELECT FROM core_webhookdelivery d WHERE d.event_id = e.id AND d.endpoint_id = w.id
+                  AND (d.status = 'pending' OR (d.status = 'delivered' AND NOT %(even_taken)s)))
+"""
+_COUNT_REPLAY = f"SELECT count(*) {_MISSED}"
+_REPLAY = f"""
+INSERT INTO core_webhookdelivery
+    (public_id, endpoint_id, event_id, created_at, next_attempt_at, is_redelivery)
+SELECT gen_random_uuid(), w.id, e.id, %(now)s, %(now)s, true
+{_MISSED}
+ORDER BY e.position
+ON CONFLICT (endpoint_id, event_id) WHERE status = 'pending' DO NOTHING
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one request; `status` is None where nothing came, and `error` says why."""
+
+    headers: dict[str, str]
+    duration_ms: int
+    status: int | None
+    body: str = ""
+    error: str = ""
+
+
+def claim_lanes(*, limit: int, healthy: bool, now: datetime) -> list[WebhookEndpoint]:
+    """Take some endpoints that are owed something for this process alone, those that wait longest first."""
+    due = WebhookDelivery.objects.filter(
+        endpoint=OuterRef("pk"), status=DeliveryStatus.PENDING, next_attempt_at__lte=now
+    )
+    free = _enabled().filter(
+        Exists(due),
+        _is_past("lane_until", now),
+        _is_past("resume_at", now),
+        failing_since__isnull=healthy,
+    )
+    with db.operation():
+        claimed = list(
+            # Who was served longest ago comes first: a slow endpoint must not have every turn.
+            free.order_by(F("lane_until").asc(nulls_first=True), "id").select_for_update(
+                skip_locked=True, no_key=True
+            )[:limit]
+        )
+        WebhookEndpoint.objects.filter(pk__in=[each.pk for each in claimed]).update(lane_until=now + LEASE)
+    return claimed
+
+
+def release_lane(endpoint: WebhookEndpoint, *, now: datetime) -> None:
+    """Give an endpoint back; others that are owed something come before it now."""
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(lane_until=now)
+
+
+def due(endpoint: WebhookEndpoint, *, now: datetime, limit: int) -> list[WebhookDelivery]:
+    """Return what an endpoint is owed by now, in order of events; nothing where it is disabled meanwhile."""
+    found = WebhookDelivery.objects.filter(
+        endpoint=endpoint,
+        status=DeliveryStatus.PENDING,
+        next_attempt_at__lte=now,
+        endpoint__disabled_at=None,
+        endpoint__deleted_at=None,
+    )
+    return list(found.select_related("event", "endpoint").order_by("event__position")[:limit])
+
+
+def record(delivery: WebhookDelivery, answer: Answer, *, now: datetime) -> Outcome:
+    """Write an attempt into the log, and what follows from it for the delivery and its endpoint.
+
+    A repetition by a process that had lost its lease is logged, and changes nothing that is final.
+    """
+    outcome = rules.outcome(answer.status)
+    with db.operation():
+        endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=delivery.endpoint_id)
+        current = WebhookDelivery.objects.select_for_update(no_key=True).get(pk=delivery.pk)
+        current.attempts += 1
+        _log(current, answer, url=delivery.endpoint.url, now=now)
+        if current.status == DeliveryStatus.PENDING:
+            _follow(current, outcome, now=now)
+        current.save(update_fields=["attempts", "status", "next_attempt_at", "finished_at"])
+        _judge(endpoint, outcome, now=now)
+    return outcome
+
+
+def give_up_old(*, now: datetime) -> int:
+    """Give up what has waited for its endpoint for longer than a delivery lives; return how many."""
+    old = WebhookDelivery.objects.filter(status=DeliveryStatus.PENDING, created_at__lte=now - rules.LIFE)
+    return old.update(status=DeliveryStatus.FAILED, next_attempt_at=None, finished_at=now)
+
+
+def replay(
+    endpoint: WebhookEndpoint, *, after: int, until: int, now: datetime, even_taken: bool = False
+) -> int:
+    """Let an endpoint have every event within positions that it has not taken; return how many."""
+    with db.operation():
+        return db.execute(
+            _REPLAY,
+            {"endpoint": endpoint.pk, "after": after, "until": until, "now": now, "even_taken": even_taken},
+        )
+
+
+def count_replay(endpoint: WebhookEndpoint, *, after: int, until: int, even_taken: bool) -> int:
+    """Return how many events `replay` would let an endpoint have."""
+    where = {"endpoint": endpoint.pk, "after": after, "until": until, "even_taken": even_taken}
+    (count,) = db.row(_COUNT_REPLAY, where)
+    return int(count)
+
+
+def disable(endpoint: WebhookEndpoint, *, reason: DisabledReason, now: datetime) -> None:
+    """Send nothing more to a locked endpoint, tell its client so, and give up what it is owed; a step."""
+    db.require_transaction()
+    endpoint.disabled_at, endpoint.disabled_reason = now, reason
+    endpoint.save(update_fields=["disabled_at", "disabled_reason"])
+    owed = WebhookDelivery.objects.filter(endpoint=endpoint, status=DeliveryStatus.PENDING)
+    given_up = owed.update(status=DeliveryStatus.FAILED, next_attempt_at=None, finished_at=now)
+    outbox.emit(
+        "webhook.disabled",
+        client_id=endpoint.client_id,
+        subject=endpoint.public_id,
+        payload={
+            "endpoint_id": str(endpoint.public_id),
+            "url": endpoint.url,
+            "reason": reason,
+            "failing_since": endpoint.failing_since.isoformat() if endpoint.failing_since else None,
+            "given_up": given_up,
+        },
+        now=now,
+    )
+
+
+def _follow(delivery: WebhookDelivery, outcome: Outcome, *, now: datetime) -> None:
+    wait = rules.retry_after(delivery.attempts, chance=random.random())  # noqa: S311  # jitter, no secret
+    if outcome is Outcome.TAKEN:
+        delivery.status = DeliveryStatus.DELIVERED
+    elif wait is None or outcome is Outcome.GONE:
+        delivery.status = DeliveryStatus.FAILED
+    else:
+        delivery.next_attempt_at = now + wait
+        return
+    delivery.next_attempt_at, delivery.finished_at = None, now
+
+
+def _judge(endpoint: WebhookEndpoint, outcome: Outcome, *, now: datetime) -> None:
+    """Let an endpoint recover, be left alone for a while, or be switched off."""
+    if outcome is Outcome.TAKEN:
+        endpoint.failing_since, endpoint.failures, endpoint.resume_at = None, 0, None
+    else:
+        endpoint.failing_since = endpoint.failing_since or now
+        endpoint.failures += 1
+        endpoint.resume_at = now + rules.pause(endpoint.failures) if outcome is Outcome.DOWN else None
+    endpoint.save(update_fields=["failing_since", "failures", "resume_at"])
+    if not endpoint.is_enabled:
+        return
+    if outcome is Outcome.GONE:
+        disable(endpoint, reason=DisabledReason.GONE, now=now)
+    elif endpoint.failing_since and now - endpoint.failing_since >= rules.DISABLE_AFTER:
+        disable(endpoint, reason=DisabledReason.FAILING, now=now)
+
+
+def _log(delivery: WebhookDelivery, answer: Answer, *, url: str, now: datetime) -> None:
+    WebhookAttempt.objects.create(
+        delivery=delivery,
+        number=delivery.attempts,
+        started_at=now,
+        duration_ms=answer.duration_ms,
+        url=url,
+        request_headers=answer.headers,
+        response_status=answer.status,
+        response_body=answer.body,
+        error=answer.error,
+    )
+
+
+def _enabled() -> QuerySet[WebhookEndpoint]:
+    return WebhookEndpoint.objects.filter(disabled_at=None, deleted_at=None)
+
+
+def _is_past(field: str, now: datetime) -> Q:
+    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lte": now})

@@ -1,0 +1,97 @@
+"""`manage.py setvendorpayouts CLIENT VENDOR_ID`: the platform's share, and how a vendor is paid."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing import payouts
+from core import clock
+from core.amounts import AmountError, parse_zec, zec_text
+from core.errors import DomainError, Invalid
+from core.models import User
+from sessions_app import queries, vendors
+from sessions_app.models import Vendor
+from sessions_app.rules import PayoutSchedule
+from zcash.wallets import viewers_wallet
+
+
+class Command(BaseCommand):
+    """Changes what is given, and shows all of it."""
+
+    help = (
+        "Sets the platform's share of what a vendor earns from now on, and where, when and from which amount "
+        "on he is paid; without options it shows them. Another address is not paid before its delay is over."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("client", help="the client's user name")
+        parser.add_argument("vendor_id")
+        parser.add_argument("--fee-bps", type=int, help="the platform's share in hundredths of a percent")
+        parser.add_argument("--address", help="where he is paid; `none`: nowhere")
+        parser.add_argument("--schedule", choices=[each.value for each in PayoutSchedule])
+        parser.add_argument("--minimum", help="the least that is paid by schedule, in ZEC")
+        parser.add_argument("--dry-run", action="store_true", help="check what is given, and change nothing")
+        parser.add_argument("--json", action="store_true", help="write one JSON document")
+
+    def handle(self, *_args: Any, client: str, vendor_id: str, dry_run: bool, **options: Any) -> None:
+        """Change, and show."""
+        owner = User.objects.filter(username=client).first()
+        if owner is None:
+            raise CommandError(f"there is no client {client}")
+        try:
+            vendor = queries.find_vendor(client_id=owner.pk, slug=vendor_id)
+            changes = _read(options)
+            if not dry_run:
+                vendor = _change(vendor, changes)
+        except AmountError as error:
+            raise CommandError(f"--minimum {error}") from error
+        except Invalid as error:
+            raise CommandError(f"{error.field}: {error}") from error
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        self._tell(vendor, as_json=options["json"])
+
+    def _tell(self, vendor: Vendor, *, as_json: bool) -> None:
+        told = {
+            "vendor_id": vendor.slug,
+            "fee_bps": vendor.fee_bps,
+            "payout_address": vendor.payout_address,
+            "payout_not_before": vendor.payout_not_before and vendor.payout_not_before.isoformat(),
+            "payout_schedule": str(vendor.payout_schedule),
+            "payout_minimum": zec_text(payouts.minimum_zat(vendor)),
+        }
+        if as_json:
+            self.stdout.write(json.dumps(told))
+            return
+        for name, value in told.items():
+            self.stdout.write(f"{name}: {'-' if value is None else value}")
+
+
+def _read(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what is given, as the domain has it."""
+    changes = {name: options[name] for name in ("fee_bps", "schedule") if options[name] is not None}
+    if options["minimum"] is not None:
+        changes["minimum_zat"] = parse_zec(options["minimum"])
+    if options["address"] == "none":
+        changes["address"] = None
+    elif options["address"] is not None:
+        changes["address"] = viewers_wallet(options["address"], field="address")
+    return changes
+
+
+def _change(vendor: Vendor, changes: dict[str, Any]) -> Vendor:
+    if "fee_bps" in changes:
+        vendor = vendors.set_fee(vendor.slug, client_id=vendor.client_id, fee_bps=changes["fee_bps"])
+    if changes.keys() - {"fee_bps"}:
+        vendor = payouts.set_terms(
+            vendor.slug,
+            client_id=vendor.client_id,
+            address=changes.get("address", vendor.payout_address),
+            schedule=PayoutSchedule(changes.get("schedule", vendor.payout_schedule)),
+            minimum_zat=changes.get("minimum_zat", vendor.payout_minimum_zat),
+            now=clock.now(),
+        )
+    return vendor

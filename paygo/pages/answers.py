@@ -1,0 +1,73 @@
+"""What the views of pages have in common: how they answer, also when something is refused or away."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from core import clock
+from core.errors import DomainError
+from paygo.api.errors import RateLimited
+from paygo.api.problems import problem_of
+from paygo.pages import limits
+
+log = structlog.get_logger(__name__)
+
+View = Callable[..., HttpResponseBase]
+
+
+def private(view: View) -> View:
+    """Return a view whose answers no cache keeps and no search engine lists, whatever becomes of them."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            limits.count(request, limits.PAGES)
+            response = view(request, *args, **kwargs)
+        except (DomainError, RateLimited, OperationalError, InterfaceError) as error:
+            response = refusal(request, error)
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Robots-Tag"] = "noindex, nofollow"
+        return response
+
+    return answered
+
+
+def refusal(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Answer what cannot be done, and why, as a page."""
+    problem = problem_of(error)
+    if problem is None:
+        raise error
+    log.info("refused", code=problem.code, status=problem.status, reason=str(error)[:500])
+    response = render(request, "pages/problem.html", {"problem": problem}, status=problem.status)
+    for name, value in problem.headers.items():
+        response.headers[name] = value
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        # Django would take it for a fault of the program.
+        response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
+    return response
+
+
+def parts(
+    request: HttpRequest,
+    templates: Mapping[str, str],
+    context: Mapping[str, Any],
+    *,
+    every_seconds: int,
+    shown: Mapping[str, bool] = MappingProxyType({}),
+) -> JsonResponse:
+    """Answer the parts of a page as they are now; the page swaps those that have changed.
+
+    They are rendered here, so that no text of a page is made by its script. What people type into is in none
+    of them, and is shown or hidden by name (`shown`).
+    """
+    rendered = {name: render_to_string(each, dict(context), request) for name, each in templates.items()}
+    body = {"now": clock.now(), "every_seconds": every_seconds, "shown": dict(shown), "parts": rendered}
+    return JsonResponse(body)

@@ -1,0 +1,260 @@
+"""The sandbox: a life in a second, by the usual code; and nowhere where money is worth something."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
+
+from core import clock
+from tests.api import world
+from tests.api.world import ALICE, PERMISSIONS, SESSIONS, Answer, Api, create, make_api, start
+from zcash.addresses import Network
+from zcash.node import simulation
+from zcash.node.rpc import RpcClient
+from zcash.simnode.faults import Kind
+
+pytestmark = pytest.mark.usefixtures("node")
+
+SANDBOX = "/api/v1/sandbox"
+CALLS = {
+    "clock": {"advance_seconds": 60},
+    "payments": {"permission_id": world.UNKNOWN_ID},
+    "blocks": {"count": 1},
+    "reorgs": {"depth": 1},
+    "faults": {"kind": "slow"},
+    "faults/end": {},
+}
+DAY = 24 * 3600
+
+
+def sandbox(api: Api, call: str, **body: Any) -> Answer:
+    return api.post(f"{SANDBOX}/{call}", body)
+
+
+def pay(api: Api, created: dict[str, Any], **body: Any) -> Answer:
+    return sandbox(api, "payments", permission_id=created["permission_id"], **body)
+
+
+def state(api: Api, created: dict[str, Any]) -> dict[str, Any]:
+    return dict(api.get(f"{PERMISSIONS}/{created['permission_id']}").body)
+
+
+def verify(api: Api, created: dict[str, Any]) -> Answer:
+    return api.post(f"{PERMISSIONS}/{created['permission_id']}/verify")
+
+
+def active(api: Api, **changes: Any) -> dict[str, Any]:
+    created = create(api, **changes)
+    assert pay(api, created, blocks=3).status == 201
+    assert verify(api, created).body["status"] == "active"
+    return created
+
+
+def test_lives_thirty_days_in_a_second_by_the_usual_code(vera: Api) -> None:
+    began = time.monotonic()
+    created = active(vera)
+    session = start(vera)
+    sandbox(vera, "clock", advance_seconds=2 * 3600)
+    ended = vera.post(f"{SESSIONS}/end", {"session_code": session["session_code"]}).body
+    sandbox(vera, "clock", advance_seconds=30 * DAY)
+
+    assert 5.0 <= ended["amount"] < 5.01
+    assert state(vera, created)["status"] == "expired"
+    assert time.monotonic() - began < 10
+
+
+def test_ends_a_session_at_the_instant_at_which_the_money_ends(vera: Api) -> None:
+    active(vera)
+    session = start(vera)
+    sandbox(vera, "clock", advance_seconds=DAY)
+
+    found = vera.get(f"{SESSIONS}/{session['session_code']}").body
+
+    assert (found["end_reason"], found["amount"]) == ("exhausted", 10.0)
+    assert found["ended_at"] == session["depletes_at"]
+
+
+def test_advances_once_for_each_idempotency_key(vera: Api) -> None:
+    body = {"advance_seconds": DAY}
+    first = vera.post(f"{SANDBOX}/clock", body, idempotency_key="one")
+    again = vera.post(f"{SANDBOX}/clock", body, idempotency_key="one")
+    other = vera.post(f"{SANDBOX}/clock", {"advance_seconds": 1}, idempotency_key="one")
+
+    assert first.body == again.body
+    assert other.code == "idempotency_key_reused"
+
+
+def test_stops_at_the_end_of_its_time(vera: Api) -> None:
+    answers = [sandbox(vera, "clock", advance_seconds=366 * DAY) for _ in range(101)]
+
+    assert answers[-1].code == "clock_too_far"
+    assert answers[0].status == 200
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 366 * DAY + 1, 1.5, "60", None, True])
+def test_refuses_a_step_out_of_bounds(vera: Api, seconds: Any) -> None:
+    before = clock.now()
+
+    answer = sandbox(vera, "clock", advance_seconds=seconds)
+
+    assert (answer.status, list(answer.fields)) == (400, ["advance_seconds"])
+    assert (clock.now() - before).total_seconds() < 30
+
+
+class TestSimulatedPayments:
+    def test_pay_what_is_missing(self, vera: Api) -> None:
+        created = create(vera)
+
+        paid = pay(vera, created)
+
+        assert paid.body["amount"] == 10.0
+        assert verify(vera, created).body["payment"]["received"] == 10.0
+
+    def test_pay_a_part_and_more(self, vera: Api) -> None:
+        created = create(vera)
+        pay(vera, created, amount=4)
+
+        assert verify(vera, created).body["payment"]["missing"] == 6.0
+
+    def test_top_up_a_permission_that_is_paid(self, vera: Api) -> None:
+        created = active(vera)
+        assert pay(vera, created).status == 409
+
+        pay(vera, created, amount=2.5, blocks=3)
+
+        assert verify(vera, created).body["remaining_amount"] == 12.5
+
+    def test_are_for_ones_own_permissions(self, vera: Api, mallory: Api) -> None:
+        created = create(vera)
+
+        assert pay(mallory, created).code == "permission_not_found"
+
+
+def test_takes_a_payment_back_by_a_reorg(vera: Api, node: RpcClient) -> None:
+    created = create(vera)
+    txid = pay(vera, created, blocks=3).body["txid"]
+    verify(vera, created)
+
+    tip = sandbox(vera, "reorgs", depth=3, without_txid=txid)
+
+    assert tip.body["tip_hash"] == node.call("getbestblockhash")
+    assert node.call("getrawmempool") == []
+
+
+def test_mines_blocks(vera: Api, node: RpcClient) -> None:
+    before: Any = node.call("getblockcount")
+
+    sandbox(vera, "blocks", count=5)
+
+    assert node.call("getblockcount") == before + 5
+
+
+def test_lets_the_node_fail_and_recover(vera: Api) -> None:
+    created = create(vera)
+    assert sandbox(vera, "faults", kind="server_error").status == 200
+    failing = verify(vera, created)
+    sandbox(vera, "faults/end")
+
+    assert failing.code == "node_unavailable"
+    assert verify(vera, created).status == 202
+
+
+def test_names_the_faults_that_the_node_has() -> None:
+    assert set(simulation.FAULT_KINDS) == set(Kind)
+
+
+def test_repeats_the_words_of_the_node(vera: Api) -> None:
+    answer = sandbox(vera, "reorgs", depth=200)
+
+    assert answer.code == "simulation_refused"
+    assert "depth must be from 1" in answer.body["detail"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+class TestIsRefused:
+    def test_where_the_operator_has_not_switched_it_on(self, call: str, vera: Api, settings: Any) -> None:
+        settings.PAYGO_SANDBOX = False
+
+        assert sandbox(vera, call, **CALLS[call]).code == "sandbox_off"
+
+    def test_on_the_main_network(self, call: str, vera: Api, settings: Any) -> None:
+        settings.ZCASH_NETWORK = Network.MAIN
+
+        assert sandbox(vera, call, **CALLS[call]).code == "sandbox_off"
+
+    def test_to_a_key_without_the_scope(self, call: str, db: None) -> None:
+        plain = make_api("plain", scopes=("permissions:write", "keys:write"))
+
+        assert sandbox(plain, call, **CALLS[call]).code == "insufficient_scope"
+
+
+def test_moves_no_clock_where_the_node_is_on_the_main_chain(vera: Api, node: RpcClient) -> None:
+    before = clock.now()
+    node.call("sim_fault", {"kind": "wrong_chain"})
+
+    answer = sandbox(vera, "clock", advance_seconds=DAY)
+    node.call("sim_fault", None)
+
+    assert answer.code == "sandbox_off"
+    assert (clock.now() - before).total_seconds() < 30
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_moves_nothing_where_tokens_of_a_real_evm_chain_are_collected(
+    call: str, vera: Api, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ETHEREUM_RPC_URL", "https://ethereum.example/key")
+    monkeypatch.setenv("BASE_RPC_URL", "https://base.example/key")
+    example = settings.BASE_DIR / "docs" / "operators" / "ethereum-chains.example.toml"
+    settings.ETHEREUM_CHAINS_FILE = str(example)
+
+    answer = sandbox(vera, call, **CALLS[call])
+
+    assert answer.code == "sandbox_off"
+    assert "(1) is no test chain" in answer.body["detail"]
+
+
+def test_moves_no_clock_where_the_node_cannot_be_asked(vera: Api, settings: Any) -> None:
+    settings.ZCASH_RPC_URL = "http://127.0.0.1:9"
+
+    assert sandbox(vera, "clock", advance_seconds=DAY).code == "node_unavailable"
+
+
+def test_moves_no_real_node(vera: Api, httpserver: HTTPServer, settings: Any) -> None:
+    """A real one answers, as JSON-RPC has it, that it does not know the calls of the simulation."""
+    asked: list[str] = []
+
+    def refuse(request: Request) -> Response:
+        assert request.json is not None
+        asked.append(request.json["method"])
+        error = {"code": -32601, "message": "Method not found"}
+        body = {"result": None, "error": error, "id": request.json["id"]}
+        return Response(json.dumps(body), 404, content_type="application/json")
+
+    httpserver.expect_request("/").respond_with_handler(refuse)
+    settings.ZCASH_RPC_URL = httpserver.url_for("/")
+
+    assert sandbox(vera, "blocks", count=1).code == "node_not_simulated"
+    assert "generate" not in asked
+
+
+def test_starts_no_session_by_a_payment_of_another_wallet(vera: Api) -> None:
+    active(vera, user_wallet_address=world.BOB)
+
+    assert vera.post(SESSIONS, world.session_body(user_wallet_address=ALICE)).code == "permission_required"
+
+
+def test_a_payment_whose_blocks_could_not_be_mined_is_not_made_again(vera: Api, node: RpcClient) -> None:
+    created = create(vera)
+    body = {"permission_id": created["permission_id"], "blocks": 3}
+    node.call("sim_fault", {"kind": "server_error", "method": "generate", "times": 1})
+
+    refused = vera.post("/api/v1/sandbox/payments", body, idempotency_key="one")
+    again = vera.post("/api/v1/sandbox/payments", body, idempotency_key="one")
+    verified = vera.post(f"{PERMISSIONS}/{created['permission_id']}/verify")
+
+    assert (refused.status, again.status) == (503, 201)
+    assert verified.body["payment"]["confirmed"] == 10.0

@@ -1,0 +1,95 @@
+"""One row of everything that a short life does not leave behind: for lists that must not ask for each row."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from axes.models import AccessAttempt, AccessLog
+from django.contrib.auth.models import Group
+
+from billing import operators
+from billing.ledger_models import Reconciliation
+from billing.models import ForeignSend, Refund, WalletSend
+from billing.notice_models import Mail, Notice
+from billing.operator_rules import Verb
+from billing.payout_models import Payout
+from core import db
+from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from sessions_app.models import Vendor
+from zcash.models import AuditSeal, Deposit, SpendingPermission, WatchedChain
+
+
+def leave(number: int, *, permission: SpendingPermission, operator: User, now: datetime) -> None:
+    """Write the rows of one life."""
+    event = Event.objects.filter(client=permission.client).latest("id")
+    send = WalletSend.objects.create(
+        account="0", policy="x", payments=[], intent_height=1, busy_height=1, created_at=now, status="failed"
+    )
+    Refund.objects.filter(permission=permission).update(send=send)
+    payout = _payout(number, permission=permission, send=send, now=now)
+    endpoint = _webhooks(event, now=now)
+    Notice.objects.create(permission=permission, rule="x", period=str(number), told=True, created_at=now)
+    Mail.objects.create(
+        event=event, permission=permission, recipient="x@example.org", created_at=now, next_attempt_at=now
+    )
+    ReceiptRow.objects.create(
+        client=permission.client, endpoint="x", key=str(number), body_digest=b"x", created_at=now, result={}
+    )
+    ForeignSend.objects.create(txid=f"{number:064x}", payments=[], seen_height=1, first_seen_at=now)
+    Reconciliation.objects.create(at=now, owed_zat=0, booked_zat=0)
+    AuditSeal.objects.create(
+        partition=f"x{number}",
+        covers_from=now,
+        covers_to=now + timedelta(days=1),
+        rows=1,
+        last_id=1,
+        digest=f"{number + 1:064x}",
+        previous_digest=f"{number:064x}",
+        sealed_at=now,
+    )
+    WatchedChain.objects.get_or_create(pk=1, defaults={"network": "regtest", "genesis_hash": "0" * 64})
+    AccessAttempt.objects.create(
+        username=f"name-{number}", ip_address="192.0.2.1", failures_since_start=1, get_data="", post_data=""
+    )
+    AccessLog.objects.create(username=f"name-{number}", ip_address="192.0.2.1")
+    Group.objects.create(name=f"group-{number}")
+    word = operators.word(operator_id=operator.pk, name="otto", reason="to have one of each")
+    deposit = Deposit.objects.filter(permission=permission).latest("id")
+    with db.operation():
+        for subject in ({"payout": payout}, {"endpoint": endpoint}, {"deposit": deposit}):
+            operators.note(word, Verb.RESOLVE, permission=permission, now=now, **subject)
+
+
+def _payout(number: int, *, permission: SpendingPermission, send: WalletSend, now: datetime) -> Payout:
+    return Payout.objects.create(
+        public_id=uuid.uuid4(),
+        vendor=Vendor.objects.get(slug=f"vendor-{number}"),
+        number=1,
+        status="failed",
+        address=permission.payment_address,
+        amount_zat=2,
+        fee_zat=1,
+        memo="",
+        earned_until=now,
+        created_at=now,
+        not_before=now,
+        send=send,
+    )
+
+
+def _webhooks(event: Event, *, now: datetime) -> WebhookEndpoint:
+    endpoint = WebhookEndpoint.objects.create(
+        client=event.client, url="https://vera.example/hook", secret="x", created_at=now
+    )
+    delivery = WebhookDelivery.objects.create(
+        endpoint=endpoint, event=event, created_at=now, next_attempt_at=now
+    )
+    WebhookAttempt.objects.create(
+        delivery=delivery,
+        number=1,
+        started_at=now,
+        duration_ms=1,
+        url=endpoint.url,
+        request_headers={},
+        response_status=200,
+    )
+    return endpoint

@@ -1,0 +1,335 @@
+"""Every stuck case is in a queue, and leaves it when an operator has done what can be done."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from billing import funding, holds, interventions, operators, refunds, resolutions, reversals
+from billing.models import Refund, WalletSend
+from billing.operator_models import OperatorAction
+from billing.operators import Word
+from core import clock
+from core.errors import Conflict
+from core.models import User
+from paygo.backoffice.queues import QUEUES
+from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
+from zcash.addresses import Network, encode_sapling
+from zcash.models import Deposit, SpendingPermission
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def operator() -> User:
+    return User.objects.create_superuser("otto")
+
+
+@pytest.fixture
+def browser(operator: User) -> Client:
+    made = Client()
+    made.force_login(operator)
+    return made
+
+
+@pytest.fixture
+def vera() -> User:
+    client = make_client()
+    make_vendor(client)
+    return client
+
+
+@pytest.fixture
+def word(operator: User) -> Word:
+    return operators.word(operator_id=operator.pk, name="otto", reason="as agreed with the viewer")
+
+
+_numbers: Iterator[int] = iter(range(1, 10_000))
+
+
+def active(vera: User, *, requested: int = 10 * ZEC) -> SpendingPermission:
+    """Return a permission of now, of a wallet of its own, paid at a real address."""
+    permission = make_active_permission(
+        vera, wallet=f"wallet-{next(_numbers)}", requested=requested, now=clock.now()
+    )
+    data = str(permission.pk).encode().ljust(43, b"\1")
+    address, wallet = (encode_sapling(each, network=Network.REGTEST) for each in (data, data[::-1]))
+    rows = SpendingPermission.objects.filter(pk=permission.pk)
+    rows.update(payment_address=address, wallet_address=wallet)
+    permission.refresh_from_db()
+    return permission
+
+
+def revoked(vera: User, word: Word, *, requested: int = 10 * ZEC) -> SpendingPermission:
+    permission = active(vera, requested=requested)
+    interventions.revoke(permission, word=word, now=clock.now())
+    refunds.queue_due(now=clock.now())
+    permission.refresh_from_db()
+    return permission
+
+
+def failed(vera: User, word: Word) -> Refund:
+    refund = Refund.objects.get(permission=revoked(vera, word))
+    Refund.objects.filter(pk=refund.pk).update(status="failed", attempts=1, reason="insufficient funds (-6)")
+    return Refund.objects.get(pk=refund.pk)
+
+
+def waiting(name: str) -> list[object]:
+    (queue,) = (each for each in QUEUES if each.name == name)
+    return list(queue.rows())
+
+
+def act(browser: Client, name: str, row: object, **data: object):
+    url = reverse("admin:act", args=[name, row.pk])  # type: ignore[attr-defined]
+    return browser.post(url, {"reason": "looked at it with the viewer", **data})
+
+
+def test_a_failed_refund_is_tried_again(browser: Client, vera: User, word: Word) -> None:
+    refund = failed(vera, word)
+    assert waiting("stuck-refunds") == [refund]
+
+    act(browser, "retry-refund", refund)
+
+    refund.refresh_from_db()
+    assert (refund.status, waiting("stuck-refunds")) == ("queued", [])
+    said = OperatorAction.objects.get(verb="retry")
+    assert (said.operator.username, said.reason) == ("otto", "looked at it with the viewer")
+    assert said.refund == refund
+
+
+def test_a_failed_refund_that_is_resolved_leaves_its_queue_and_stays_failed(
+    browser: Client, vera: User, word: Word
+) -> None:
+    refund = failed(vera, word)
+
+    act(browser, "resolve-refund", refund)
+
+    refund.refresh_from_db()
+    assert (refund.status, waiting("stuck-refunds")) == ("failed", [])
+
+
+@pytest.mark.unbalanced
+def test_a_resolution_is_about_one_try_and_the_next_failure_is_a_case_again(
+    browser: Client, vera: User, word: Word
+) -> None:
+    refund = failed(vera, word)
+    act(browser, "resolve-refund", refund)
+    assert waiting("stuck-refunds") == []
+
+    Refund.objects.filter(pk=refund.pk).update(attempts=2, reason="still none")
+    assert waiting("stuck-refunds") == [refund]
+    act(browser, "resolve-refund", refund)
+    assert waiting("stuck-refunds") == []
+
+    # In a batch it may fail for another's sake, which is no try of its own.
+    send = WalletSend.objects.create(
+        account="0", policy="x", payments=[], intent_height=1, busy_height=1, created_at=clock.now()
+    )
+    Refund.objects.filter(pk=refund.pk).update(send=send)
+    assert waiting("stuck-refunds") == [refund]
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "unknown", "confirmed"])
+@pytest.mark.unbalanced
+def test_nothing_but_a_failed_refund_is_resolved(
+    browser: Client, vera: User, word: Word, status: str
+) -> None:
+    refund = failed(vera, word)
+    send = WalletSend.objects.create(
+        account="0", policy="x", payments=[], intent_height=1, busy_height=1, created_at=clock.now()
+    )
+    # The page was opened while it had failed.
+    Refund.objects.filter(pk=refund.pk).update(status=status, send=send)
+
+    answer = act(browser, "resolve-refund", refund)
+
+    assert answer.status_code == 200
+    assert b"this cannot be done" in answer.content
+    assert not OperatorAction.objects.filter(verb="resolve").exists()
+    with pytest.raises(Conflict):
+        resolutions.resolve_refund(refund.pk, word=word, now=clock.now())
+
+
+def test_a_rest_that_has_changed_since_it_was_resolved_is_a_case_again(
+    browser: Client, vera: User, word: Word
+) -> None:
+    permission = revoked(vera, word, requested=50_000)
+    act(browser, "resolve-spendingpermission", permission)
+    assert waiting("small-refunds") == []
+
+    see_deposit(permission, amount=10_000, now=clock.now(), confirmations=10)
+    Deposit.objects.filter(status="seen").update(height=100, block_hash="a" * 64)
+    funding.credit(permission.pk, now=clock.now())
+    refunds.queue_due(now=clock.now())
+
+    assert waiting("small-refunds") == [permission]
+
+
+def test_what_is_no_case_is_not_resolved(vera: User, word: Word) -> None:
+    permission = active(vera)
+    deposit = Deposit.objects.get(permission=permission)
+
+    with pytest.raises(Conflict):
+        resolutions.resolve_permission(permission.pk, word=word, now=clock.now())
+    with pytest.raises(Conflict):
+        resolutions.resolve_deposit(deposit.pk, word=word, now=clock.now())
+
+
+def test_what_is_below_the_minimum_is_refunded_by_hand(browser: Client, vera: User, word: Word) -> None:
+    permission = revoked(vera, word, requested=50_000)
+    assert waiting("small-refunds") == [permission]
+
+    act(browser, "refund-spendingpermission", permission)
+
+    assert waiting("small-refunds") == []
+    assert Refund.objects.get().amount_zat == 50_000
+
+
+def test_what_is_below_the_minimum_can_be_left(browser: Client, vera: User, word: Word) -> None:
+    permission = revoked(vera, word, requested=50_000)
+
+    act(browser, "resolve-spendingpermission", permission)
+
+    assert waiting("small-refunds") == []
+    permission.refresh_from_db()
+    assert permission.remaining_zat == 50_000
+
+
+def test_a_late_deposit_waits_until_its_money_goes_back(vera: User, word: Word) -> None:
+    permission = revoked(vera, word)
+    late = see_deposit(permission, amount=ZEC, now=clock.now(), confirmations=0)
+
+    assert waiting("late-deposits") == [late]
+    Deposit.objects.filter(pk=late.pk).update(confirmations=10, height=100, block_hash="a" * 64)
+    funding.credit(permission.pk, now=clock.now())
+    assert waiting("late-deposits") == [late]
+
+
+def test_a_reversed_deposit_waits_until_it_is_resolved(browser: Client, vera: User) -> None:
+    permission = active(vera)
+    deposit = Deposit.objects.get(permission=permission)
+    Deposit.objects.filter(pk=deposit.pk).update(lost_at=clock.now())
+    deposit.refresh_from_db()
+    reversals.reverse(deposit, now=clock.now())
+    assert waiting("reversed-deposits") == [deposit]
+    assert waiting("suspended") == [permission]
+
+    act(browser, "resolve-deposit", deposit)
+
+    assert waiting("reversed-deposits") == []
+
+
+def test_a_held_permission_waits_until_somebody_lifts_that(browser: Client, vera: User, word: Word) -> None:
+    permission = active(vera)
+    holds.hold(permission.pk, word=word, now=clock.now())
+    assert waiting("suspended") == [permission]
+
+    act(browser, "lift-spendingpermission", permission)
+
+    permission.refresh_from_db()
+    assert (permission.status, waiting("suspended")) == ("active", [])
+
+
+def test_a_session_of_which_nobody_hears_is_ended(browser: Client, vera: User) -> None:
+    permission = active(vera)
+    three_hours_ago = clock.now() - timedelta(hours=3)
+    SpendingPermission.objects.filter(pk=permission.pk).update(settled_at=three_hours_ago)
+    stream(vera, wallet=permission.wallet_address, now=three_hours_ago)
+    (session,) = waiting("silent-sessions")
+
+    act(browser, "end_session-streamingsession", session)
+
+    session.refresh_from_db()  # type: ignore[attr-defined]
+    assert session.end_reason == "ended_by_operator"  # type: ignore[attr-defined]
+    assert waiting("silent-sessions") == []
+
+
+def test_a_large_refund_waits_for_two(vera: User, word: Word, browser: Client, settings) -> None:
+    settings.REFUND_APPROVAL_ABOVE = "5"
+    refund = Refund.objects.get(permission=revoked(vera, word))
+    olga = Client()
+    olga.force_login(User.objects.create_superuser("olga"))
+
+    act(browser, "approve-refund", refund)
+    refused = act(browser, "approve-refund", refund)
+    assert b"another operator has to" in refused.content
+    assert len(waiting("large-refunds")) == 1
+    act(olga, "approve-refund", refund)
+
+    assert waiting("large-refunds") == []
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "ok", "x" * 501])
+def test_does_nothing_without_a_reason(browser: Client, vera: User, reason: str) -> None:
+    permission = active(vera)
+
+    answer = act(browser, "hold-spendingpermission", permission, reason=reason)
+
+    permission.refresh_from_db()
+    assert (answer.status_code, permission.status) == (200, "active")
+    assert not OperatorAction.objects.exists()
+
+
+def test_says_why_something_cannot_be_done(browser: Client, vera: User, word: Word) -> None:
+    permission = revoked(vera, word)
+
+    answer = act(browser, "revoke-spendingpermission", permission)
+
+    assert answer.status_code == 200
+    assert f"this cannot be done: {permission}" in answer.content.decode()
+
+
+def test_says_that_the_node_is_away(browser: Client, vera: User, settings) -> None:
+    settings.ZCASH_RPC_URL = "http://127.0.0.1:1"
+    answer = act(browser, "verify-spendingpermission", active(vera))
+
+    assert answer.status_code == 200
+    assert b'role="alert"' in answer.content
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
+def test_goes_back_to_pages_of_its_own_only(browser: Client, vera: User, back: str) -> None:
+    permission = active(vera)
+
+    answer = act(browser, "hold-spendingpermission", permission, next=back)
+
+    page = reverse("admin:zcash_spendingpermission_change", args=[permission.pk])
+    assert answer.headers["Location"] == page
+
+
+def test_an_action_that_does_not_exist_is_not_found(browser: Client) -> None:
+    assert browser.get("/admin/act/delete-everything/1/").status_code == 404
+    assert browser.get("/admin/act/hold-spendingpermission/1/").status_code == 404
+    assert browser.get("/admin/queues/nothing/").status_code == 404
+
+
+def test_the_queues_take_as_many_queries_for_many_cases_as_for_one(
+    browser: Client, vera: User, word: Word
+) -> None:
+    for _ in range(2):
+        holds.hold(active(vera).pk, word=word, now=clock.now())
+        failed(vera, word)
+    few = queries_of(browser)
+    for _ in range(6):
+        holds.hold(active(vera).pk, word=word, now=clock.now())
+        failed(vera, word)
+        revoked(vera, word, requested=50_000)
+
+    assert queries_of(browser) == few
+
+
+def queries_of(browser: Client) -> int:
+    browser.get(reverse("admin:queues"))
+    with CaptureQueriesContext(connection) as captured:
+        assert browser.get(reverse("admin:queues")).status_code == 200
+    return len(captured)
+
+
+def test_every_queue_has_a_page_of_its_own(browser: Client) -> None:
+    for queue in QUEUES:
+        page = browser.get(reverse("admin:queue", args=[queue.name]))
+        assert (page.status_code, b"Nothing waits for you" in page.content) == (200, True), queue.name

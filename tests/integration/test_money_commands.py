@@ -1,0 +1,136 @@
+"""Upkeep by hand: what is due, what was done, as one document, with an exit code."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from core import clock
+from core.models import ReceiptRow, User
+from sessions_app.models import Vendor
+from tests.factories import ALICE, ZEC, make_active_permission, make_client, make_permission, make_vendor
+from zcash.models import SpendingPermission
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def vera() -> User:
+    return make_client()
+
+
+def told(command: str, *options: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command(command, *options, "--json", stdout=out)
+    found: dict[str, Any] = json.loads(out.getvalue())
+    return found
+
+
+class TestExpire:
+    @pytest.fixture(autouse=True)
+    def due(self, vera: User) -> None:
+        """One permission past its last day, one that was not paid in time, one that lives."""
+        long_ago = clock.now() - timedelta(days=40)
+        make_active_permission(vera, now=long_ago, expires_at=long_ago + timedelta(days=30))
+        make_permission(vera, wallet="bob", now=long_ago, expires_at=long_ago + timedelta(days=30))
+        make_active_permission(vera, wallet="carol", now=clock.now())
+
+    def test_counts_what_is_due_and_changes_nothing_in_a_dry_run(self) -> None:
+        found = told("expire", "--dry-run")
+
+        assert found["due"] == found["left"] == {"permissions": 1, "unpaid": 1, "pauses": 0}
+        assert statuses() == ["active", "active", "pending"]
+
+    def test_ends_what_is_due(self) -> None:
+        found = told("expire")
+
+        assert found["left"] == {"permissions": 0, "unpaid": 0, "pauses": 0}
+        assert statuses() == ["active", "expired", "lapsed"]
+        assert told("expire")["due"] == found["left"]
+
+    def test_says_it_in_a_sentence(self) -> None:
+        out = StringIO()
+
+        call_command("expire", stdout=out)
+
+        assert (
+            out.getvalue() == "1 permissions past their last day, 1 not paid in time, 0 pauses over; 0 left\n"
+        )
+
+
+class TestRetention:
+    def test_forgets_calls_that_are_old(self, vera: User) -> None:
+        now = clock.now()
+        for key, days, result in (("old", 8, {}), ("fresh", 6, {})):
+            ReceiptRow.objects.create(
+                client=vera,
+                endpoint="POST /x",
+                key=key,
+                body_digest=b"",
+                created_at=now - timedelta(days=days),
+                lease_until=now,
+                result=result,
+            )
+
+        assert told("retention", "--dry-run")["receipts"] == 1
+        assert ReceiptRow.objects.count() == 2
+        assert told("retention")["receipts"] == 1
+        assert sorted(ReceiptRow.objects.values_list("key", flat=True)) == ["fresh"]
+
+
+class TestSetVendorPayouts:
+    @pytest.fixture(autouse=True)
+    def vendor(self, vera: User) -> Vendor:
+        return make_vendor(vera)
+
+    def test_sets_what_is_given_and_shows_all_of_it(self) -> None:
+        found = told(
+            "setvendorpayouts", "vera-tv", "vendor123", "--fee-bps", "250", "--address", ALICE,
+            "--schedule", "daily", "--minimum", "1.5",
+        )  # fmt: skip
+
+        vendor = Vendor.objects.get()
+        assert vendor.payout_not_before is not None
+        assert found == {
+            "vendor_id": "vendor123",
+            "fee_bps": 250,
+            "payout_address": ALICE,
+            "payout_not_before": vendor.payout_not_before.isoformat(),
+            "payout_schedule": "daily",
+            "payout_minimum": "1.5",
+        }
+        assert told("setvendorpayouts", "vera-tv", "vendor123") == found
+        assert (vendor.fee_bps, vendor.payout_minimum_zat) == (250, 3 * ZEC // 2)
+
+    def test_changes_nothing_in_a_dry_run(self) -> None:
+        told("setvendorpayouts", "vera-tv", "vendor123", "--fee-bps", "250", "--dry-run")
+
+        assert Vendor.objects.get().fee_bps == 0
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            (["--fee-bps", "10001"], "fee_bps: "),
+            (["--fee-bps", "-1"], "fee_bps: "),
+            (["--address", "nonsense"], "address: "),
+            (["--minimum", "0"], "--minimum must be greater than 0"),
+        ],
+    )
+    def test_refuses_what_cannot_be(self, options: list[str], message: str) -> None:
+        with pytest.raises(CommandError, match=message):
+            call_command("setvendorpayouts", "vera-tv", "vendor123", *options)
+
+    def test_knows_no_vendor_of_somebody_else(self) -> None:
+        with pytest.raises(CommandError, match="no client mallory"):
+            call_command("setvendorpayouts", "mallory", "vendor123")
+
+
+def test_the_check_of_the_audit_log_is_one_document() -> None:
+    assert told("verify_audit_log")["right"] is True
+
+
+def statuses() -> list[str]:
+    return sorted(SpendingPermission.objects.values_list("status", flat=True))
