@@ -14,7 +14,7 @@ from billing.models import Refund
 from billing.rules import RefundStatus, SendStatus, depletes_ms
 from core import clock, db, publisher
 from core.models import User
-from sessions_app.models import StreamingSession
+from sessions_app.models import StreamingSession, Vendor
 from tests import books
 from tests.factories import (
     ALICE,
@@ -215,6 +215,7 @@ def world() -> User:
     vera = make_client()
     make_vendor(vera)
     make_vendor(vera, slug="cheap", price=ZEC // 3)
+    Vendor.objects.update(fee_bps=250)
     for wallet in ("alice", "bob", ALICE):
         make_active_permission(vera, wallet=wallet, rate=1 * ZEC)
     make_authorization(vera, wallet="0xerin", linked=None)
@@ -277,6 +278,47 @@ def test_names_each_invariant_that_is_broken(world: User) -> None:
     }
 
     assert [name for name in BROKEN if not any(each.startswith(name) for each in found[name])] == []
+
+
+_COLUMNS = "kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at, booked_at"
+# What the platform or the network gets too little of, while all accounts still add up.
+FEES = {
+    "a share is missing": ("L3", "DELETE FROM billing_transfer WHERE kind = 'fee' AND asset = 'ZEC'"),
+    "a share is too small": (
+        "L3",
+        "UPDATE billing_transfer SET amount_units = amount_units - 1 WHERE kind = 'fee' AND asset = 'ZEC'",
+    ),
+    "a token's share is missing": (
+        "L3",
+        "DELETE FROM billing_transfer WHERE kind = 'fee' AND asset <> 'ZEC'",
+    ),
+    "a network's fee is too small": (
+        "L6",
+        (
+            "UPDATE billing_transfer SET amount_units = amount_units"
+            " + CASE kind WHEN 'refund_fee' THEN -1 ELSE 1 END WHERE kind IN ('refund_fee', 'refund_paid')"
+        ),
+    ),
+    "a second try has no network's fee": (
+        "L6",
+        f"""
+        INSERT INTO billing_transfer ({_COLUMNS})
+        SELECT 'refund_returned', 'wallet', 0, 'refund', t.debit_of, t.asset, r.amount_zat, r.id, t.at, t.at
+        FROM billing_transfer t JOIN billing_refund r ON r.id = t.cause_id WHERE t.kind = 'refund_paid'
+        UNION ALL
+        SELECT 'refund_paid', 'refund', t.debit_of, 'wallet', 0, t.asset, r.amount_zat, r.id, t.at, t.at
+        FROM billing_transfer t JOIN billing_refund r ON r.id = t.cause_id WHERE t.kind = 'refund_paid'
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FEES)
+def test_misses_a_fee(world: User, what: str) -> None:
+    letter, statement = FEES[what]
+    db.execute(_UNGUARDED)
+
+    assert [name.split()[0] for name in found_after(statement)] == [letter]
 
 
 def test_every_invariant_is_broken_above() -> None:
