@@ -85,6 +85,7 @@ class Authorization(models.Model):
     allowance_units = UnitsField(null=True)
     balance_units = UnitsField(null=True)
     chain_read_at = models.DateTimeField(null=True)
+    chain_read_block = models.BigIntegerField(null=True)
 
     # The meter, as on a spending permission.
     settled_at = models.DateTimeField(null=True)
