@@ -1,29 +1,21 @@
 """The simulated zallet without HTTP: accounts, addresses and lists, with its refusals and oddities."""
 
 import uuid
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.simnode.client import NOW, STRANGER, T_ADDRESS, TEX_ADDRESS
+from tests.unit.simnode.zallet import Wallet
 from zcash.addresses import ORCHARD, P2PKH, SAPLING, parse
 from zcash.simnode.node import Node
-
-from .zallet import NOW, STRANGER, T_ADDRESS, TEX_ADDRESS, Wallet
 
 ROW_FIELDS = {
     "account_uuid", "mined_height", "txid", "expiry_height", "account_balance_delta", "fee_paid",
     "sent_note_count", "received_note_count", "block_time", "block_datetime", "expired_unmined", "outputs",
 }  # fmt: skip
-
-
-@pytest.fixture
-def wallet(tmp_path: Path) -> Iterator[Wallet]:
-    node = Node(tmp_path, clock=lambda: NOW)
-    yield Wallet(node)
-    node.close()
 
 
 def test_the_accounts_uuid_outlives_a_restart(tmp_path: Path) -> None:

@@ -4,18 +4,11 @@ import json
 from decimal import Decimal
 from typing import Any
 
-from zcash.addresses import Network, encode_p2pkh, encode_sapling, encode_tex
 from zcash.simnode.dialects import Dialect
 from zcash.simnode.faults import Faults
 from zcash.simnode.node import Node
 from zcash.simnode.rpc import Rpc
 from zcash.simnode.tables import Switches, methods_of
-
-NOW = 1_800_000_000
-STRANGER = encode_sapling(bytes(43), network=Network.REGTEST)
-T_ADDRESS = encode_p2pkh(bytes(20), network=Network.REGTEST)
-TEX_ADDRESS = encode_tex(bytes(20), network=Network.REGTEST)
-ZEC = 10**8
 
 
 class Wallet:

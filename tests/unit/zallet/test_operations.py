@@ -1,11 +1,8 @@
 """Sending over scripted servers, as zcashd and zallet share it: what is asked, and what is concluded."""
 
-from collections.abc import Iterator
-
 import pytest
-from pytest_httpserver import HTTPServer
 
-from tests.unit.zallet_stack import (
+from tests.unit.zallet.stack import (
     ACCOUNT,
     ADDRESS,
     OTHER_ACCOUNT,
@@ -15,7 +12,6 @@ from tests.unit.zallet_stack import (
     STRANGERS,
     TXID,
     Stack,
-    driver_on,
     refuse,
 )
 from zcash.node.port import (
@@ -30,20 +26,12 @@ from zcash.node.port import (
 from zcash.node.zallet import ZalletWallet
 
 
-@pytest.fixture
-def stack(httpserver: HTTPServer) -> Stack:
-    scripted = Stack(httpserver)
-    scripted.wallet.answers["z_listaccounts"] = [
+@pytest.fixture(autouse=True)
+def _accounts(stack: Stack) -> None:
+    stack.wallet.answers["z_listaccounts"] = [
         {"account_uuid": OTHER_ACCOUNT, "addresses": [{"ua": OTHER_ADDRESS}]},
         {"account_uuid": ACCOUNT, "addresses": [{"ua": ADDRESS}]},
     ]
-    return scripted
-
-
-@pytest.fixture
-def wallet(stack: Stack) -> Iterator[ZalletWallet]:
-    with driver_on(stack) as wallet:
-        yield wallet
 
 
 class TestSending:

@@ -1,26 +1,12 @@
 """The simulated node's reorgs: what goes back to the mempool, what is lost, what comes again."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.simclient import NOW, Client, RefusedError
-from zcash.addresses import Network, encode_p2pkh, encode_sapling
+from tests.unit.simnode.client import STRANGER, T_ADDRESS, Client, RefusedError
 from zcash.simnode.chain import EXPIRY_BLOCKS
-from zcash.simnode.node import Node
-
-STRANGER = encode_sapling(bytes(43), network=Network.REGTEST)
-T_ADDRESS = encode_p2pkh(bytes(20), network=Network.REGTEST)
-
-
-@pytest.fixture
-def rpc(tmp_path: Path) -> Iterator[Client]:
-    node = Node(tmp_path, clock=lambda: NOW)
-    yield Client(node)
-    node.close()
 
 
 def received(rpc: Client, address: str) -> list[tuple[str, int, int]]:

@@ -6,11 +6,18 @@ from typing import Any
 
 import pytest
 
+from zcash.addresses import Network, encode_p2pkh, encode_p2sh, encode_sapling, encode_tex
 from zcash.simnode.node import Node
 from zcash.simnode.rpc import Rpc, zcashd_methods
 
 NOW = 1_800_000_000
 FEE_ZAT = 10_000
+ZEC = 10**8
+STRANGER = encode_sapling(bytes(43), network=Network.REGTEST)
+T_ADDRESS = encode_p2pkh(bytes(20), network=Network.REGTEST)
+P2SH_ADDRESS = encode_p2sh(bytes(20), network=Network.REGTEST)
+TEX_ADDRESS = encode_tex(bytes(20), network=Network.REGTEST)
+MAINNET = encode_sapling(bytes(43), network=Network.MAIN)
 
 
 class RefusedError(Exception):

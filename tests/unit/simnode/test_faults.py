@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
+from tests.unit.simnode.client import NOW
 from zcash.simnode.dialects import Dialect
 from zcash.simnode.faults import Fault, Faults, Kind
 from zcash.simnode.node import Node
 from zcash.simnode.rpc import Rpc, methods_called
 from zcash.simnode.tables import Switches, methods_of
-
-NOW = 1_800_000_000
 
 
 class Port:

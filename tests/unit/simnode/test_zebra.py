@@ -8,14 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.unit.simnode.client import NOW, P2SH_ADDRESS, STRANGER, T_ADDRESS, TEX_ADDRESS, ZEC
 from zcash.addresses import (
     SAPLING,
     Network,
     Receiver,
-    encode_p2pkh,
-    encode_p2sh,
-    encode_sapling,
-    encode_tex,
     encode_unified,
 )
 from zcash.simnode.blocks import GENESIS_HASH
@@ -25,13 +22,7 @@ from zcash.simnode.node import Node
 from zcash.simnode.rpc import Rpc
 from zcash.simnode.tables import Switches, methods_of
 
-NOW = 1_800_000_000
-STRANGER = encode_sapling(bytes(43), network=Network.REGTEST)
-T_ADDRESS = encode_p2pkh(bytes(20), network=Network.REGTEST)
-P2SH_ADDRESS = encode_p2sh(bytes(20), network=Network.REGTEST)
-TEX_ADDRESS = encode_tex(bytes(20), network=Network.REGTEST)
 UNIFIED = encode_unified([Receiver(SAPLING, bytes(43))], network=Network.REGTEST)
-ZEC = 10**8
 
 
 class Zebra:

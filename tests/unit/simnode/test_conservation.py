@@ -9,12 +9,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from tests.unit.simclient import NOW, Client
-from zcash.addresses import Network, encode_p2pkh, encode_sapling
+from tests.unit.simnode.client import NOW, STRANGER, T_ADDRESS, Client
 from zcash.simnode.node import Node
 
-STRANGER = encode_sapling(bytes(43), network=Network.REGTEST)
-T_ADDRESS = encode_p2pkh(bytes(20), network=Network.REGTEST)
 AMOUNTS = st.integers(1, 300_000)
 ANY = st.integers(0, 10**6)
 

@@ -7,7 +7,7 @@ import pytest
 from django.test import override_settings
 from pytest_httpserver import HTTPServer
 
-from tests.unit.zallet_stack import ACCOUNT, ADDRESS, OTHER_ACCOUNT, Stack, driver_on, refuse
+from tests.unit.zallet.stack import ACCOUNT, ADDRESS, OTHER_ACCOUNT, Stack, refuse
 from zcash import node as node_module
 from zcash.node import connect
 from zcash.node.port import (
@@ -18,17 +18,6 @@ from zcash.node.port import (
 from zcash.node.zallet import ZalletWallet
 from zcash.node.zallet_capabilities import EXPECTED
 from zcash.node.zcashd import ZcashdWallet
-
-
-@pytest.fixture
-def stack(httpserver: HTTPServer) -> Stack:
-    return Stack(httpserver)
-
-
-@pytest.fixture
-def wallet(stack: Stack) -> Iterator[ZalletWallet]:
-    with driver_on(stack) as wallet:
-        yield wallet
 
 
 def driver() -> type:

@@ -1,27 +1,17 @@
 """The simulated zallet without HTTP: balances, sending, and a wallet that is not itself."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.unit.simnode.client import STRANGER, T_ADDRESS, TEX_ADDRESS, ZEC
+from tests.unit.simnode.zallet import Wallet, to
 from zcash.addresses import Network, encode_sapling, encode_unified, parse
-from zcash.simnode.node import Node
-
-from .zallet import NOW, STRANGER, T_ADDRESS, TEX_ADDRESS, ZEC, Wallet, to
 
 OUTPUT_FIELDS = {
     "pool", "output_index", "from_account", "to_account", "to_address", "value", "is_change", "memo",
 }  # fmt: skip
-
-
-@pytest.fixture
-def wallet(tmp_path: Path) -> Iterator[Wallet]:
-    node = Node(tmp_path, clock=lambda: NOW)
-    yield Wallet(node)
-    node.close()
 
 
 def test_views_what_it_sent(wallet: Wallet) -> None:

@@ -1,13 +1,20 @@
 """The simulated wallet's own payments: notes, fees, change and operations, to the zatoshi."""
 
-from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.simclient import FEE_ZAT, NOW, Client, RefusedError
+from tests.unit.simnode.client import (
+    FEE_ZAT,
+    MAINNET,
+    NOW,
+    STRANGER,
+    T_ADDRESS,
+    TEX_ADDRESS,
+    Client,
+    RefusedError,
+)
 from zcash.addresses import (
     ORCHARD,
     P2PKH,
@@ -15,9 +22,6 @@ from zcash.addresses import (
     SAPLING,
     Network,
     Receiver,
-    encode_p2pkh,
-    encode_sapling,
-    encode_tex,
     encode_unified,
     parse,
 )
@@ -25,7 +29,6 @@ from zcash.simnode.chain import EXPIRY_BLOCKS
 from zcash.simnode.errors import RpcError
 from zcash.simnode.fees import conventional_fee_zat
 from zcash.simnode.history import account_transactions
-from zcash.simnode.node import Node
 from zcash.simnode.policies import Policy, check_policy
 from zcash.simnode.spending import (
     InsufficientFundsError,
@@ -36,20 +39,9 @@ from zcash.simnode.spending import (
     plan,
 )
 
-STRANGER = encode_sapling(bytes(43), network=Network.REGTEST)
-T_ADDRESS = encode_p2pkh(bytes(20), network=Network.REGTEST)
-TEX_ADDRESS = encode_tex(bytes(20), network=Network.REGTEST)
-MAINNET = encode_sapling(bytes(43), network=Network.MAIN)
 MIXED = encode_unified([Receiver(SAPLING, b"s" * 43), Receiver(ORCHARD, b"o" * 43)], network=Network.REGTEST)
 ORCHARD_ONLY = encode_unified([Receiver(ORCHARD, b"o" * 43)], network=Network.REGTEST)
 COIN = 10**8
-
-
-@pytest.fixture
-def rpc(tmp_path: Path) -> Iterator[Client]:
-    node = Node(tmp_path, clock=lambda: NOW)
-    yield Client(node)
-    node.close()
 
 
 @pytest.fixture
