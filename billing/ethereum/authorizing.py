@@ -27,7 +27,7 @@ from billing.ethereum.errors import (
 from billing.ethereum.rpc import connect
 from billing.ethereum.rules import KEEPS_FEE, MAX_RATE_UNITS, AuthorizationStatus
 from billing.models_ethereum import Authorization
-from core import idempotency
+from core import idempotency, jsonrows
 from core.clock import to_ms
 from core.db import constraint, operation
 from core.errors import Invalid
@@ -61,7 +61,7 @@ def create(
 ) -> Authorization:
     """Write an authorisation to be signed, after the chain has confirmed that its token is what it seems.
 
-    A repetition with the same receipt returns the authorisation of the first call.
+    A repetition with the same receipt returns the authorisation as the first call did.
 
     Raises:
         EthereumAddressInvalid, ChainUnknown, TokenUnfit, LimitExceeded, ConsentMissing: which field is wrong.
@@ -72,7 +72,7 @@ def create(
     chain, token = _checked(request)
     begun = idempotency.begin(receipt, now=now) if receipt else None
     if begun is not None and begun.result is not None:
-        return of_client(client_id=client_id, public_id=UUID(begun.result["authorization_id"]))
+        return jsonrows.as_kept(Authorization, begun.result)
     try:
         drafted = _draft(request, chain, token, client_id=client_id, now=now)
         _refuse_debtor(drafted)
@@ -82,7 +82,7 @@ def create(
         with operation():
             drafted.save(force_insert=True)
             if receipt:
-                idempotency.store(receipt, {"authorization_id": str(drafted.public_id)}, now=now)
+                idempotency.store(receipt, jsonrows.kept(drafted), now=now)
     except Exception:
         if receipt and begun:
             idempotency.release(receipt, begun)

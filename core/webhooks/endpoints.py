@@ -1,15 +1,15 @@
 """Endpoints: what a client can do with them."""
 
 import base64
-import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
 
-from core import db, feed, idempotency
+from core import db, feed, idempotency, jsonrows
 from core.idempotency import Receipt
 from core.models import User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from core.webhooks import deliveries
@@ -17,7 +17,8 @@ from core.webhooks.errors import DeliveryNotFound, EndpointDisabled, EndpointNot
 from core.webhooks.rules import DeliveryStatus, DisabledReason
 from core.webhooks.sender import check_url
 
-_SECRET_BYTES = 32
+# What a receipt must not keep: a deleted endpoint's secrets are forgotten. The new one follows from the seed.
+_SECRETS = ("secret", "previous_secret")
 
 
 def create(
@@ -39,21 +40,22 @@ def create(
     check_url(url)
     with db.operation():
         if receipt and (result := idempotency.claim(receipt, now=now)):
-            return find(UUID(result["endpoint_id"]), client_id=client_id)
+            return _as_answered(result)
         # Two calls at once would each see room for one more.
         User.objects.select_for_update(no_key=True).get(pk=client_id)
         if of_client(client_id).count() >= settings.MAX_WEBHOOK_ENDPOINTS:
             raise TooManyEndpoints(f"a client has at most {settings.MAX_WEBHOOK_ENDPOINTS}")
+        seed = idempotency.new_seed()
         endpoint = WebhookEndpoint.objects.create(
             client_id=client_id,
             url=url,
             kinds=list(kinds),
             description=description,
-            secret=_new_secret(),
+            secret=_secret_of(seed),
             created_at=now,
         )
         if receipt:
-            idempotency.store(receipt, {"endpoint_id": str(endpoint.public_id)}, now=now)
+            idempotency.store(receipt, _kept(endpoint, seed), now=now)
     return endpoint
 
 
@@ -66,14 +68,14 @@ def rotate(
         EndpointNotFound; KeyInFlight, KeyReused: see core.idempotency.
     """
     with db.operation():
-        if receipt and idempotency.claim(receipt, now=now):
-            return find(public_id, client_id=client_id)
-        endpoint = lock(public_id, client_id=client_id)
+        if receipt and (result := idempotency.claim(receipt, now=now)):
+            return _as_answered(result)
+        endpoint, seed = lock(public_id, client_id=client_id), idempotency.new_seed()
         endpoint.previous_secret, endpoint.previous_until = endpoint.secret, now + overlap
-        endpoint.secret = _new_secret()
+        endpoint.secret = _secret_of(seed)
         endpoint.save(update_fields=["secret", "previous_secret", "previous_until"])
         if receipt:
-            idempotency.store(receipt, {"endpoint_id": str(public_id)}, now=now)
+            idempotency.store(receipt, _kept(endpoint, seed), now=now)
     return endpoint
 
 
@@ -131,10 +133,10 @@ def redeliver(
     """
     with db.operation():
         if receipt and (result := idempotency.claim(receipt, now=now)):
-            return find_delivery(UUID(result["delivery_id"]), client_id=client_id)
+            return jsonrows.as_kept(WebhookDelivery, result)
         again = send_again(delivery_id, client_id=client_id, now=now)
         if receipt:
-            idempotency.store(receipt, {"delivery_id": str(again.public_id)}, now=now)
+            idempotency.store(receipt, jsonrows.kept(again), now=now)
     return again
 
 
@@ -252,6 +254,18 @@ def lock(public_id: UUID, *, client_id: int | None = None) -> WebhookEndpoint:
     return _one(WebhookEndpoint.objects.select_for_update(no_key=True), public_id, client_id=client_id)
 
 
-def _new_secret() -> str:
+def _kept(endpoint: WebhookEndpoint, seed: str) -> dict[str, Any]:
+    return {"seed": seed, "endpoint": jsonrows.kept(endpoint, without=_SECRETS)}
+
+
+def _as_answered(result: Mapping[str, Any]) -> WebhookEndpoint:
+    """Return the endpoint as the first call with this Idempotency-Key told of it, whatever became of it."""
+    endpoint = jsonrows.as_kept(WebhookEndpoint, result["endpoint"])
+    endpoint.secret = _secret_of(result["seed"])
+    return endpoint
+
+
+def _secret_of(seed: str) -> str:
     """Return a secret in the form of Standard Webhooks, of 256 random bits."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    secret = idempotency.secret_of(seed, purpose="webhook-endpoint")
+    return "whsec_" + base64.b64encode(secret).decode()

@@ -2,6 +2,8 @@
 
 import json
 import time
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,9 +13,11 @@ from werkzeug import Request, Response
 from core import clock
 from tests.api import world
 from tests.api.world import ALICE, PERMISSIONS, SESSIONS, Answer, Api, create, make_api, start
+from tests.faults.cutting import HttpProxy, Scissors, running
 from zcash.addresses import Network
 from zcash.node import simulation
 from zcash.node.rpc import RpcClient
+from zcash.simnode import SimNode
 from zcash.simnode.faults import Kind
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -245,6 +249,34 @@ def test_starts_no_session_by_a_payment_of_another_wallet(vera: Api) -> None:
     active(vera, user_wallet_address=world.BOB)
 
     assert vera.post(SESSIONS, world.session_body(user_wallet_address=ALICE)).code == "permission_required"
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3], ids=["request", "answer", "half an answer"])
+def test_a_payment_whose_answer_was_lost_is_made_once(
+    lost: int, vera: Api, node: RpcClient, simnode: SimNode, settings: Any
+) -> None:
+    created, scissors = create(vera), Scissors()
+    verify_url = f"{PERMISSIONS}/{created['permission_id']}/verify"
+    with running(proxy := HttpProxy(scissors, upstream=("127.0.0.1", int(simnode.url.rpartition(":")[2])))):
+        pay_once = partial(_pay_through, proxy, vera, created, settings=settings)
+        assert pay_once(cut=scissors.open(at=lost)).status == 503
+        # What is missing is another amount by now, where the node has taken the payment.
+        settings.ZCASH_RPC_URL = simnode.url
+        verified = vera.post(verify_url).body["payment"]["received"]
+        again = pay_once(cut=nullcontext())
+        settings.ZCASH_RPC_URL = simnode.url
+
+    assert verified == (0 if lost == 1 else 10.0)
+    assert (again.status, again.body["amount"]) == (201, 10.0)
+    assert vera.post(verify_url).body["payment"]["received"] == 10.0
+
+
+def _pay_through(proxy: HttpProxy, api: Api, created: Any, *, cut: Any, settings: Any) -> Answer:
+    """Pay over a connection that is cut; what the sandbox asks before is not."""
+    settings.ZCASH_RPC_URL = f"http://127.0.0.1:{proxy.address[1]}"
+    with cut:
+        body = {"permission_id": created["permission_id"]}
+        return api.post(f"{SANDBOX}/payments", body, idempotency_key="one")
 
 
 def test_a_payment_whose_blocks_could_not_be_mined_is_not_made_again(vera: Api, node: RpcClient) -> None:

@@ -72,6 +72,15 @@ def test_a_viewer_signs_and_approves_and_the_answer_says_what_binds(api: Api, wo
     assert {each["privacy_note"] for each in (body, early.body, ready.body)} == {privacy.NOTE}
 
 
+def test_a_repetition_is_answered_what_was_to_be_signed_even_when_it_was(api: Api, world: World) -> None:
+    first = api.post(PATH, ask(world), idempotency_key="one")
+    assert verify(api, first.body, sign(first.body["typed_data"], viewer(1))).status == 202
+
+    again = api.post(PATH, ask(world), idempotency_key="one")
+
+    assert (again.status, again.body) == (first.status, first.body)
+
+
 def test_a_permit_stands_in_for_an_approval_and_the_collector_pays_its_gas(api: Api, world: World) -> None:
     who = viewer(1)
     body = asked(api, world)

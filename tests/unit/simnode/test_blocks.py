@@ -80,7 +80,7 @@ def test_refuses_a_height_off_the_chain(rpc: Client, height: int) -> None:
         ("z_listreceivedbyaddress", []),
         ("z_getaddressforaccount", []),
         ("sim_pay", [T_ADDRESS]),
-        ("sim_pay", [T_ADDRESS, 1, "00", 1]),
+        ("sim_pay", [T_ADDRESS, 1, "00", "one", 1]),
         ("getaddressbalance", []),
     ],
 )
