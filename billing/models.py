@@ -251,6 +251,8 @@ class Refund(OutgoingPayment):
         ]
         indexes = [
             *OutgoingPayment.Meta.indexes,
+            # What one address gets within a day.
+            models.Index(fields=["address", "created_at"], name="billing_refund_recipient"),
             # What an operator looks at.
             models.Index(
                 fields=["id"],
@@ -316,6 +318,6 @@ class IntervalRun(models.Model):
 # Their tables belong to this app; the operators' know the ones above.
 from billing.ledger_models import Reconciliation, Transfer  # noqa: E402, F401
 from billing.notice_models import Mail, MailCursor, Notice  # noqa: E402, F401
-from billing.operator_models import OperatorAction, RefundApproval  # noqa: E402, F401
+from billing.operator_models import Approval, OperatorAction  # noqa: E402, F401
 from billing.payout_models import Payout  # noqa: E402, F401
 from billing.statistic_models import DailyFigure, HourlyFigure, StatisticsMark, VendorDay  # noqa: E402, F401

@@ -1,6 +1,5 @@
 """Payouts to vendors."""
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -13,7 +12,7 @@ class Payout(OutgoingPayment):
     """What a vendor has earned on its way to him; `amount_zat` has left the vendor's account already.
 
     It takes all that was booked before `earned_until` and not paid before; `number` counts a vendor's ones.
-    Its states are a refund's. `approved_by` are the operators who have agreed to a large one.
+    Its states are a refund's.
     """
 
     vendor = models.ForeignKey(Vendor, on_delete=models.PROTECT, related_name="payouts", db_index=False)
@@ -22,7 +21,6 @@ class Payout(OutgoingPayment):
     send = models.ForeignKey(
         "billing.WalletSend", on_delete=models.PROTECT, null=True, related_name="payouts"
     )
-    approved_by = ArrayField(models.BigIntegerField(), default=list)
 
     class Meta:
         db_table = "billing_payout"

@@ -12,10 +12,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, OperationalError
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing import (
-    approvers,
+    approvals,
     batches,
     earnings,
     ledger,
@@ -29,14 +29,14 @@ from billing.batches import parsed
 from billing.errors import PayoutNotPossible, PayoutUnderWay
 from billing.matching import asked
 from billing.models import WalletSend
-from billing.operator_rules import APPROVERS, Verb
+from billing.operator_rules import Verb
 from billing.operators import Word
 from billing.payout_models import Payout
 from billing.payout_records import PayoutRecord
 from billing.rules import UNFINISHED_REFUND, WAITING_REFUND, RefundStatus
 from core import db, idempotency, outbox
 from core.amounts import parse_zec, zec_text
-from core.errors import Busy, Conflict, DomainError
+from core.errors import Busy, DomainError
 from core.idempotency import Receipt
 from sessions_app import queries as session_queries
 from sessions_app import vendors
@@ -123,52 +123,6 @@ def set_terms(
         if address != before:
             _announce_address(vendor, before=before, now=now)
     return vendor
-
-
-def approve(payout_id: int, *, word: Word, now: datetime) -> int:
-    """Agree to a large payout; return how many operators have.
-
-    Raises:
-        Conflict: it is under way or over, the same operator has agreed before, or see billing.approvers.
-    """
-    with db.operation():
-        approvers.require_settled(word.operator_id, now=now)
-        payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
-        if payout.status not in WAITING_REFUND:
-            raise Conflict(f"the payout is {payout.status}: there is nothing to approve")
-        if word.operator_id in payout.approved_by:
-            raise Conflict("you have approved this payout already: another operator has to")
-        payout.approved_by.append(word.operator_id)
-        payout.save(update_fields=["approved_by"])
-        details = {"payout_id": str(payout.public_id), "amount_zat": payout.amount_zat}
-        operators.note(word, Verb.APPROVE, payout=payout, now=now, details=details)
-    return len(payout.approved_by)
-
-
-def waiting_for_approval() -> QuerySet[Payout]:
-    """Return the payouts that are too large to be sent on nobody's word.
-
-    What a vendor is paid within a day counts together: many small ones are no way around it.
-    """
-    limit_zat = above_zat()
-    if limit_zat is None:
-        return Payout.objects.none()
-    of_vendor = Payout.objects.filter(vendor=OuterRef("vendor"), number__lte=OuterRef("number"))
-    in_a_day = of_vendor.filter(created_at__gt=OuterRef("created_at") - timedelta(days=1))
-    unapproved = in_a_day.exclude(status=RefundStatus.CANCELLED).filter(approved_by__len__lt=APPROVERS)
-    together = unapproved.order_by().values("vendor").annotate(zat=Sum("amount_zat")).values("zat")
-    waiting = Payout.objects.filter(status__in=WAITING_REFUND, approved_by__len__lt=APPROVERS)
-    return waiting.alias(together_zat=Subquery(together)).filter(together_zat__gt=limit_zat)
-
-
-def above_zat() -> int | None:
-    """Return from above which amount a payout needs approval, in zatoshis; None: none does."""
-    return parse_zec(settings.PAYOUT_APPROVAL_ABOVE) if settings.PAYOUT_APPROVAL_ABOVE else None
-
-
-def needs_approval(payout: Payout) -> bool:
-    """Whether an operator has to agree to a payout yet."""
-    return waiting_for_approval().filter(pk=payout.pk).exists()
 
 
 def requeue_failed(*, now: datetime) -> int:
@@ -343,7 +297,7 @@ def _given_up(payout: Payout) -> bool:
 def _ready(*, now: datetime) -> QuerySet[Payout]:
     """The payouts whose turn it is."""
     queued = Payout.objects.filter(status=RefundStatus.QUEUED, not_before__lte=now)
-    ready = queued.exclude(pk__in=waiting_for_approval().values("pk")).exclude(_may_be_paid_yet())
+    ready = approvals.sendable(queued.exclude(_may_be_paid_yet()))
     return ready.select_related("vendor").order_by("id")
 
 

@@ -285,6 +285,7 @@ REFUND_CONFIRMATIONS = env.int("REFUND_CONFIRMATIONS", default=10)
 REFUND_APPROVAL_ABOVE = env.str("REFUND_APPROVAL_ABOVE", default="100")
 # Whose account, password or roles changed within so many hours agrees to nothing; 0: whoever may, does.
 APPROVAL_ACCOUNT_AGE_HOURS = env.int("APPROVAL_ACCOUNT_AGE_HOURS", default=24)
+APPROVAL_INDEPENDENT_DAYS = env.int("APPROVAL_INDEPENDENT_DAYS", default=30)
 # Least of a payout by schedule, in ZEC; how long earnings are pending; above which amount two must agree.
 PAYOUT_MINIMUM = env.str("PAYOUT_MINIMUM", default="0.1")
 PAYOUT_HOLD_HOURS = env.int("PAYOUT_HOLD_HOURS", default=24)

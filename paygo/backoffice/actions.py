@@ -8,13 +8,13 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing import approvals, payouts
+from billing import approvals
 from billing.interventions import UNDER_WAY
 from billing.models import Refund
 from billing.operator_rules import APPROVERS, Verb
 from billing.operators import Word
 from billing.payout_models import Payout
-from billing.rules import WAITING_REFUND, RefundStatus
+from billing.rules import RefundStatus
 from core.models import WebhookDelivery, WebhookEndpoint
 from paygo.api.models import ApiKey
 from paygo.backoffice import calls
@@ -53,9 +53,9 @@ def _status_in(*states: str) -> Callable[[Any], bool]:
     return lambda row: row.status in states
 
 
-def _waits_for_approval(row: Payout) -> bool:
-    """Whether a payout does; those of the queue, of which that is known, are not asked for one by one."""
-    return getattr(row, "waits", False) or payouts.needs_approval(row)
+def _waits_for_approval(row: Refund | Payout) -> bool:
+    """Whether a row does; those of the queue, of which that is known, are not asked for one by one."""
+    return hasattr(row, "approvals_given") or approvals.is_needed(row)
 
 
 _P = PermissionStatus
@@ -159,9 +159,7 @@ _ACTIONS = (
         f"Says that this refund may go to its address. Above the limit {APPROVERS} operators have to.",
         "approve_refund",
         calls.approve,
-        lambda row: (
-            row.status in WAITING_REFUND and row.amount_zat > (approvals.above_zat() or row.amount_zat)
-        ),
+        _waits_for_approval,
     ),
     Action(
         Verb.RETRY,
@@ -178,7 +176,7 @@ _ACTIONS = (
         "Approve",
         f"Says that this payout may go to its address. Above the limit {APPROVERS} operators have to.",
         "approve_refund",
-        calls.approve_payout,
+        calls.approve,
         _waits_for_approval,
     ),
     Action(

@@ -10,14 +10,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Model, Q, QuerySet, Value
+from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from billing import approvals, payouts, resolutions
+from billing import account_changes, approvals, resolutions
 from billing.models import Refund
+from billing.operator_models import OperatorAction
 from billing.operator_rules import APPROVERS, Verb
 from billing.payout_models import Payout
 from billing.rules import RefundStatus
@@ -104,8 +105,7 @@ def _stuck_payouts() -> QuerySet[Payout]:
 
 
 def _large_payouts() -> QuerySet[Payout]:
-    rows = payouts.waiting_for_approval().annotate(waits=Value(value=True))
-    return rows.select_related("vendor").order_by("id")
+    return approvals.waiting(Payout.objects.select_related("vendor")).order_by("id")
 
 
 def _silent_sessions() -> QuerySet[StreamingSession]:
@@ -132,6 +132,10 @@ def _failing_endpoints() -> QuerySet[WebhookEndpoint]:
     )
 
 
+def _account_changes() -> QuerySet[OperatorAction]:
+    return account_changes.recent(now=clock.now())
+
+
 def _deposit_cells(row: Deposit) -> Sequence[str]:
     return (row.txid, f"{zec_text(row.amount_zat)} ZEC", row.status, str(row.permission.client))
 
@@ -149,8 +153,8 @@ def _payout_cells(row: Payout) -> Sequence[str]:
     return (str(row.public_id), str(row.vendor), f"{zec_text(row.amount_zat)} ZEC", row.status, row.reason)
 
 
-def _payout_approval_cells(row: Payout) -> Sequence[str]:
-    given = f"{len(row.approved_by)} of {APPROVERS}"
+def _payout_approval_cells(row: Any) -> Sequence[str]:
+    given = f"{row.approvals_given} of {APPROVERS}"
     return (str(row.public_id), str(row.vendor), f"{zec_text(row.amount_zat)} ZEC", given, row.address)
 
 
@@ -180,6 +184,11 @@ def _endpoint_cells(row: WebhookEndpoint) -> Sequence[str]:
         since,
         "switched off" if row.disabled_at else f"{row.failures} failures",
     )
+
+
+def _change_cells(row: OperatorAction) -> Sequence[str]:
+    by = str(row.operator or row.details["by"])
+    return (", ".join(row.details["names"]), by, f"{row.created_at:%Y-%m-%d %H:%M}", row.reason)
 
 
 QUEUES: tuple[Queue, ...] = (
@@ -222,6 +231,16 @@ QUEUES: tuple[Queue, ...] = (
         ("payout", "vendor", "amount", "approved", "to"),
         _payout_approval_cells,
         (Verb.APPROVE,),
+    ),
+    Queue(
+        "account-changes",
+        "Operators' accounts made or changed this week",
+        "Whoever makes accounts must not approve twice. Switch off what you do not know, and ask.",
+        "core.view_user",
+        _account_changes,
+        ("accounts", "by", "when", "what"),
+        _change_cells,
+        (),
     ),
     Queue(
         "late-deposits",
