@@ -299,8 +299,9 @@ RATE_LIMIT_CALLS = env.str("RATE_LIMIT_CALLS", default="12000/m")
 RATE_LIMIT_NODE_CALLS = env.str("RATE_LIMIT_NODE_CALLS", default="1200/m")
 RATE_LIMIT_PUBLIC = env.str("RATE_LIMIT_PUBLIC", default="600/m")
 RATE_LIMIT_GUESSES = env.str("RATE_LIMIT_GUESSES", default="60/m")
-# By address, too: a page that is open asks once in two seconds, a demo once a second.
-RATE_LIMIT_PAGES = env.str("RATE_LIMIT_PAGES", default="1200/m")
+# A page that is open asks once in two seconds, a demo once a second: by link, and for all of an address.
+RATE_LIMIT_LINKS = env.str("RATE_LIMIT_LINKS", default="240/m")
+RATE_LIMIT_PAGES = env.str("RATE_LIMIT_PAGES", default="12000/m")
 RATE_LIMIT_DEMOS = env.str("RATE_LIMIT_DEMOS", default="20/m")
 # Only what these have appended to X-Forwarded-For is believed.
 TRUSTED_PROXIES = env.list("PAYGO_TRUSTED_PROXIES", default=[])

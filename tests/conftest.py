@@ -16,6 +16,7 @@ os.environ.setdefault("ZCASH_MIN_CONFIRMATIONS", "3")
 # Every test calls from one address; those about the limits set their own.
 os.environ.setdefault("RATE_LIMIT_PUBLIC", "off")
 os.environ.setdefault("RATE_LIMIT_GUESSES", "off")
+os.environ.setdefault("RATE_LIMIT_LINKS", "off")
 os.environ.setdefault("RATE_LIMIT_PAGES", "off")
 os.environ.setdefault("RATE_LIMIT_DEMOS", "off")
 # The operators of a test are made a moment before; those about approvers set their own.
