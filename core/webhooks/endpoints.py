@@ -13,12 +13,20 @@ from core import db, feed, idempotency, jsonrows
 from core.idempotency import Receipt
 from core.models import User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from core.webhooks import deliveries
-from core.webhooks.errors import DeliveryNotFound, EndpointDisabled, EndpointNotFound, TooManyEndpoints
+from core.webhooks.errors import (
+    DeliveryNotFound,
+    EndpointDisabled,
+    EndpointNotFound,
+    TooManyEndpoints,
+    TooManySecrets,
+)
 from core.webhooks.rules import DeliveryStatus, DisabledReason
 from core.webhooks.sender import check_url
 
 # What a receipt must not keep: a deleted endpoint's secrets are forgotten. The new one follows from the seed.
-_SECRETS = ("secret", "previous_secret")
+_SECRETS = ("secret", "previous_secrets")
+# Each adds a signature to every request.
+_MAX_PREVIOUS_SECRETS = 4
 
 
 def create(
@@ -62,18 +70,19 @@ def create(
 def rotate(
     public_id: UUID, *, client_id: int, overlap: timedelta, now: datetime, receipt: Receipt | None = None
 ) -> WebhookEndpoint:
-    """Sign with a new secret, and for a while with the old one too.
+    """Sign with a new secret, and for as long as `overlap` with every one that is valid by now.
+
+    Whoever rotates twice, because the first answer was lost, say, has receivers that know only the oldest.
+    Without an overlap nothing but the new secret signs.
 
     Raises:
-        EndpointNotFound; KeyInFlight, KeyReused: see core.idempotency.
+        EndpointNotFound; TooManySecrets: so many are valid already; KeyInFlight, KeyReused: see core.idempotency.
     """
     with db.operation():
         if receipt and (result := idempotency.claim(receipt, now=now)):
             return _as_answered(result)
         endpoint, seed = lock(public_id, client_id=client_id), idempotency.new_seed()
-        endpoint.previous_secret, endpoint.previous_until = endpoint.secret, now + overlap
-        endpoint.secret = _secret_of(seed)
-        endpoint.save(update_fields=["secret", "previous_secret", "previous_until"])
+        _replace_secret(endpoint, _secret_of(seed), overlap=overlap, now=now)
         if receipt:
             idempotency.store(receipt, _kept(endpoint, seed), now=now)
     return endpoint
@@ -117,8 +126,8 @@ def delete(public_id: UUID, *, client_id: int, now: datetime, receipt: Receipt |
         if endpoint.is_enabled:
             deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
         endpoint.deleted_at, endpoint.secret = now, ""
-        endpoint.previous_secret = endpoint.previous_until = None
-        endpoint.save(update_fields=["deleted_at", "secret", "previous_secret", "previous_until"])
+        endpoint.previous_secrets, endpoint.previous_until = [], None
+        endpoint.save(update_fields=["deleted_at", "secret", "previous_secrets", "previous_until"])
         if receipt:
             idempotency.store(receipt, {"endpoint_id": str(public_id)}, now=now)
 
@@ -252,6 +261,15 @@ def lock(public_id: UUID, *, client_id: int | None = None) -> WebhookEndpoint:
         EndpointNotFound.
     """
     return _one(WebhookEndpoint.objects.select_for_update(no_key=True), public_id, client_id=client_id)
+
+
+def _replace_secret(endpoint: WebhookEndpoint, secret: str, *, overlap: timedelta, now: datetime) -> None:
+    previous = endpoint.signing_secrets(now=now) if overlap else []
+    if len(previous) > _MAX_PREVIOUS_SECRETS:
+        raise TooManySecrets(f"until {endpoint.previous_until:%Y-%m-%d %H:%M} UTC, or rotate without overlap")
+    endpoint.previous_secrets, endpoint.previous_until = previous, now + overlap if previous else None
+    endpoint.secret = secret
+    endpoint.save(update_fields=["secret", "previous_secrets", "previous_until"])
 
 
 def _kept(endpoint: WebhookEndpoint, seed: str) -> dict[str, Any]:

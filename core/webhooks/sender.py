@@ -76,13 +76,11 @@ def check_url(url: str) -> None:
 def signed_headers(
     endpoint: WebhookEndpoint, message_id: str, body: str, *, now: datetime, wall: datetime
 ) -> dict[str, str]:
-    """Return the headers of Standard Webhooks; after a rotation both secrets sign until the old one ends.
+    """Return the headers of Standard Webhooks; after a rotation the old secrets sign too until they end.
 
     `wall` is the time of the world, by which receivers judge: a sandbox's clock runs ahead of it.
     """
-    secrets = [endpoint.secret]
-    if endpoint.previous_secret and endpoint.previous_until and now < endpoint.previous_until:
-        secrets.append(endpoint.previous_secret)
+    secrets = endpoint.signing_secrets(now=now)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(wall.timestamp())),

@@ -96,7 +96,7 @@ class WebhookRotation(ApiView):
         idempotency_key=True,
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
-        """Sign with a new secret, and with the old one too until it ends."""
+        """Sign with a new secret, and with those that are valid by now too until `overlap_hours` are over."""
         values = body(request, RotationRequest)
         hours = values.get("overlap_hours")
         rotated = endpoints.rotate(

@@ -39,7 +39,7 @@ _TONES = {
 }
 _FORMAT = "format"
 # What a list shows nobody it must not be filtered by either: a letter at a time, that tells it all.
-_SECRET = ("secret", "previous_secret", "digest", "password")
+_SECRET = ("secret", "previous_secrets", "digest", "password")
 # So many rows are found by one name.
 _FOUND = 1_000
 

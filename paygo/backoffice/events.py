@@ -35,7 +35,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     search_fields = ("=public_id", "=url", "=client__username")
     ordering = ("-id",)
     # What it signs with is the client's.
-    exclude = ("secret", "previous_secret")
+    exclude = ("secret", "previous_secrets")
 
 
 @admin.register(WebhookDelivery)

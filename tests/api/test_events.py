@@ -176,6 +176,19 @@ def test_rotates_a_secret(vera: Api) -> None:
     assert vera.post(path, {"overlap_hours": 169}).fields == {"overlap_hours": "limit_exceeded"}
 
 
+def test_drops_no_valid_secret_for_another_rotation(vera: Api) -> None:
+    path = f"{ENDPOINTS}/{made(vera)['endpoint_id']}/rotate"
+    for _ in range(4):
+        until = vera.post(path, {}).body["previous_secret_until"]
+
+    one_more = vera.post(path, {})
+
+    assert (one_more.status, one_more.code) == (409, "webhook_secret_limit_reached")
+    assert until[:10] in one_more.body["detail"]
+    assert vera.post(path, {"overlap_hours": 0}).body["previous_secret_until"] is None
+    assert vera.post(path, {}).status == 200
+
+
 def test_disables_enables_and_deletes(vera: Api) -> None:
     path = f"{ENDPOINTS}/{made(vera)['endpoint_id']}"
 

@@ -123,6 +123,33 @@ def test_after_a_rotation_both_secrets_verify_until_the_old_one_ends(vera: User,
         hook.verified(old)
 
 
+def test_a_second_rotation_keeps_the_secret_that_the_receiver_has(vera: User, hook: Receiver) -> None:
+    endpoint = listen(vera, hook.url)
+    known = endpoint.secret
+    for _ in range(2):
+        endpoints.rotate(endpoint.public_id, client_id=vera.pk, overlap=timedelta(hours=1), now=clock.now())
+    happen(vera)
+
+    deliver()
+
+    assert hook.verified(known) == hook.verified(secret_of(endpoint))
+
+
+def test_a_rotation_without_overlap_ends_all_old_secrets(vera: User, hook: Receiver) -> None:
+    endpoint = listen(vera, hook.url)
+    stolen = endpoint.secret
+    for hours in (1, 0):
+        overlap = timedelta(hours=hours)
+        endpoints.rotate(endpoint.public_id, client_id=vera.pk, overlap=overlap, now=clock.now())
+    happen(vera)
+
+    deliver()
+
+    assert len(hook.verified(secret_of(endpoint))) == 1
+    with pytest.raises(WebhookVerificationError):
+        hook.verified(stolen)
+
+
 def test_a_refused_delivery_is_tried_again_with_the_same_body_and_id(vera: User, hook: Receiver) -> None:
     endpoint = listen(vera, hook.url)
     hook.status, hook.body = 500, b"not today"

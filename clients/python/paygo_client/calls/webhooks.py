@@ -202,7 +202,8 @@ class WebhooksCalls(Transport):
         overlap_hours: int | None = None,
         idempotency_key: str | None = None,
     ) -> _types.EndpointWithSecret:
-        """Sign with a new secret, and with the old one too until it ends.
+        """Sign with a new secret, and with those that are valid by now too until `overlap_hours` are
+        over.
 
         Scope: `webhooks:write`.
         """
