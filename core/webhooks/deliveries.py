@@ -4,8 +4,6 @@ import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
-
 from core import db, outbox
 from core.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from core.webhooks import rules
@@ -43,6 +41,31 @@ ON CONFLICT (endpoint_id, event_id) WHERE status = 'pending' DO NOTHING
 """
 
 
+# Endpoints that are owed something by now and that nobody sends to, healthy or failing ones: those that were
+# served longest ago first, a slow one must not have every turn, and of a client no more than its share of
+# lanes with those that it has already, in whichever process. What another process claims now is skipped.
+_CLAIM = """
+WITH owed AS MATERIALIZED (
+    SELECT w.id, row_number() OVER (PARTITION BY w.client_id ORDER BY w.lane_until NULLS FIRST, w.id)
+           + (SELECT count(*) FROM core_webhookendpoint o WHERE o.client_id = w.client_id
+              AND o.lane_until > %(now)s AND (o.failing_since IS NULL) = %(healthy)s) AS nth
+    FROM core_webhookendpoint w
+    WHERE w.disabled_at IS NULL AND w.deleted_at IS NULL AND (w.failing_since IS NULL) = %(healthy)s
+      AND (w.lane_until IS NULL OR w.lane_until <= %(now)s)
+      AND (w.resume_at IS NULL OR w.resume_at <= %(now)s)
+      AND EXISTS (SELECT FROM core_webhookdelivery d WHERE d.endpoint_id = w.id AND d.status = 'pending'
+                  AND d.next_attempt_at <= %(now)s)
+), chosen AS (
+    SELECT w.id FROM core_webhookendpoint w JOIN owed ON owed.id = w.id
+    WHERE owed.nth <= %(share)s AND (w.lane_until IS NULL OR w.lane_until <= %(now)s)
+    ORDER BY w.lane_until NULLS FIRST, w.id LIMIT %(limit)s
+    FOR NO KEY UPDATE OF w SKIP LOCKED
+)
+UPDATE core_webhookendpoint w SET lane_until = %(lease_until)s FROM chosen WHERE w.id = chosen.id
+RETURNING w.id
+"""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came of one request; `status` is None where nothing came, and `error` says why."""
@@ -54,26 +77,12 @@ class Answer:
     error: str = ""
 
 
-def claim_lanes(*, limit: int, healthy: bool, now: datetime) -> list[WebhookEndpoint]:
-    """Take some endpoints that are owed something for this process alone, those that wait longest first."""
-    due = WebhookDelivery.objects.filter(
-        endpoint=OuterRef("pk"), status=DeliveryStatus.PENDING, next_attempt_at__lte=now
-    )
-    free = _enabled().filter(
-        Exists(due),
-        _is_past("lane_until", now),
-        _is_past("resume_at", now),
-        failing_since__isnull=healthy,
-    )
+def claim_lanes(*, limit: int, share: int, healthy: bool, now: datetime) -> list[WebhookEndpoint]:
+    """Take some endpoints that are owed something for this process alone, of a client at most its share."""
+    asked = {"limit": limit, "share": share, "healthy": healthy, "now": now, "lease_until": now + LEASE}
     with db.operation():
-        claimed = list(
-            # Who was served longest ago comes first: a slow endpoint must not have every turn.
-            free.order_by(F("lane_until").asc(nulls_first=True), "id").select_for_update(
-                skip_locked=True, no_key=True
-            )[:limit]
-        )
-        WebhookEndpoint.objects.filter(pk__in=[each.pk for each in claimed]).update(lane_until=now + LEASE)
-    return claimed
+        claimed = [key for (key,) in db.rows(_CLAIM, asked)]
+    return list(WebhookEndpoint.objects.filter(pk__in=claimed))
 
 
 def release_lane(endpoint: WebhookEndpoint, *, now: datetime) -> None:
@@ -198,11 +207,3 @@ def _log(delivery: WebhookDelivery, answer: Answer, *, url: str, now: datetime) 
         response_body=answer.body,
         error=answer.error,
     )
-
-
-def _enabled() -> QuerySet[WebhookEndpoint]:
-    return WebhookEndpoint.objects.filter(disabled_at=None, deleted_at=None)
-
-
-def _is_past(field: str, now: datetime) -> Q:
-    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lte": now})

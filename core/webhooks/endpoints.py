@@ -76,7 +76,8 @@ def rotate(
     Without an overlap nothing but the new secret signs.
 
     Raises:
-        EndpointNotFound; TooManySecrets: so many are valid already; KeyInFlight, KeyReused: see core.idempotency.
+        EndpointNotFound; TooManySecrets: as many as may be are valid already.
+        KeyInFlight, KeyReused: see core.idempotency.
     """
     with db.operation():
         if receipt and (result := idempotency.claim(receipt, now=now)):

@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from core import feed
-from core.deadline import WithDeadline, deadline
+from core.deadline import WithDeadline, bounded, deadline
 from core.models import WebhookDelivery, WebhookEndpoint
 from core.webhooks.addresses import may_be_dialled
 from core.webhooks.deliveries import Answer
@@ -44,8 +44,10 @@ class _Adapter(WithDeadline, IPFilterAdapter):  # type: ignore[misc]  # it has n
 
         Raises:
             InvalidIPAddress: it is no public address.
+            TimeoutError: its name was not looked up before the deadline.
         """
-        dialled, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        look_up = super().build_connection_pool_key_attributes
+        dialled, options = bounded(lambda: look_up(request, verify, cert))
         if not may_be_dialled(dialled["host"], allow_loopback=self._allow_loopback):
             raise InvalidIPAddress(dialled["host"])
         return dialled, options

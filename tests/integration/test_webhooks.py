@@ -1,6 +1,7 @@
 """Webhooks: delivered to whoever listens, in spite of whoever does not, and to no address inside."""
 
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -16,8 +17,9 @@ from core import clock, db, feed, outbox, publisher
 from core.deadline import deadline
 from core.models import User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from core.webhooks import deliveries, endpoints, rules, sender
-from core.webhooks.courier import Courier
+from core.webhooks.courier import LANES, Courier
 from core.webhooks.errors import EndpointDisabled, EndpointNotFound, TooManyEndpoints, UrlRefused
+from tests.concurrency.threads import wait_until
 from tests.factories import make_client
 from tests.receiver import Receiver, receiver, secret_of
 
@@ -255,6 +257,72 @@ def test_a_dead_endpoint_delays_nobody(vera: User, hook: Receiver) -> None:
     assert Courier().dispatch(now=clock.now()) == 0
 
 
+def test_slow_endpoints_of_one_client_leave_lanes_to_the_others(
+    vera: User, hook: Receiver, settings: Settings
+) -> None:
+    settings.WEBHOOK_TIMEOUT_SECONDS = 20
+    with receiver() as slow:
+        slow.gate.clear()
+        for _ in range(LANES):
+            listen(vera, slow.url)
+        happen(vera)
+        publisher.publish_all(now=clock.now())
+        courier = Courier()
+        assert courier.dispatch(now=clock.now()) == LANES // 4
+        # Nor has the client another share in another process.
+        assert Courier().dispatch(now=clock.now()) == 0
+        listen(make_client("fast"), hook.url)
+        happen(User.objects.get(username="fast"))
+        publisher.publish_all(now=clock.now())
+
+        assert courier.dispatch(now=clock.now()) == 1
+        wait_until(lambda: bool(hook.got))
+        answered_meanwhile = WebhookAttempt.objects.filter(url=slow.url).count()
+        slow.gate.set()
+        courier.wait()
+
+    assert answered_meanwhile == 0
+    assert WebhookAttempt.objects.filter(url=slow.url).count() == LANES // 4
+
+
+def test_a_dead_endpoint_takes_no_lane_from_its_clients_healthy_ones(vera: User, hook: Receiver) -> None:
+    for _ in range(LANES - 4):
+        listen(vera, hook.url)
+    WebhookEndpoint.objects.update(failing_since=clock.now(), failures=1)
+    for _ in range(4):
+        listen(vera, hook.url)
+    happen(vera)
+    publisher.publish_all(now=clock.now())
+
+    claimed = [
+        len(deliveries.claim_lanes(limit=LANES, share=4, healthy=healthy, now=clock.now()))
+        for healthy in (False, True)
+    ]
+
+    assert claimed == [4, 4]
+
+
+def test_a_resolver_that_hangs_holds_no_lane(
+    vera: User, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    endpoint = listen(vera, "https://lost.example/hook")
+    answered = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        answered.wait(20)
+        raise socket.gaierror
+
+    happen(vera)
+    publisher.publish_all(now=clock.now())
+    (delivery,) = deliveries.due(endpoint, now=clock.now(), limit=1)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+
+    answer = sender.send(delivery, now=clock.now())
+    answered.set()
+
+    assert answer.error.startswith("timeout")
+
+
 def test_one_process_at_a_time_sends_to_an_endpoint_and_a_dead_one_gives_it_back(
     vera: User, hook: Receiver
 ) -> None:
@@ -262,10 +330,10 @@ def test_one_process_at_a_time_sends_to_an_endpoint_and_a_dead_one_gives_it_back
     happen(vera)
     publisher.publish_all(now=clock.now())
 
-    assert len(deliveries.claim_lanes(limit=5, healthy=True, now=clock.now())) == 1
-    assert deliveries.claim_lanes(limit=5, healthy=True, now=clock.now()) == []
+    assert len(deliveries.claim_lanes(limit=5, share=5, healthy=True, now=clock.now())) == 1
+    assert deliveries.claim_lanes(limit=5, share=5, healthy=True, now=clock.now()) == []
     pass_time(deliveries.LEASE)
-    assert len(deliveries.claim_lanes(limit=5, healthy=True, now=clock.now())) == 1
+    assert len(deliveries.claim_lanes(limit=5, share=5, healthy=True, now=clock.now())) == 1
 
 
 def test_gives_up_what_waited_for_longer_than_a_delivery_lives(vera: User, hook: Receiver) -> None:
