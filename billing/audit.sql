@@ -436,6 +436,21 @@ LEFT JOIN (
 WHERE coalesce(e.events, 0) <> CASE s.status WHEN 'ended' THEN 1 ELSE 0 END
 LIMIT 20;
 
+-- name: I5 the end of a session says what it cost
+SELECT s.id, e.payload->>'amount' AS told, x.amount_zat, e.payload->>'duration_seconds' AS told_seconds, x.ms
+FROM sessions_session s
+JOIN core_event e ON e.subject = s.public_id AND e.kind = 'session.ended' AND e.payload ? 'totals'
+JOIN (
+    SELECT session_id, coalesce(sum(amount_zat), 0) AS amount_zat, coalesce(sum(amount_units), 0) AS amount_units,
+           sum(round(date_part('epoch', ended_at - started_at) * 1000)) AS ms
+    FROM billing_transaction GROUP BY 1
+) x ON x.session_id = s.id
+WHERE (e.payload->>'amount')::numeric * 100000000 <> x.amount_zat
+   OR (e.payload->>'duration_seconds')::numeric * 1000 <> x.ms::numeric
+   OR x.amount_zat + x.amount_units <> (
+       SELECT sum((t->>'amount_units')::numeric) FROM jsonb_array_elements(e.payload->'totals') t)
+LIMIT 20;
+
 -- name: I5 every refund and payout has its event
 SELECT r.public_id, r.status FROM (
     SELECT public_id, status FROM billing_refund UNION ALL SELECT public_id, status FROM billing_payout

@@ -102,6 +102,9 @@ BROKEN = {
         " WHERE kind = 'permission.activated')"
     ),
     "I5 the end of every": "DELETE FROM core_event WHERE kind = 'session.ended'",
+    "I5 the end of a session": (
+        "UPDATE core_event SET payload = payload || '{{\"amount\": \"0.5\"}}' WHERE kind = 'session.ended'"
+    ),
     "I5 every refund": "UPDATE core_event SET payload = '{{}}' WHERE kind = 'refund.queued'",
     "I6 what an ended": (
         "UPDATE zcash_permission SET refund_due = false, remaining_zat = 1 WHERE status = 'revoked'"
