@@ -22,7 +22,7 @@ from core import db
 from core.errors import Conflict
 from core.models import WebhookEndpoint
 from core.webhooks import endpoints
-from zcash import queries
+from zcash import queries, unmatched
 from zcash.models import Deposit, SpendingPermission
 from zcash.rules import DepositStatus
 
@@ -67,6 +67,20 @@ def resolve_deposit(deposit_id: int, *, word: Word, now: datetime) -> None:
         deposit = Deposit.objects.select_for_update(no_key=True).get(pk=deposit_id)
         _require(deposit.status == DepositStatus.REVERSED, f"the deposit is {deposit.status}")
         operators.note(word, Verb.RESOLVE, permission=permission, deposit=deposit, now=now)
+
+
+def resolve_unmatched(unmatched_id: int, *, word: Word, now: datetime) -> None:
+    """Leave money that is no permission's; what is paid anew is another case.
+
+    Raises:
+        Conflict: it does not wait, or not any more.
+    """
+    with db.operation():
+        row = unmatched.mark_resolved(unmatched_id, now=now)
+        if row is None:
+            raise Conflict("it is resolved, gone, or a permission's by now: there is nothing to resolve")
+        # Its row goes if it can never be mined any more; what was said of it stays.
+        operators.note(word, Verb.RESOLVE, now=now, details=row.details)
 
 
 def resolve_permission(permission_id: int, *, word: Word, now: datetime) -> None:

@@ -21,7 +21,7 @@ from paygo.backoffice import calls
 from paygo.backoffice.reasons import ExtendForm, ReasonForm
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
-from zcash.models import Deposit, SpendingPermission
+from zcash.models import Deposit, SpendingPermission, UnmatchedDeposit
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus, SuspensionReason
 
 
@@ -142,6 +142,15 @@ _ACTIONS = (
         "resolve_case",
         calls.resolve_deposit,
         _status_in(DepositStatus.REVERSED),
+    ),
+    Action(
+        Verb.RESOLVE,
+        UnmatchedDeposit,
+        "Mark as resolved",
+        "Takes the money from its queue. Nothing is sent or credited; say in the reason whose it is.",
+        "resolve_case",
+        calls.resolve_unmatched,
+        lambda row: row.resolved_at is None,
     ),
     Action(
         Verb.END_SESSION,

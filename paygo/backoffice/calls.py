@@ -118,5 +118,6 @@ def _resolved(resolve: Callable[..., None]) -> Callable[[Any, Word, Mapping[str,
 resolve_refund = _resolved(resolutions.resolve_refund)
 resolve_payout = _resolved(resolutions.resolve_payout)
 resolve_deposit = _resolved(resolutions.resolve_deposit)
+resolve_unmatched = _resolved(resolutions.resolve_unmatched)
 resolve_permission = _resolved(resolutions.resolve_permission)
 resolve_endpoint = _resolved(resolutions.resolve_endpoint)

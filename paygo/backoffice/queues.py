@@ -29,7 +29,7 @@ from core.webhooks.rules import DisabledReason
 from paygo.backoffice.actions import Button, buttons, page_of
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
-from zcash.models import Deposit, SpendingPermission
+from zcash.models import Deposit, SpendingPermission, UnmatchedDeposit
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus
 
 SILENT_FOR = timedelta(hours=2)
@@ -77,6 +77,10 @@ def _late_deposits() -> QuerySet[Deposit]:
     # Two indexes, one question each.
     ids = {*waiting.values_list("pk", flat=True)[:COUNTED], *credited.values_list("pk", flat=True)[:COUNTED]}
     return Deposit.objects.filter(pk__in=ids).select_related("permission__client").order_by("id")
+
+
+def _unmatched_deposits() -> QuerySet[UnmatchedDeposit]:
+    return UnmatchedDeposit.objects.filter(resolved_at=None).order_by("id")
 
 
 def _reversed_deposits() -> QuerySet[Deposit]:
@@ -138,6 +142,11 @@ def _account_changes() -> QuerySet[OperatorAction]:
 
 def _deposit_cells(row: Deposit) -> Sequence[str]:
     return (row.txid, f"{zec_text(row.amount_zat)} ZEC", row.status, str(row.permission.client))
+
+
+def _unmatched_cells(row: UnmatchedDeposit) -> Sequence[str]:
+    block = "not mined yet" if row.height is None else str(row.height)
+    return (row.txid, f"{zec_text(row.amount_zat)} ZEC", block, row.address)
 
 
 def _refund_cells(row: Refund) -> Sequence[str]:
@@ -251,6 +260,16 @@ QUEUES: tuple[Queue, ...] = (
         ("transaction", "amount", "status", "client"),
         _deposit_cells,
         (Verb.VERIFY,),
+    ),
+    Queue(
+        "unmatched-deposits",
+        "Unmatched deposits",
+        "Received at an address that no permission has. zcashd lists none: there the books show a surplus.",
+        "zcash.view_unmatcheddeposit",
+        _unmatched_deposits,
+        ("transaction", "amount", "block", "address"),
+        _unmatched_cells,
+        (Verb.RESOLVE,),
     ),
     Queue(
         "reversed-deposits",

@@ -18,6 +18,7 @@ from zcash.models import (
     Deposit,
     PermissionAudit,
     SpendingPermission,
+    UnmatchedDeposit,
     WatchedChain,
 )
 from zcash.rules import AuditAction
@@ -90,6 +91,18 @@ class DepositAdmin(ReadOnlyAdmin):
     state = status_column()
 
     of_permission = link_column("permission", "permission")
+    amount = zec_column("amount_zat", "amount (ZEC)")
+
+
+@admin.register(UnmatchedDeposit)
+class UnmatchedDepositAdmin(ReadOnlyAdmin):
+    list_display = ("txid", "pool", "amount", "received_at", "height", "first_seen_at", "resolved_at")
+    list_filter = ("pool", ("first_seen_at", TimeFilter), ("resolved_at", TimeFilter))
+    search_fields = ("=txid", "=address")
+    search_help_text = "Txid or address"
+    ordering = ("-id",)
+
+    received_at = address_column("address", "address")
     amount = zec_column("amount_zat", "amount (ZEC)")
 
 

@@ -15,7 +15,7 @@ from billing.payout_models import Payout
 from core import db
 from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from sessions_app.models import Vendor
-from zcash.models import AuditSeal, Deposit, SpendingPermission, WatchedChain
+from zcash.models import AuditSeal, Deposit, SpendingPermission, UnmatchedDeposit, WatchedChain
 
 
 def leave(number: int, *, permission: SpendingPermission, operator: User, now: datetime) -> None:
@@ -35,6 +35,9 @@ def leave(number: int, *, permission: SpendingPermission, operator: User, now: d
         client=permission.client, endpoint="x", key=str(number), body_digest=b"x", created_at=now, result={}
     )
     ForeignSend.objects.create(txid=f"{number:064x}", payments=[], seen_height=1, first_seen_at=now)
+    UnmatchedDeposit.objects.create(
+        txid=f"{number:064x}", pool="orchard", output_index=0, address="x", amount_zat=1, first_seen_at=now
+    )
     Reconciliation.objects.create(at=now, owed_zat=0, booked_zat=0)
     AuditSeal.objects.create(
         partition=f"x{number}",

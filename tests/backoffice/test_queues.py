@@ -19,7 +19,7 @@ from core.models import User
 from paygo.backoffice.queues import QUEUES
 from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
 from zcash.addresses import Network, encode_sapling
-from zcash.models import Deposit, SpendingPermission
+from zcash.models import Deposit, SpendingPermission, UnmatchedDeposit
 
 pytestmark = pytest.mark.django_db
 
@@ -221,6 +221,35 @@ def test_a_reversed_deposit_waits_until_it_is_resolved(browser: Client, vera: Us
     act(browser, "resolve-deposit", deposit)
 
     assert waiting("reversed-deposits") == []
+
+
+@pytest.mark.parametrize("height", [None, 100])
+def test_an_unmatched_deposit_waits_until_somebody_says_whose_it_is(
+    browser: Client, height: int | None
+) -> None:
+    row = UnmatchedDeposit.objects.create(
+        txid="a" * 64,
+        pool="orchard",
+        output_index=1,
+        address="uregtest1x",
+        amount_zat=ZEC,
+        height=height,
+        first_seen_at=clock.now(),
+    )
+    assert waiting("unmatched-deposits") == [row]
+    page = browser.get(reverse("admin:queue", args=["unmatched-deposits"]))
+    assert reverse("admin:act", args=["resolve-unmatcheddeposit", row.pk]) in page.content.decode()
+
+    act(browser, "resolve-unmatcheddeposit", row, reason="")
+    assert waiting("unmatched-deposits") == [row]
+    act(browser, "resolve-unmatcheddeposit", row)
+
+    assert waiting("unmatched-deposits") == []
+    said = OperatorAction.objects.get()
+    assert (said.verb, said.reason) == ("resolve", "looked at it with the viewer")
+    assert said.details == row.details
+    again = act(browser, "resolve-unmatcheddeposit", row)
+    assert b"this cannot be done" in again.content
 
 
 def test_a_held_permission_waits_until_somebody_lifts_that(browser: Client, vera: User, word: Word) -> None:

@@ -15,6 +15,7 @@ from tests.unit.zallet.stack import (
     Stack,
     received,
     row,
+    sent,
     unified,
 )
 from zcash.addresses import (
@@ -84,6 +85,27 @@ class TestReceipts:
         stack.rows = [row(received(), **({"expired_unmined": True} | fields))]
 
         assert wallet.all_receipts(since_height=0) == []
+
+    @pytest.mark.parametrize(
+        ("others", "is_own"),
+        [
+            ([], False),
+            ([sent(output_index=2)], True),
+            ([received(is_change=True, to_address=None, output_index=2)], True),
+            # Somebody else's account of the same wallet, and its change.
+            ([received(is_change=True, to_account=OTHER_ACCOUNT, to_address=None, output_index=2)], False),
+        ],
+        ids=["alone", "beside a payment", "beside change", "beside another's change"],
+    )
+    def test_says_what_the_account_has_made_itself(
+        self, stack: Stack, wallet: ZalletWallet, others: list[dict[str, object]], is_own: bool
+    ) -> None:
+        stack.rows = [row(received(), *others)]
+
+        listed = wallet.all_receipts(since_height=0)
+
+        assert listed is not None
+        assert [each.is_own for each in listed] == [is_own]
 
     def test_shows_public_money_under_the_address_that_was_asked_for(
         self, stack: Stack, wallet: ZalletWallet
