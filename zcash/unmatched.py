@@ -7,19 +7,15 @@ itself made is none of it: change, or a payment from one of its addresses to ano
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-import structlog
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from core.db import operation, require_transaction
-from zcash.models import Deposit, SpendingPermission, UnmatchedDeposit
+from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import Receipt, WalletPort
+from zcash.unmatched_models import UnmatchedDeposit
 
-log = structlog.get_logger(__name__)
-
-# So many rows are written by one pass, the largest amounts first, and so many may wait at all: dust neither
-# fills the table nor, in the pass that finds both, goes before money.
-NEW_PER_PASS = 100
-MOST_WAITING = 10_000
+# The largest so many wait: dust, which costs next to nothing, neither fills the table nor hides money.
+MOST_WAITING = 1_000
 # How many of those that a list leaves out are asked for one by one.
 _ASKED_PER_PASS = 20
 _PAGE = 500
@@ -29,27 +25,22 @@ _Key = tuple[str, str, int]
 
 def record(
     listed: Sequence[Receipt], *, wallet: WalletPort, since_height: int, above_height: int, now: datetime
-) -> int:
-    """Bring the table up to a list of everything received from a height on; return how many rows are new.
+) -> None:
+    """Bring the table up to a list of everything received from a height on.
 
     What was mined up to `above_height`, where the chain stood at first start, is not this service's business.
 
     Raises:
         NodeUnavailable: the node is away; what the list shows was written.
     """
-    shown = {_key(each): each for each in listed if not each.is_own}
-    strangers = _strangers(shown, above_height=above_height)
+    strangers = _strangers(listed, above_height=above_height)
     with operation():
+        # The wallet may have come to know as its own what it did not at first, after a restore.
+        _drop_own({each.txid for each in listed if each.is_own})
         _leave_to_deposits()
-        _drop({_key(each) for each in listed if each.is_own})
-        rows = {_key(row): row for row in UnmatchedDeposit.objects.order_by("pk")}
-        _place_shown(rows, shown)
-        waiting = sum(row.resolved_at is None for row in rows.values())
-        new = [each for key, each in strangers.items() if key not in rows]
-        added = _add(new, room=min(NEW_PER_PASS, MOST_WAITING - waiting), now=now)
-    unlisted = [row for key, row in rows.items() if key not in shown and _is_due(row, since_height)]
-    _ask(unlisted, wallet=wallet, now=now)
-    return added
+        _write(strangers, now=now)
+        _make_room()
+    _ask_for_unlisted({_key(each) for each in listed}, since_height=since_height, wallet=wallet, now=now)
 
 
 def mark_resolved(unmatched_id: int, *, now: datetime) -> UnmatchedDeposit | None:
@@ -62,16 +53,17 @@ def mark_resolved(unmatched_id: int, *, now: datetime) -> UnmatchedDeposit | Non
     return row
 
 
-def _strangers(shown: Mapping[_Key, Receipt], *, above_height: int) -> dict[_Key, Receipt]:
+def _strangers(listed: Sequence[Receipt], *, above_height: int) -> dict[_Key, Receipt]:
     """Return what no permission's address received, and what was not recorded as a permission's either.
 
     A deposit can be recorded although its address is listed in another form: by a receiver of it.
     """
-    young = {key: each for key, each in shown.items() if each.height is None or each.height > above_height}
-    taken = _taken({each.address for each in young.values()})
-    others = {key: each for key, each in young.items() if each.address not in taken}
-    recorded = _recorded({each.txid for each in others.values()})
-    return {key: each for key, each in others.items() if key not in recorded}
+    young = [each for each in listed if each.height is None or each.height > above_height]
+    foreign = {_key(each): each for each in young if not each.is_own}
+    taken = _taken({each.address for each in foreign.values()})
+    unknown = {key: each for key, each in foreign.items() if each.address not in taken}
+    recorded = _recorded({each.txid for each in unknown.values()})
+    return {key: each for key, each in unknown.items() if key not in recorded}
 
 
 def _taken(addresses: Iterable[str]) -> set[str]:
@@ -96,6 +88,11 @@ def _pages(values: Iterable[str]) -> Iterator[list[str]]:
         yield listed[first : first + _PAGE]
 
 
+def _drop_own(txids: Iterable[str]) -> None:
+    for some in _pages(txids):
+        UnmatchedDeposit.objects.filter(txid__in=some).delete()
+
+
 def _leave_to_deposits() -> None:
     """Drop what has been recorded as a permission's by now."""
     same = Deposit.objects.filter(
@@ -104,28 +101,49 @@ def _leave_to_deposits() -> None:
     UnmatchedDeposit.objects.filter(Exists(same)).delete()
 
 
-def _drop(own: set[_Key]) -> None:
-    """Drop what the wallet has come to know as its own: after its restore it knows less at first."""
-    rows = UnmatchedDeposit.objects.filter(txid__in={txid for txid, _, _ in own})
-    UnmatchedDeposit.objects.filter(pk__in=[row.pk for row in rows if _key(row) in own]).delete()
+def _write(strangers: Mapping[_Key, Receipt], *, now: datetime) -> None:
+    """Write what is new and large enough to wait, and where each is mined by now."""
+    known = _known({each.txid for each in strangers.values()})
+    least_zat = _least_zat()
+    new = [each for key, each in strangers.items() if key not in known and each.amount_zat > least_zat]
+    new.sort(key=lambda each: (-each.amount_zat, _key(each)))
+    moved = [each for key, each in strangers.items() if key in known and known[key] != each.height]
+    # In one order, so that two passes do not wait for each other.
+    rows = [_row(each, now=now) for each in sorted([*new[:MOST_WAITING], *moved], key=_key)]
+    UnmatchedDeposit.objects.bulk_create(
+        rows,
+        update_conflicts=True,
+        unique_fields=["txid", "pool", "output_index"],
+        update_fields=["height"],
+    )
 
 
-def _place_shown(rows: Mapping[_Key, UnmatchedDeposit], shown: Mapping[_Key, Receipt]) -> None:
-    for key in rows.keys() & shown.keys():
-        if rows[key].height != shown[key].height:
-            UnmatchedDeposit.objects.filter(pk=rows[key].pk).update(height=shown[key].height)
+def _known(txids: Iterable[str]) -> dict[_Key, int | None]:
+    """Return where the rows of these transactions are mined."""
+    found: dict[_Key, int | None] = {}
+    for some in _pages(txids):
+        found |= {_key(row): row.height for row in UnmatchedDeposit.objects.filter(txid__in=some)}
+    return found
 
 
-def _is_due(row: UnmatchedDeposit, since_height: int) -> bool:
-    """Whether a list from a height on ought to show it."""
-    return row.height is None or row.height >= since_height
+def _least_zat() -> int:
+    """Return what an amount must be above to wait: nothing, as long as there is room."""
+    last = UnmatchedDeposit.objects.waiting()[MOST_WAITING - 1 : MOST_WAITING].first()
+    return 0 if last is None else last.amount_zat
 
 
-def _ask(unlisted: Sequence[UnmatchedDeposit], *, wallet: WalletPort, now: datetime) -> None:
+def _make_room() -> None:
+    smallest = UnmatchedDeposit.objects.waiting()[MOST_WAITING:]
+    UnmatchedDeposit.objects.filter(pk__in=smallest.values("pk")).delete()
+
+
+def _ask_for_unlisted(listed: set[_Key], *, since_height: int, wallet: WalletPort, now: datetime) -> None:
     """Drop what can never be mined any more; absence from a list is no evidence of that.
 
     A wallet that rescans lists nothing, and what an operator has resolved must not come back as a new case.
     """
+    due = UnmatchedDeposit.objects.filter(Q(height=None) | Q(height__gte=since_height)).order_by("pk")
+    unlisted = [row for row in due if _key(row) not in listed]
     # Each pass begins elsewhere: those of which the wallet knows nothing hold up no others.
     first = int(now.timestamp()) % max(1, len(unlisted))
     for row in [*unlisted[first:], *unlisted[:first]][:_ASKED_PER_PASS]:
@@ -138,22 +156,6 @@ def _ask(unlisted: Sequence[UnmatchedDeposit], *, wallet: WalletPort, now: datet
                 same.delete()
             else:
                 same.update(height=place.height)
-
-
-def _add(new: Sequence[Receipt], *, room: int, now: datetime) -> int:
-    """Write the largest of the new ones, as many as there is room for; the others wait for a later pass."""
-    by_amount = sorted(new, key=lambda each: (-each.amount_zat, _key(each)))
-    written = by_amount[: max(0, room)]
-    if len(written) < len(new):
-        log.warning(
-            "unmatched_deposits_left",
-            left=len(new) - len(written),
-            advice="more reaches addresses of no permission than is written at once; the books show its sum",
-        )
-    # In one order, so that two passes do not wait for each other.
-    rows = [_row(each, now=now) for each in sorted(written, key=_key)]
-    UnmatchedDeposit.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows)
 
 
 def _row(receipt: Receipt, *, now: datetime) -> UnmatchedDeposit:

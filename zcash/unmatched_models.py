@@ -6,6 +6,14 @@ from django.db.models import Q
 from core.amounts import MAX_ZAT
 
 
+class UnmatchedDeposits(models.QuerySet["UnmatchedDeposit"]):
+    """Outputs that nobody is credited with."""
+
+    def waiting(self) -> "UnmatchedDeposits":
+        """Of which no operator has said that nothing more is to be done, the largest first."""
+        return self.filter(resolved_at=None).order_by("-amount_zat", "id")
+
+
 class UnmatchedDeposit(models.Model):
     """One output that the account received at an address of no permission: nobody is credited with it.
 
@@ -23,6 +31,8 @@ class UnmatchedDeposit(models.Model):
     first_seen_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True)
 
+    objects = UnmatchedDeposits.as_manager()
+
     class Meta:
         db_table = "zcash_unmatched"
         constraints = [
@@ -34,7 +44,9 @@ class UnmatchedDeposit(models.Model):
         indexes = [
             # What waits for an operator.
             models.Index(
-                fields=["id"], name="zcash_unmatched_waiting", condition=Q(resolved_at__isnull=True)
+                fields=["-amount_zat", "id"],
+                name="zcash_unmatched_waiting",
+                condition=Q(resolved_at__isnull=True),
             ),
         ]
 

@@ -21,8 +21,9 @@ from paygo.backoffice import calls
 from paygo.backoffice.reasons import ExtendForm, ReasonForm
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
-from zcash.models import Deposit, SpendingPermission, UnmatchedDeposit
+from zcash.models import Deposit, SpendingPermission
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus, SuspensionReason
+from zcash.unmatched_models import UnmatchedDeposit
 
 
 @dataclass(frozen=True)

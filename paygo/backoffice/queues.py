@@ -29,8 +29,9 @@ from core.webhooks.rules import DisabledReason
 from paygo.backoffice.actions import Button, buttons, page_of
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
-from zcash.models import Deposit, SpendingPermission, UnmatchedDeposit
+from zcash.models import Deposit, SpendingPermission
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus
+from zcash.unmatched_models import UnmatchedDeposit
 
 SILENT_FOR = timedelta(hours=2)
 FAILING_FOR = timedelta(hours=1)
@@ -80,7 +81,7 @@ def _late_deposits() -> QuerySet[Deposit]:
 
 
 def _unmatched_deposits() -> QuerySet[UnmatchedDeposit]:
-    return UnmatchedDeposit.objects.filter(resolved_at=None).order_by("id")
+    return UnmatchedDeposit.objects.waiting()
 
 
 def _reversed_deposits() -> QuerySet[Deposit]:

@@ -13,15 +13,9 @@ from paygo.backoffice import pages
 from paygo.backoffice.actions import buttons
 from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, status_column, zec_column
 from paygo.backoffice.filters import TimeFilter
-from zcash.models import (
-    AuditSeal,
-    Deposit,
-    PermissionAudit,
-    SpendingPermission,
-    UnmatchedDeposit,
-    WatchedChain,
-)
+from zcash.models import AuditSeal, Deposit, PermissionAudit, SpendingPermission, WatchedChain
 from zcash.rules import AuditAction
+from zcash.unmatched_models import UnmatchedDeposit
 
 
 @admin.register(SpendingPermission)

@@ -15,7 +15,8 @@ from billing.payout_models import Payout
 from core import db
 from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from sessions_app.models import Vendor
-from zcash.models import AuditSeal, Deposit, SpendingPermission, UnmatchedDeposit, WatchedChain
+from zcash.models import AuditSeal, Deposit, SpendingPermission, WatchedChain
+from zcash.unmatched_models import UnmatchedDeposit
 
 
 def leave(number: int, *, permission: SpendingPermission, operator: User, now: datetime) -> None:

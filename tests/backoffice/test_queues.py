@@ -19,7 +19,8 @@ from core.models import User
 from paygo.backoffice.queues import QUEUES
 from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
 from zcash.addresses import Network, encode_sapling
-from zcash.models import Deposit, SpendingPermission, UnmatchedDeposit
+from zcash.models import Deposit, SpendingPermission
+from zcash.unmatched_models import UnmatchedDeposit
 
 pytestmark = pytest.mark.django_db
 

@@ -86,6 +86,7 @@ CARE = {
     "lift-spendingpermission",
     "resolve-spendingpermission",
     "resolve-deposit",
+    "resolve-unmatcheddeposit",
     "resolve-refund",
     "resolve-payout",
     "resolve-webhookendpoint",

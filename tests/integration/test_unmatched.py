@@ -9,9 +9,10 @@ from core.models import User
 from tests.factories import ZEC, make_permission
 from tests.integration.nodes import World, on_zallet, state
 from zcash import unmatched
-from zcash.models import Deposit, SpendingPermission, UnmatchedDeposit
+from zcash.models import Deposit, SpendingPermission
 from zcash.node import IndexUnusable
-from zcash.node.port import OperationStatus, Payment, PrivacyPolicy
+from zcash.node.port import NodeNotReady, OperationStatus, Payment, PrivacyPolicy
+from zcash.unmatched_models import UnmatchedDeposit
 
 # As deep as either wallet lets others' money lie before it spends it.
 SPENDABLE = 11
@@ -32,9 +33,8 @@ def pay(node: World, address: str, amount: str = "1") -> str:
 
 
 def shown() -> list[tuple[str, int, int | None]]:
-    """Return (txid, zatoshis, height) of what waits, the first one first."""
-    rows = UnmatchedDeposit.objects.filter(resolved_at=None).order_by("id")
-    return list(rows.values_list("txid", "amount_zat", "height"))
+    """Return (txid, zatoshis, height) of what waits, in the order of its queue."""
+    return list(UnmatchedDeposit.objects.waiting().values_list("txid", "amount_zat", "height"))
 
 
 def tip(node: World) -> int:
@@ -135,19 +135,34 @@ def test_drops_what_can_never_be_mined_any_more(pinned: World) -> None:
 
 
 @on_zallet
-def test_a_wallet_that_rescans_and_lists_nothing_drops_nothing(pinned: World, operator: User) -> None:
+def test_that_a_wallet_does_not_list_it_drops_nothing(pinned: World, operator: User) -> None:
     done, waits = (pay(pinned, by_hand(pinned)) for _ in range(2))
     pinned.mine()
     pinned.scan()
     resolve(UnmatchedDeposit.objects.get(txid=done), operator, pinned)
 
-    pinned.do("sim_wallet", {"blank": True})
+    for _ in range(3):
+        unmatched.record([], wallet=pinned.wallet, since_height=0, above_height=0, now=pinned.now)
     pinned.scans()
-    blank = [txid for txid, _, _ in shown()]
+
+    assert [txid for txid, _, _ in shown()] == [waits]
+    assert UnmatchedDeposit.objects.count() == 2
+
+
+@on_zallet
+def test_a_wallet_that_rescans_drops_nothing(pinned: World) -> None:
+    waits = pay(pinned, by_hand(pinned))
+    pinned.mine()
+    pinned.scan()
+
+    pinned.do("sim_wallet", {"blank": True})
+    pinned.scan()
+    pinned.mine(3)
+    with pytest.raises(NodeNotReady):
+        pinned.scan()
     pinned.do("sim_wallet", {})
     pinned.scans()
 
-    assert blank == [waits]
     assert [txid for txid, _, _ in shown()] == [waits]
 
 
@@ -184,35 +199,36 @@ def test_what_gets_a_permission_is_recorded_as_its_deposit_and_shown_no_longer(
 
 
 @on_zallet
-def test_writes_the_largest_first_and_no_more_at_once_than_a_pass_may(
-    pinned: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(unmatched, "NEW_PER_PASS", 2)
+def test_dust_never_keeps_money_out(pinned: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unmatched, "MOST_WAITING", 3)
     address = by_hand(pinned)
-    for amount in ("0.1", "0.5", "0.2", "0.4", "0.3"):
-        pay(pinned, address, amount)
 
-    passes = []
-    for _ in range(4):
+    waiting = []
+    for amounts in (("0.1", "0.5", "0.2", "0.4"), ("0.3",), ("0.6",), ("0.1",)):
+        for amount in amounts:
+            pay(pinned, address, amount)
         pinned.scan()
-        passes.append(sorted(amount * 10 // ZEC for _, amount, _ in shown()))
+        waiting.append([amount * 10 // ZEC for _, amount, _ in shown()])
 
-    assert passes == [[4, 5], [2, 3, 4, 5], [1, 2, 3, 4, 5], [1, 2, 3, 4, 5]]
+    assert waiting == [[5, 4, 2], [5, 4, 3], [6, 5, 4], [6, 5, 4]]
 
 
 @on_zallet
-def test_a_full_queue_takes_no_more_until_something_of_it_is_done(
+def test_what_finds_no_room_is_shown_when_there_is_some(
     pinned: World, monkeypatch: pytest.MonkeyPatch, operator: User
 ) -> None:
     monkeypatch.setattr(unmatched, "MOST_WAITING", 2)
     for _ in range(3):
         pay(pinned, by_hand(pinned))
     pinned.scans(1)
-    assert len(shown()) == 2
+    before = {pk for (pk,) in UnmatchedDeposit.objects.values_list("pk")}
 
+    pinned.scan()
+    unchanged = {pk for (pk,) in UnmatchedDeposit.objects.values_list("pk")}
     resolve(UnmatchedDeposit.objects.earliest("id"), operator, pinned)
     pinned.scan()
 
+    assert (len(before), unchanged) == (2, before)
     assert (len(shown()), UnmatchedDeposit.objects.count()) == (2, 3)
 
 

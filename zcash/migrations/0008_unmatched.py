@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'db_table': 'zcash_unmatched',
-                'indexes': [models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['id'], name='zcash_unmatched_waiting')],
+                'indexes': [models.Index(condition=models.Q(('resolved_at__isnull', True)), fields=['-amount_zat', 'id'], name='zcash_unmatched_waiting')],
                 'constraints': [models.UniqueConstraint(fields=('txid', 'pool', 'output_index'), name='zcash_unmatched_once'), models.CheckConstraint(condition=models.Q(('amount_zat__gt', 0), ('amount_zat__lte', 2100000000000000)), name='zcash_unmatched_amount')],
             },
         ),
