@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing import approvals
+from billing import approvals, resolutions
 from billing.interventions import UNDER_WAY
 from billing.models import Refund
 from billing.operator_rules import APPROVERS, Verb
@@ -22,7 +22,7 @@ from paygo.backoffice.reasons import ExtendForm, ReasonForm
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
 from zcash.models import Deposit, SpendingPermission
-from zcash.rules import CLOSED, DepositStatus, PermissionStatus, SuspensionReason
+from zcash.rules import CLOSED, PermissionStatus, SuspensionReason
 from zcash.unmatched_models import UnmatchedDeposit
 
 
@@ -121,10 +121,11 @@ _ACTIONS = (
         Verb.RESOLVE,
         SpendingPermission,
         "Mark as resolved",
-        "Takes the case from its queue. Nothing else changes; it comes back when what is left changes.",
+        "Takes the case from its queue. Nothing else changes; it comes back when what is left changes, or it "
+        "is held anew.",
         "resolve_case",
         calls.resolve_permission,
-        lambda row: row.below_minimum,
+        resolutions.is_permission_a_case,
     ),
     Action(
         Verb.VERIFY,
@@ -139,10 +140,11 @@ _ACTIONS = (
         Verb.RESOLVE,
         Deposit,
         "Mark as resolved",
-        "Takes the deposit from its queue. Nothing else changes; it comes back if it is reversed again.",
+        "Takes the deposit from its queue. Nothing else changes; it comes back if it is credited or reversed "
+        "after this.",
         "resolve_case",
         calls.resolve_deposit,
-        _status_in(DepositStatus.REVERSED),
+        resolutions.is_deposit_a_case,
     ),
     Action(
         Verb.RESOLVE,
@@ -161,6 +163,15 @@ _ACTIONS = (
         "end_session",
         calls.end_session,
         _status_in(SessionStatus.ACTIVE, SessionStatus.PAUSED),
+    ),
+    Action(
+        Verb.RESOLVE,
+        StreamingSession,
+        "Mark as resolved",
+        "Takes the session from its queue. It goes on, and is charged; it is back in a day if it still runs.",
+        "resolve_case",
+        calls.resolve_session,
+        resolutions.is_session_a_case,
     ),
     Action(
         Verb.APPROVE,

@@ -11,7 +11,6 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import F, Model, Q, QuerySet
-from django.db.models.functions import Coalesce
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -77,7 +76,8 @@ def _late_deposits() -> QuerySet[Deposit]:
     )
     # Two indexes, one question each.
     ids = {*waiting.values_list("pk", flat=True)[:COUNTED], *credited.values_list("pk", flat=True)[:COUNTED]}
-    return Deposit.objects.filter(pk__in=ids).select_related("permission__client").order_by("id")
+    rows = resolutions.deposits_to_look_at(Deposit.objects.filter(pk__in=ids))
+    return rows.select_related("permission__client").order_by("id")
 
 
 def _unmatched_deposits() -> QuerySet[UnmatchedDeposit]:
@@ -85,8 +85,7 @@ def _unmatched_deposits() -> QuerySet[UnmatchedDeposit]:
 
 
 def _reversed_deposits() -> QuerySet[Deposit]:
-    rows = Deposit.objects.filter(status=DepositStatus.REVERSED)
-    rows = resolutions.unresolved_since("deposit", "reversed_at", rows)
+    rows = resolutions.deposits_to_look_at(Deposit.objects.filter(status=DepositStatus.REVERSED))
     return rows.select_related("permission__client").order_by("id")
 
 
@@ -114,27 +113,24 @@ def _large_payouts() -> QuerySet[Payout]:
 
 
 def _silent_sessions() -> QuerySet[StreamingSession]:
+    now = clock.now()
     rows = StreamingSession.objects.filter(
-        status=SessionStatus.ACTIVE,
-        heartbeat_seconds__isnull=True,
-        started_at__lt=clock.now() - SILENT_FOR,
+        status=SessionStatus.ACTIVE, heartbeat_seconds__isnull=True, started_at__lt=now - SILENT_FOR
     )
+    rows = resolutions.sessions_to_look_at(rows, now=now)
     return rows.select_related("client", "vendor").order_by("started_at")
 
 
 def _suspended() -> QuerySet[SpendingPermission]:
     rows = SpendingPermission.objects.filter(status=PermissionStatus.SUSPENDED)
-    return rows.select_related("client").order_by("id")
+    return resolutions.holds_to_look_at(rows).select_related("client").order_by("id")
 
 
 def _failing_endpoints() -> QuerySet[WebhookEndpoint]:
     """What has taken nothing for a while, switched off for that or not yet; what its client does is his."""
     failing = WebhookEndpoint.objects.filter(deleted_at=None, failing_since__lt=clock.now() - FAILING_FOR)
     rows = failing.filter(Q(disabled_at=None) | Q(disabled_reason=DisabledReason.FAILING))
-    rows = rows.annotate(changed_at=Coalesce("disabled_at", "failing_since"))
-    return (
-        resolutions.unresolved_since("endpoint", "changed_at", rows).select_related("client").order_by("id")
-    )
+    return resolutions.endpoints_to_look_at(rows).select_related("client").order_by("id")
 
 
 def _account_changes() -> QuerySet[OperatorAction]:
@@ -260,7 +256,7 @@ QUEUES: tuple[Queue, ...] = (
         _late_deposits,
         ("transaction", "amount", "status", "client"),
         _deposit_cells,
-        (Verb.VERIFY,),
+        (Verb.VERIFY, Verb.RESOLVE),
     ),
     Queue(
         "unmatched-deposits",
@@ -300,7 +296,7 @@ QUEUES: tuple[Queue, ...] = (
         _suspended,
         ("permission", "left", "held for", "client"),
         _suspended_cells,
-        (Verb.LIFT, Verb.VERIFY),
+        (Verb.LIFT, Verb.VERIFY, Verb.RESOLVE),
     ),
     Queue(
         "silent-sessions",
@@ -310,7 +306,7 @@ QUEUES: tuple[Queue, ...] = (
         _silent_sessions,
         ("session", "since", "rate", "vendor"),
         _session_cells,
-        (Verb.END_SESSION,),
+        (Verb.END_SESSION, Verb.RESOLVE),
     ),
     Queue(
         "failing-endpoints",

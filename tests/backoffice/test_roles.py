@@ -87,6 +87,7 @@ CARE = {
     "resolve-spendingpermission",
     "resolve-deposit",
     "resolve-unmatcheddeposit",
+    "resolve-streamingsession",
     "resolve-refund",
     "resolve-payout",
     "resolve-webhookendpoint",

@@ -199,6 +199,35 @@ def test_what_gets_a_permission_is_recorded_as_its_deposit_and_shown_no_longer(
 
 
 @on_zallet
+def test_shows_nothing_at_an_address_of_a_permission_that_waits_to_be_recorded(
+    vera: User, pinned: World
+) -> None:
+    permission = pinned.create(vera)
+    pinned.pay(permission, 10 * ZEC)
+
+    record(pinned)
+
+    assert shown() == []
+
+
+@on_zallet
+def test_shows_nothing_that_is_recorded_whatever_its_address_is_called(vera: User, pinned: World) -> None:
+    permission = pinned.create_paid(vera)
+    SpendingPermission.objects.filter(pk=permission.pk).update(payment_address=by_hand(pinned))
+
+    record(pinned)
+
+    assert shown() == []
+
+
+def record(node: World) -> None:
+    """Show what is unmatched, before the pass that records deposits."""
+    listed = node.wallet.all_receipts(since_height=0)
+    assert listed
+    unmatched.record(listed, wallet=node.wallet, since_height=0, above_height=0, now=node.now)
+
+
+@on_zallet
 def test_dust_never_keeps_money_out(pinned: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(unmatched, "MOST_WAITING", 3)
     address = by_hand(pinned)
