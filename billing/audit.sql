@@ -825,3 +825,12 @@ FULL JOIN (SELECT id, details FROM billing_operatoraction WHERE verb = 'pay_toke
 WHERE (t.asset, t.vendor::text, t.units::text)
       IS DISTINCT FROM (w.details->>'asset', w.details->>'vendor', w.details->>'units')
 LIMIT 20;
+
+-- name: L13 what the operator took out of the wallet by hand is booked as his
+SELECT coalesce(f.id, t.cause_id) AS id, f.txid, f.withdrawn_zat, t.units
+FROM (SELECT id, txid, withdrawn_zat FROM billing_foreignsend WHERE withdrawn_zat <> 0) f
+FULL JOIN (
+    SELECT cause_id, sum(amount_units) AS units FROM billing_transfer WHERE kind = 'withdrawal' GROUP BY cause_id
+) t ON t.cause_id = f.id
+WHERE coalesce(f.withdrawn_zat, 0) <> coalesce(t.units, 0)
+LIMIT 20;

@@ -275,6 +275,8 @@ class ForeignSend(models.Model):
     first_seen_at = models.DateTimeField()
     explanation = models.TextField(default="")
     explained_at = models.DateTimeField(null=True)
+    # What of it nobody here had asked for: it is booked as the operator's.
+    withdrawn_zat = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "billing_foreignsend"

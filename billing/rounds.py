@@ -15,6 +15,7 @@ from billing import (
     interval,
     mails,
     notices,
+    outgoing,
     payouts,
     reconciliation,
     refunds,
@@ -136,7 +137,7 @@ def payout_sweep() -> int:
 
 
 def reconcile_round() -> bool | None:
-    """Compare the books with the wallet and keep what was found; False: something is wrong.
+    """Compare books, wallet and chain, and keep what was found; False: something is wrong.
 
     None while the node is away, or its word says nothing: it is syncing, or repairs its view.
     """
@@ -145,7 +146,9 @@ def reconcile_round() -> bool | None:
         wallet = connect()
         if watch.ready_status(wallet).locked:
             return None
-        covered, found = reconciliation.compare(wallet=wallet, now=clock.now())
+        with db.alone("wallet sends") as first:
+            searched = first and outgoing.look(wallet=wallet, now=clock.now())
+            covered, found = reconciliation.compare(wallet=wallet, now=clock.now(), chain_searched=searched)
     except (NodeUnavailable, NodeRefused) as error:
         log.warning("reconciliation_without_node", reason=str(error), advice="it is tried again")
         return None

@@ -8,9 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from billing import audit, engine, funding, interval, refunds, sends, transactions
+from billing import audit, engine, foreign, funding, interval, refunds, sends, transactions
 from billing.matching import asked
-from billing.models import Refund
+from billing.models import ForeignSend, Refund
+from billing.operators import Word
 from billing.rules import RefundStatus, SendStatus, depletes_ms
 from core import clock, db, publisher
 from core.models import User
@@ -178,6 +179,7 @@ BROKEN = {
         "UPDATE billing_transfer SET kind = 'chain_payout', debit = 'vendor', debit_of = credit_of,"
         " credit = 'treasury' WHERE kind = 'chain_charge'"
     ),
+    "L13 what the operator": "UPDATE billing_foreignsend SET withdrawn_zat = withdrawn_zat - 1",
     "L11 what an authorisation owes": (
         "UPDATE billing_transfer SET debit_of = 0 WHERE kind = 'chain_charge'"
     ),
@@ -234,7 +236,16 @@ def world() -> User:
     refund_what_is_left(vera)
     interval.run_interval(now=after(hours=2), engine="test", chunk_size=100)
     publisher.publish_all(now=after(hours=2))
+    withdraw()
     return vera
+
+
+def withdraw() -> None:
+    """Take money out of the wallet past the service, and say so."""
+    paid = [{"address": MALLORY, "amount_zat": ZEC, "memo": None}]
+    ForeignSend.objects.create(txid="b" * 64, payments=paid, seen_height=9, first_seen_at=after(hours=2))
+    word = Word(None, "shell:otto", "revenue")
+    assert foreign.explain("b" * 64, settles=[], word=word, tip_height=9, now=after(hours=2))
 
 
 def refund_what_is_left(vera: User) -> None:
