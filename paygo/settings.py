@@ -115,6 +115,7 @@ WHITENOISE_USE_FINDERS = True
 # Requests give up early; the engine sets its own limits per statement.
 LOCK_TIMEOUT_MS = env.int("PAYGO_LOCK_TIMEOUT_MS", default=3_000)
 STATEMENT_TIMEOUT_MS = env.int("PAYGO_STATEMENT_TIMEOUT_MS", default=30_000)
+DATABASE_PREPARE_AFTER = env.int("PAYGO_DB_PREPARE_AFTER", default=2)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **env.db("DATABASE_URL", default="postgresql://paygo@127.0.0.1:5432/paygo"),
@@ -124,7 +125,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             "connect_timeout": 5,
             # Statements of `core.db.prepared` are planned once for each connection.
-            "prepare_threshold": env.int("PAYGO_DB_PREPARE_AFTER", default=2) or None,
+            "prepare_threshold": DATABASE_PREPARE_AFTER or None,
             "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
             " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
         },
@@ -365,7 +366,8 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
-AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKOUT_MINUTES", default=15))
+LOGIN_LOCKOUT_MINUTES = env.int("LOGIN_LOCKOUT_MINUTES", default=15)
+AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCKOUT_MINUTES)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "paygo.backoffice.logins.login_address"
 AXES_LOCKOUT_CALLABLE = "paygo.backoffice.logins.locked_out"
