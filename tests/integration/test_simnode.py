@@ -273,7 +273,7 @@ def test_an_open_connection_gets_no_answer_after_the_stop(tmp_path: Path) -> Non
     node.stop()
     node.stop()
 
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 10
     with pytest.raises((http.client.HTTPException, OSError)):
         ask(client, request)
     client.close()
@@ -294,7 +294,7 @@ def test_a_flood_of_requests_does_not_hold_up_the_stop(tmp_path: Path) -> None:
         pool.submit(drain, client)
         started = time.perf_counter()
         node.stop()
-        assert time.perf_counter() - started < 2
+        assert time.perf_counter() - started < 10
 
 
 def flood(client: socket.socket, data: bytes) -> None:

@@ -37,13 +37,13 @@ def client(server: HTTPServer, **options: Any) -> RpcClient:
 def raw_server(script: Script) -> Iterator[str]:
     """A server that reads one request and then does to the connection what the script says."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        thread = threading.Thread(target=_serve, args=(listener, script), daemon=True)
+        thread = threading.Thread(target=serve, args=(listener, script), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         thread.join(timeout=5)
 
 
-def _serve(listener: socket.socket, script: Script) -> None:
+def serve(listener: socket.socket, script: Script) -> None:
     connection, _ = listener.accept()
     with connection:
         read_request(connection)

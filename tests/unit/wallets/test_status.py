@@ -13,7 +13,7 @@ from zcash.node.port import (
 )
 
 # Room for a busy machine.
-SLACK_SECONDS = 3.0
+SLACK_SECONDS = 9.0
 
 
 class TestStatus:
@@ -77,7 +77,7 @@ class TestFaults:
     )
     def test_reports_every_fault_as_unavailable_within_the_deadline(self, world: World, kind: str) -> None:
         address = world.address().address
-        world.do("sim_fault", {"kind": kind, "seconds": 10})
+        world.do("sim_fault", {"kind": kind, "seconds": 60})
         started = time.monotonic()
 
         with pytest.raises(NodeUnavailable):
