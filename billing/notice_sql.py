@@ -100,8 +100,8 @@ WITH cursor AS (
     SELECT e.id, e.kind, e.subject, e.position, e.created_at FROM core_event e
     WHERE e.position > (SELECT position FROM cursor) ORDER BY e.position LIMIT %(limit)s
 ), mailed AS (
-    INSERT INTO billing_mail (event_id, permission_id, recipient, created_at, next_attempt_at)
-    SELECT e.id, p.id, p.notify_email, %(now)s, %(now)s
+    INSERT INTO billing_mail (event_id, permission_id, created_at, next_attempt_at)
+    SELECT e.id, p.id, %(now)s, %(now)s
     FROM page e JOIN zcash_permission p ON p.public_id = e.subject
     WHERE e.kind = ANY(%(kinds)s) AND p.notify_email IS NOT NULL AND e.created_at > %(since)s
     ORDER BY e.position

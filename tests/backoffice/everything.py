@@ -29,9 +29,7 @@ def leave(number: int, *, permission: SpendingPermission, operator: User, now: d
     payout = _payout(number, permission=permission, send=send, now=now)
     endpoint = _webhooks(event, now=now)
     Notice.objects.create(permission=permission, rule="x", period=str(number), told=True, created_at=now)
-    Mail.objects.create(
-        event=event, permission=permission, recipient="x@example.org", created_at=now, next_attempt_at=now
-    )
+    Mail.objects.create(event=event, permission=permission, created_at=now, next_attempt_at=now)
     ReceiptRow.objects.create(
         client=permission.client, endpoint="x", key=str(number), body_digest=b"x", created_at=now, result={}
     )
