@@ -25,6 +25,7 @@ from billing import (
 from billing.errors import SendsHalted
 from billing.models import IntervalRun, WalletSend
 from core import clock, db, idempotency, publisher
+from core.webhooks import attempts
 from zcash import watch
 from zcash.history import leaves, seals
 from zcash.models import WatchedChain
@@ -175,13 +176,14 @@ def notice_round() -> int:
 def history_round() -> None:
     """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old.
 
-    What idempotency keys were answered a week ago is forgotten.
+    What idempotency keys were answered a week ago is forgotten, and old requests to webhooks.
     """
     clock.require_no_skew()
     leaves.create_ahead(now=clock.now())
     seals.seal_closed(now=clock.now())
     leaves.archive(now=clock.now(), retention=timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS))
     idempotency.forget_old(now=clock.now())
+    attempts.forget_old(now=clock.now())
 
 
 def statistics_round() -> bool:

@@ -209,6 +209,8 @@ MAX_SESSIONS_PER_WALLET = env.int("MAX_SESSIONS_PER_WALLET", default=4)
 EVENT_ROUND_SECONDS = env.int("EVENT_ROUND_SECONDS", default=2)
 # How long one webhook may take, from the look-up of its address to the end of its answer.
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+# How old a logged request to a webhook becomes.
+WEBHOOK_LOG_RETENTION_DAYS = env.int("WEBHOOK_LOG_RETENTION_DAYS", default=90)
 # Receivers on this machine, by plain http too: for development.
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=False)
 # Streams that one web process holds open: each takes a thread of the server, which has to have them.

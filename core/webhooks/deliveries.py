@@ -1,12 +1,12 @@
 """Deliveries: made when an event is published, claimed an endpoint at a time, recorded after each attempt."""
 
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from core import db, outbox
-from core.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from core.webhooks import rules
+from core.models import WebhookDelivery, WebhookEndpoint
+from core.webhooks import attempts, rules
+from core.webhooks.attempts import Answer
 from core.webhooks.rules import DeliveryStatus, DisabledReason, Outcome
 
 # An attempt takes less; a process that died gives its endpoint back after so long.
@@ -66,17 +66,6 @@ RETURNING w.id
 """
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came of one request; `status` is None where nothing came, and `error` says why."""
-
-    headers: dict[str, str]
-    duration_ms: int
-    status: int | None
-    body: str = ""
-    error: str = ""
-
-
 def claim_lanes(*, limit: int, share: int, healthy: bool, now: datetime) -> list[WebhookEndpoint]:
     """Take some endpoints that are owed something for this process alone, of a client at most its share."""
     asked = {"limit": limit, "share": share, "healthy": healthy, "now": now, "lease_until": now + LEASE}
@@ -112,7 +101,7 @@ def record(delivery: WebhookDelivery, answer: Answer, *, now: datetime) -> Outco
         endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=delivery.endpoint_id)
         current = WebhookDelivery.objects.select_for_update(no_key=True).get(pk=delivery.pk)
         current.attempts += 1
-        _log(current, answer, url=delivery.endpoint.url, now=now)
+        attempts.write(current, answer, url=delivery.endpoint.url, now=now)
         if current.status == DeliveryStatus.PENDING:
             _follow(current, outcome, now=now)
         current.save(update_fields=["attempts", "status", "next_attempt_at", "finished_at"])
@@ -193,17 +182,3 @@ def _judge(endpoint: WebhookEndpoint, outcome: Outcome, *, now: datetime) -> Non
         disable(endpoint, reason=DisabledReason.GONE, now=now)
     elif endpoint.failing_since and now - endpoint.failing_since >= rules.DISABLE_AFTER:
         disable(endpoint, reason=DisabledReason.FAILING, now=now)
-
-
-def _log(delivery: WebhookDelivery, answer: Answer, *, url: str, now: datetime) -> None:
-    WebhookAttempt.objects.create(
-        delivery=delivery,
-        number=delivery.attempts,
-        started_at=now,
-        duration_ms=answer.duration_ms,
-        url=url,
-        request_headers=answer.headers,
-        response_status=answer.status,
-        response_body=answer.body,
-        error=answer.error,
-    )

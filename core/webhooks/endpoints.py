@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from core import db, feed, idempotency, jsonrows
 from core.idempotency import Receipt
-from core.models import User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from core.models import User, WebhookDelivery, WebhookEndpoint
 from core.webhooks import deliveries
 from core.webhooks.errors import (
     DeliveryNotFound,
@@ -209,11 +209,6 @@ def log_of(endpoint: WebhookEndpoint, *, before: UUID | None, limit: int) -> Seq
     if before is not None:
         found = found.filter(pk__lt=find_delivery(before, client_id=endpoint.client_id).pk)
     return list(found.order_by("-pk")[:limit])
-
-
-def attempts_of(delivery: WebhookDelivery) -> Sequence[WebhookAttempt]:
-    """Return the attempts of a delivery, in order."""
-    return list(WebhookAttempt.objects.filter(delivery=delivery).order_by("number"))
 
 
 def replay_from(endpoint: WebhookEndpoint, *, after: int, now: datetime, even_taken: bool = False) -> int:

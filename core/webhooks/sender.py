@@ -23,7 +23,7 @@ from core import feed
 from core.deadline import WithDeadline, bounded, deadline
 from core.models import WebhookDelivery, WebhookEndpoint
 from core.webhooks.addresses import may_be_dialled
-from core.webhooks.deliveries import Answer
+from core.webhooks.attempts import Answer
 from core.webhooks.errors import UrlRefused
 
 MAX_URL = 2000

@@ -4,12 +4,14 @@ import json
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
 from core import clock
-from core.models import ReceiptRow, User
+from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from sessions_app.models import Vendor
 from tests.factories import ALICE, ZEC, make_active_permission, make_client, make_permission, make_vendor
 from zcash.models import SpendingPermission
@@ -79,6 +81,37 @@ class TestRetention:
         assert ReceiptRow.objects.count() == 2
         assert told("retention")["receipts"] == 1
         assert sorted(ReceiptRow.objects.values_list("key", flat=True)) == ["fresh"]
+
+    def test_forgets_requests_to_webhooks_that_are_old_and_keeps_their_delivery(
+        self, vera: User, settings: Settings
+    ) -> None:
+        settings.WEBHOOK_LOG_RETENTION_DAYS = 10
+        now = clock.now()
+        event = Event.objects.create(
+            client=vera, kind="session.started", subject=uuid4(), payload={}, created_at=now
+        )
+        endpoint = WebhookEndpoint.objects.create(
+            client=vera, url="https://vera.example", secret="s", created_at=now
+        )
+        delivery = WebhookDelivery.objects.create(
+            endpoint=endpoint, event=event, status="failed", attempts=2, created_at=now, finished_at=now
+        )
+        for number, days in ((1, 11), (2, 9)):
+            WebhookAttempt.objects.create(
+                delivery=delivery,
+                number=number,
+                started_at=now - timedelta(days=days),
+                duration_ms=1,
+                url=endpoint.url,
+                request_headers={},
+                response_status=500,
+            )
+
+        assert told("retention", "--dry-run")["webhook_attempts"] == 1
+        assert WebhookAttempt.objects.count() == 2
+        assert told("retention")["webhook_attempts"] == 1
+        assert WebhookAttempt.objects.get().number == 2
+        assert WebhookDelivery.objects.count() == 1
 
 
 class TestSetVendorPayouts:
