@@ -98,8 +98,10 @@ def set_terms(
     schedule: PayoutSchedule,
     minimum_zat: int | None,
     now: datetime,
+    fee_bps: int | None = None,
+    word: Word | None = None,
 ) -> Vendor:
-    """Say where a vendor's earnings go to, when, and from which amount on.
+    """Say where a vendor's earnings go to, when, and from which amount on; an operator: his share, too.
 
     No new address is paid before `REFUND_ADDRESS_DELAY_HOURS` have passed, a vendor's first one neither: who
     has stolen a key must not empty accounts before anybody notices, and an event tells. Taking an address
@@ -108,6 +110,7 @@ def set_terms(
     Raises:
         VendorNotFound: it does not exist, or is another client's.
         PayoutUnderWay: the wallet has been asked to pay the old address.
+        Invalid: it is no share.
     """
     with db.operation():
         vendor = _lock_vendor(session_queries.find_vendor(client_id=client_id, slug=slug).pk)
@@ -120,9 +123,27 @@ def set_terms(
         vendors.set_payout_terms(
             vendor, address=address, schedule=schedule, minimum_zat=minimum_zat, not_before=not_before
         )
+        if fee_bps is not None:
+            vendors.set_fee(vendor, fee_bps=fee_bps)
         if address != before:
             _announce_address(vendor, before=before, now=now)
+        if word:
+            note_terms(vendor, word=word, now=now)
     return vendor
+
+
+def note_terms(vendor: Vendor, *, word: Word, now: datetime) -> None:
+    """Write down that an operator has set a vendor's terms; a step of that."""
+    details = {
+        "vendor": vendor.pk,
+        "vendor_id": vendor.slug,
+        "fee_bps": vendor.fee_bps,
+        "price_zat_per_hour": vendor.price_zat_per_hour,
+        "payout_address": vendor.payout_address,
+        "payout_schedule": vendor.payout_schedule,
+        "payout_minimum_zat": vendor.payout_minimum_zat,
+    }
+    operators.note(word, Verb.SET_TERMS, now=now, details=details)
 
 
 def requeue_failed(*, now: datetime) -> int:

@@ -36,30 +36,25 @@ _OF_WHAT_IS_LEFT = ("remaining_zat",)
 _OF_IT_ALONE = {"deposit": None, "session": None, "refund": None}
 
 
-def resolve_refund(refund_id: int, *, word: Word, now: datetime) -> None:
-    """Leave a failed refund to its next try.
+def resolve_payment(row: Refund | Payout, *, word: Word, now: datetime) -> None:
+    """Leave a failed refund or payout to its next try.
 
     Raises:
         Conflict: it has not failed, or not any more.
     """
     with db.operation():
-        permission = queries.lock(Refund.objects.values_list("permission_id", flat=True).get(pk=refund_id))
-        refund = Refund.objects.select_for_update(no_key=True).get(pk=refund_id)
-        _require(refund.status == RefundStatus.FAILED, f"the refund is {refund.status}")
-        details = _said_of(refund, _OF_A_TRY)
-        operators.note(word, Verb.RESOLVE, permission=permission, refund=refund, now=now, details=details)
-
-
-def resolve_payout(payout_id: int, *, word: Word, now: datetime) -> None:
-    """Leave a failed payout to its next try.
-
-    Raises:
-        Conflict: it has not failed, or not any more.
-    """
-    with db.operation():
-        payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
-        _require(payout.status == RefundStatus.FAILED, f"the payout is {payout.status}")
-        operators.note(word, Verb.RESOLVE, payout=payout, now=now, details=_said_of(payout, _OF_A_TRY))
+        permission = queries.lock(row.permission_id) if isinstance(row, Refund) else None
+        locked = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
+        _require(locked.status == RefundStatus.FAILED, f"it is {locked.status}")
+        operators.note(
+            word,
+            Verb.RESOLVE,
+            permission=permission,
+            refund=locked if isinstance(locked, Refund) else None,
+            payout=locked if isinstance(locked, Payout) else None,
+            now=now,
+            details=_said_of(locked, _OF_A_TRY),
+        )
 
 
 def resolve_deposit(deposit_id: int, *, word: Word, now: datetime) -> None:

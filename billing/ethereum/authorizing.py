@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import IntegrityError
 
-from billing import arrears, covering
+from billing import arrears, covering, operators
 from billing.authorizations import change_status
 from billing.ethereum import chains, readings, running, signatures, tokens, typed_data
 from billing.ethereum.chains import Chain, Token
@@ -27,6 +27,8 @@ from billing.ethereum.errors import (
 from billing.ethereum.rpc import connect
 from billing.ethereum.rules import KEEPS_FEE, MAX_RATE_UNITS, AuthorizationStatus
 from billing.models_ethereum import Authorization
+from billing.operator_rules import Verb
+from billing.operators import Word
 from core import idempotency, jsonrows
 from core.clock import to_ms
 from core.db import constraint, operation
@@ -158,22 +160,39 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
     return locked
 
 
-def pardon(public_id: UUID, *, now: datetime) -> Authorization:
+def pardonable(public_id: UUID) -> Authorization:
+    """Return an authorisation whose debt an operator can pardon.
+
+    Raises:
+        AuthorizationNotFound, WrongAuthorizationState: see `pardon`.
+    """
+    found = Authorization.objects.filter(public_id=public_id).first()
+    if found is None:
+        raise AuthorizationNotFound
+    _require_arrears(found)
+    return found
+
+
+def _require_arrears(found: Authorization) -> None:
+    if not arrears.of_wallets(found.wallets, client_id=found.client_id).filter(pk=found.pk).exists():
+        raise WrongAuthorizationState("no collection of it has failed: there is nothing to pardon")
+
+
+def pardon(public_id: UUID, *, word: Word, now: datetime) -> Authorization:
     """Let a viewer go on whose debt could not be collected; it stays owed, and is collected once it can be.
 
-    It is an operator's word. What fails of later charges blocks again.
+    What fails of later charges blocks again.
 
     Raises:
         AuthorizationNotFound: there is none.
         WrongAuthorizationState: no collection of it has failed.
     """
-    found = Authorization.objects.filter(public_id=public_id).first()
-    if found is None:
-        raise AuthorizationNotFound
+    found = pardonable(public_id)
     with operation():
         locked = covering.lock_current(found.pk, now=now)
-        if not arrears.of_wallets(locked.wallets, client_id=locked.client_id).filter(pk=locked.pk).exists():
-            raise WrongAuthorizationState("no collection of it has failed: there is nothing to pardon")
+        _require_arrears(locked)
+        details = {"authorization_id": str(public_id), "units": str(locked.debt_units)}
+        operators.note(word, Verb.PARDON, now=now, details=details)
         locked.pardoned_units = locked.charged_units
         locked.save(update_fields=["pardoned_units"])
     return locked

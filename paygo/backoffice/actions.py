@@ -224,7 +224,7 @@ _ACTIONS = (
         "Mark as resolved",
         "Takes this try from its queue. It is tried again when its time comes, and is back if that fails.",
         "resolve_case",
-        calls.resolve_refund,
+        calls.resolve_payment,
         _status_in(RefundStatus.FAILED),
     ),
     Action(
@@ -242,7 +242,7 @@ _ACTIONS = (
         "Mark as resolved",
         "Takes this try from its queue. It is tried again when its time comes, and is back if that fails.",
         "resolve_case",
-        calls.resolve_payout,
+        calls.resolve_payment,
         _status_in(RefundStatus.FAILED),
     ),
     Action(

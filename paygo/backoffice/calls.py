@@ -115,8 +115,11 @@ def _resolved(resolve: Callable[..., None]) -> Callable[[Any, Word, Mapping[str,
     return call
 
 
-resolve_refund = _resolved(resolutions.resolve_refund)
-resolve_payout = _resolved(resolutions.resolve_payout)
+def resolve_payment(row: Refund | Payout, word: Word, _: Mapping[str, Any]) -> str:
+    resolutions.resolve_payment(row, word=word, now=clock.now())
+    return "Marked as resolved."
+
+
 resolve_deposit = _resolved(resolutions.resolve_deposit)
 resolve_unmatched = _resolved(resolutions.resolve_unmatched)
 resolve_permission = _resolved(resolutions.resolve_permission)

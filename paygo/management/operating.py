@@ -3,21 +3,28 @@
 import getpass
 import os
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from django.core.management.base import CommandError
 
 from billing import operators
 from billing.operators import Word
-from core.errors import Invalid
+from core.errors import DomainError, Invalid
 from core.models import User
 
 
-def add_word(parser: ArgumentParser) -> None:
-    """Declare who does something, and why."""
-    parser.add_argument("--reason", required=True, help="why, for the record")
+def add_word(parser: ArgumentParser, *, reason: str = "") -> None:
+    """Declare who does something, and why; without a reason of its own a command asks for one."""
+    parser.add_argument("--reason", required=not reason, default=reason, help="why, for the record")
     parser.add_argument("--operator", help="the user name of who does it; none: the user of this machine")
+
+
+def add_trial(parser: ArgumentParser) -> None:
+    """Declare how to try a command, and how to let a program read it."""
+    parser.add_argument("--dry-run", action="store_true", help="check what is given, and change nothing")
+    parser.add_argument("--json", action="store_true", help="write one JSON document")
 
 
 def word_of(options: Mapping[str, Any]) -> Word:
@@ -32,6 +39,17 @@ def word_of(options: Mapping[str, Any]) -> Word:
         return operators.word(operator_id=operator.pk, name=str(operator), reason=options["reason"])
     except Invalid as error:
         raise CommandError(f"--{error.field} {error}") from error
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell what is refused as a command does: one line, exit code 1."""
+    try:
+        yield
+    except Invalid as error:
+        raise CommandError(f"{error.field}: {error}") from error
+    except DomainError as error:
+        raise CommandError(str(error)) from error
 
 
 def user(name: str) -> User:

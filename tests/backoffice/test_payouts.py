@@ -135,6 +135,8 @@ def test_an_operator_looks_at_where_a_vendor_is_paid_and_changes_the_share_alone
 
     vendor.refresh_from_db()
     assert (vendor.fee_bps, vendor.payout_address) == (300, ALICE)
+    said = OperatorAction.objects.get(verb="set_terms")
+    assert (said.operator and said.operator.username, said.details["fee_bps"]) == ("otto", 300)
 
 
 @pytest.mark.parametrize("name", ["payout", "transfer", "reconciliation"])

@@ -153,7 +153,7 @@ def test_nothing_but_a_failed_refund_is_resolved(
     assert b"this cannot be done" in answer.content
     assert not OperatorAction.objects.filter(verb="resolve").exists()
     with pytest.raises(Conflict):
-        resolutions.resolve_refund(refund.pk, word=word, now=clock.now())
+        resolutions.resolve_payment(refund, word=word, now=clock.now())
 
 
 def test_a_rest_that_has_changed_since_it_was_resolved_is_a_case_again(

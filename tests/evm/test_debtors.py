@@ -13,6 +13,8 @@ from billing.ethereum import authorizing
 from billing.ethereum.errors import DebtUnpaid
 from billing.ethereum.rules import AuthorizationStatus
 from billing.models_ethereum import Authorization, Collection
+from billing.operator_models import OperatorAction
+from billing.operators import Word
 from core.models import User
 from tests.evm.world import USD, World, viewer
 from tests.factories import ALICE
@@ -109,22 +111,28 @@ def test_a_pardoned_debt_blocks_nobody_and_is_still_collected(world: World, vera
     authorizing.revoke(client_id=vera.pk, public_id=first.public_id, now=world.now)
 
     said = io.StringIO()
-    call_command("pardondebt", str(first.public_id), "--operator", "Olga", stdout=said)
+    call_command("pardondebt", str(first.public_id), "--dry-run", stdout=io.StringIO())
+    assert not OperatorAction.objects.exists()
+    call_command("pardondebt", str(first.public_id), "--reason", "to be kind", stdout=said)
     second = world.signed(world.asked(vera, WHO), WHO)
     pay(world)
     world.stream(second, 1_000)
 
     first.refresh_from_db()
+    written = OperatorAction.objects.get()
+    assert (written.verb, written.reason) == ("pardon", "to be kind")
+    assert written.details["units"] == str(USD)
     assert said.getvalue().startswith(f"{USD} units of USDT are owed")
     assert (first.collected_units, second.charged_units) == (USD, 1_000)
     with pytest.raises(CommandError, match="no collection of it has failed"):
-        call_command("pardondebt", str(first.public_id), "--operator", "Olga")
+        call_command("pardondebt", str(first.public_id))
 
 
 def test_a_pardon_covers_no_later_debt(world: World, vera: User) -> None:
     authorization = world.active(vera, WHO)
     fail(world, authorization)
-    authorizing.pardon(authorization.public_id, now=world.now)
+    word = Word(None, "shell:olga", "to be kind")
+    authorizing.pardon(authorization.public_id, word=word, now=world.now)
     pay(world)
     world.stream(authorization, USD)
     world.approve(WHO.address, 1)

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from billing.ethereum import abi, debts, keys, nonces
 from billing.ethereum.rpc import is_for_its_fee
 from billing.models_ethereum import Authorization, ChainKey, ChainSend, Collection
+from billing.operator_models import OperatorAction
 from core.models import User
 from tests.evm.cutting import answering, silent
 from tests.evm.world import RETURNS_NOTHING, SERVICE_KEY, TREASURY, USD, World, viewer
@@ -102,7 +103,12 @@ def test_a_forgotten_payment_under_its_nonce_is_left_to_an_operator(
     for _ in range(3):
         assert "resolvesend" in plain.round(seconds=601)["Local"]
     assert (states(), plain.balance(TREASURY, symbol="PLAIN")) == (["unknown"], paid)
+    tried = resolve("0", "--paid-by", tx_hash, "--dry-run")
+    assert tried.endswith("would be paid by it; nothing was changed\n")
+    assert not OperatorAction.objects.exists()
     told = resolve("0", "--paid-by", tx_hash)
+    said = OperatorAction.objects.get()
+    assert (said.verb, said.details["nonce"], said.details["paid_by"]) == ("resolve_send", 0, tx_hash)
     plain.round()
     authorization.refresh_from_db()
     collected = authorization.collected_units

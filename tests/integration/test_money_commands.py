@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
+from billing.operator_models import OperatorAction
 from core import clock
 from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from sessions_app.models import Vendor
@@ -137,11 +138,35 @@ class TestSetVendorPayouts:
         }
         assert told("setvendorpayouts", "vera-tv", "vendor123") == found
         assert (vendor.fee_bps, vendor.payout_minimum_zat) == (250, 3 * ZEC // 2)
+        # Showing them is no change.
+        said = OperatorAction.objects.get()
+        assert (said.verb, said.operator, said.reason) == ("set_terms", None, "manage.py setvendorpayouts")
+        assert said.details["by"].startswith("shell:")
+        assert (said.details["vendor"], said.details["payout_address"]) == (vendor.pk, ALICE)
+
+    def test_changes_all_or_nothing(self) -> None:
+        with pytest.raises(CommandError, match="fee_bps: "):
+            told("setvendorpayouts", "vera-tv", "vendor123", "--schedule", "daily", "--fee-bps", "10001")
+
+        assert Vendor.objects.get().payout_schedule == "weekly"
+        assert not OperatorAction.objects.exists()
+
+    def test_names_the_operator_whose_word_it_is(self) -> None:
+        olga = User.objects.create_user("olga", is_staff=True)
+
+        told(
+            "setvendorpayouts", "vera-tv", "vendor123", "--fee-bps", "1", "--operator", "olga",
+            "--reason", "as agreed",
+        )  # fmt: skip
+
+        said = OperatorAction.objects.get()
+        assert (said.operator, said.reason) == (olga, "as agreed")
 
     def test_changes_nothing_in_a_dry_run(self) -> None:
         told("setvendorpayouts", "vera-tv", "vendor123", "--fee-bps", "250", "--dry-run")
 
         assert Vendor.objects.get().fee_bps == 0
+        assert not OperatorAction.objects.exists()
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -157,7 +182,7 @@ class TestSetVendorPayouts:
             call_command("setvendorpayouts", "vera-tv", "vendor123", *options)
 
     def test_knows_no_vendor_of_somebody_else(self) -> None:
-        with pytest.raises(CommandError, match="no client mallory"):
+        with pytest.raises(CommandError, match="no user mallory"):
             call_command("setvendorpayouts", "mallory", "vendor123")
 
 
