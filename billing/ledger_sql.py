@@ -74,13 +74,16 @@ _SIDES = """
     SELECT {columns}, -amount_units FROM billing_transfer
     WHERE debit = %(account)s AND debit_of = %(of)s AND asset = %(asset)s AND {part}
 """
+# Of a payout's statement: what it is made of, leaving out other payouts. Null: every kind.
+_OF_KINDS = "(%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))"
 _BEFORE = (
     "(booked_at < %(since)s::timestamptz"
     " OR id <= %(after)s AND booked_at < coalesce(%(until)s::timestamptz, 'infinity'))"
+    f" AND {_OF_KINDS}"
 )
 _WITHIN = (
     "id > %(after)s AND booked_at >= coalesce(%(since)s::timestamptz, '-infinity')"
-    " AND booked_at < coalesce(%(until)s::timestamptz, 'infinity')"
+    f" AND booked_at < coalesce(%(until)s::timestamptz, 'infinity') AND {_OF_KINDS}"
 )
 
 # What an account had before a page of its statement; a page behind another one has that one's lines before.

@@ -189,16 +189,24 @@ class VendorsCalls(Transport):
         after: int | None = None,
         format_: Literal["json", "csv", "html"] | None = None,
         limit: int | None = None,
+        payout: str | None = None,
         since: str | None = None,
         until: str | None = None,
     ) -> _types.StatementState:
-        """Answer every movement of the vendor's money: what streams earned, fees, payouts.
+        """Answer every movement of the vendor's money, or what one payout is made of, line by line.
 
         Scope: `vendors:read`.
         """
         answer: _types.StatementState = self._json(
             "GET",
             f"/api/v1/vendors/{self._part(vendor_id)}/statement",
-            query={"after": after, "format": format_, "limit": limit, "since": since, "until": until},
+            query={
+                "after": after,
+                "format": format_,
+                "limit": limit,
+                "payout": payout,
+                "since": since,
+                "until": until,
+            },
         )
         return answer
