@@ -38,6 +38,7 @@ OTHERS = {
     "collect": "the engine of Ethereum",
     "reversals": "lists, and takes back only with --apply; it has both options all the same",
     "archive_audit_log": "a part of retention, without a limit of time",
+    "metrics": "reads, for a monitor",
     "exportledger": "writes the ledger in formats of its own",
     "createapikey": "makes a row",
     "createvendor": "makes a row",
