@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing import approvals, earnings, engine, ledger, operators, outgoing, payouts, rounds, statements
+from billing import approvals, earnings, engine, foreign, ledger, operators, payouts, rounds, statements
 from billing.earnings import Earnings
 from billing.engine import StartRequest
 from billing.errors import PayoutNotPossible, PayoutUnderWay
@@ -256,9 +256,9 @@ class TestAPayout:
 
         assert "vendor studio of vera-tv is paid there" in str(refused.value)
         assert ("waits for the same recipient" in str(refused.value)) == (moment == "queued")
-        assert [each.txid for each in outgoing.unexplained()] == [txid]
+        assert [each.txid for each in foreign.unexplained()] == [txid]
         call_command("reconcile", explain=txid, reason="a present", anyway=True, stdout=StringIO())
-        assert not outgoing.unexplained()
+        assert not foreign.unexplained()
 
     def test_takes_turns_with_refunds(self, world: World, vendor: Vendor) -> None:
         world.float_money()
