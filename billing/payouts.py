@@ -11,7 +11,6 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing import (
@@ -24,6 +23,7 @@ from billing import (
     payout_records,
     reconciliation,
     sends,
+    sweeps,
 )
 from billing.batches import parsed
 from billing.errors import PayoutNotPossible, PayoutUnderWay
@@ -36,7 +36,6 @@ from billing.payout_records import PayoutRecord
 from billing.rules import UNFINISHED_REFUND, WAITING_REFUND, RefundStatus
 from core import db, idempotency, outbox
 from core.amounts import parse_zec, zec_text
-from core.errors import Busy, DomainError
 from core.idempotency import Receipt
 from sessions_app import queries as session_queries
 from sessions_app import vendors
@@ -55,19 +54,14 @@ _OPEN = (*UNFINISHED_REFUND, RefundStatus.FAILED)
 
 def queue_due(*, now: datetime) -> int:
     """Queue the payout of every vendor whose turn it is by his schedule; return how many were queued."""
-    queued = 0
-    for vendor_id in _due(now=now).order_by("pk").values_list("pk", flat=True):
-        try:
-            with db.operation():
-                queued += _queue(_lock_vendor(vendor_id), now=now, by_schedule=True) is not None
-        except (Busy, PayoutNotPossible, PayoutUnderWay) as error:
-            log.info("payout_waits", vendor=vendor_id, reason=str(error))
-        except OperationalError:
-            raise
-        except (DomainError, DatabaseError, ValueError) as error:
-            # One address that was taken in by older rules must not keep everybody else's money.
-            log.exception("payout_not_queued", vendor=vendor_id, error=str(error))
-    return queued
+
+    def queue(vendor_id: int) -> bool:
+        with db.operation():
+            _queue(_lock_vendor(vendor_id), now=now, by_schedule=True)
+        return True
+
+    due = _due(now=now).order_by("pk").values_list("pk", flat=True)
+    return sweeps.each(due, queue, what="payout", waits=(PayoutNotPossible, PayoutUnderWay))
 
 
 def request(slug: str, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> PayoutRecord:

@@ -5,14 +5,12 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
 
-from billing import expiry, grants, ledger, metering, operators, refunds, succession, transactions
+from billing import expiry, grants, ledger, metering, operators, refunds, succession, sweeps, transactions
 from billing.operator_rules import Verb
 from billing.operators import Word
 from core import db, outbox
 from core.amounts import parse_zec, zec_text
-from core.errors import Busy, DomainError
 from sessions_app import sessions
 from sessions_app.rules import EndReason
 from zcash import audit, deposits, money, permissions, queries, reorgs
@@ -37,17 +35,7 @@ def reverse_lost(*, now: datetime, word: Word | None = None) -> int:
             advice="compare with another node; then `manage.py reversals --apply`",
         )
         return 0
-    reversed_now = 0
-    for deposit in waiting:
-        try:
-            reversed_now += reverse(deposit, now=now, word=word)
-        except Busy:
-            log.info("reversal_left_a_busy_permission", deposit=deposit.pk)
-        except OperationalError:
-            raise
-        except (DomainError, DatabaseError, AssertionError) as error:
-            log.exception("deposit_not_reversed", deposit=deposit.pk, error=str(error))
-    return reversed_now
+    return sweeps.each(waiting, lambda each: reverse(each, now=now, word=word), what="reversal")
 
 
 def is_too_much(waiting: Sequence[Deposit]) -> bool:
