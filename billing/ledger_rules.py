@@ -90,7 +90,5 @@ ONCE = (
 # What the platform owes to others. The wallet has to hold all of it.
 OWED = (_A.PERMISSION, _A.REFUND, _A.VENDOR, _A.PAYOUT)
 
-BASIS_POINTS = 10_000
-
 # A refund, or a payout, has left the wallet in these states.
 LEFT = (RefundStatus.SENT, RefundStatus.CONFIRMED)

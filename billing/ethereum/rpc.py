@@ -138,15 +138,6 @@ class Rpc:
             self._ask("eth_call", [request, "latest" if block is None else hex(block)], reverts=True)
         )
 
-    def estimate_gas(self, *, sender: str, to: str, data: bytes) -> int:
-        """Return the gas of a transaction.
-
-        Raises:
-            CallReverted: it would fail.
-        """
-        request = {"from": sender, "to": to, "data": "0x" + data.hex()}
-        return _quantity(self._ask("eth_estimateGas", [request], reverts=True))
-
     def receipt(self, tx_hash: str) -> ChainReceipt | None:
         """Return what became of a transaction, None while it is in no block."""
         found = self._ask("eth_getTransactionReceipt", [tx_hash])

@@ -151,7 +151,8 @@ class Hybrid(Product):
     def read(self, tick: Tick) -> None:
         super().read(tick)
         now = independence._clock(tick)
-        assert live.of_authorization(self.authorization.pk, now=now).remaining_units >= 0
+        seen = authorizing.show(client_id=self.client.pk, public_id=self.authorization.public_id, now=now)
+        assert seen.remaining_units >= 0
         for code in filter(None, self.codes):
             live.of_session(code, client_id=self.client.pk, now=now)
 

@@ -28,7 +28,6 @@ class ListedSessionState(TypedDict):
             "ended_by_operator",
             "authorization_expired",
             "authorization_revoked",
-            "authorization_suspended",
         ]
         | None
     )
@@ -156,7 +155,6 @@ class EndedSession(TypedDict):
         "ended_by_operator",
         "authorization_expired",
         "authorization_revoked",
-        "authorization_suspended",
     ]
     id: str
     session_code: str
@@ -220,7 +218,6 @@ class SessionState(TypedDict):
             "ended_by_operator",
             "authorization_expired",
             "authorization_revoked",
-            "authorization_suspended",
         ]
         | None
     )
