@@ -17,7 +17,8 @@ from billing.models_ethereum import Authorization
 from core.errors import DomainError
 from tests import books
 from tests.factories import after, make_authorization
-from tests.oracle import Oracle, Outcome
+from tests.oracle import Oracle
+from tests.oracle_rows import Outcome
 from tests.scenarios import test_schedule_independence as independence
 from tests.scenarios.test_schedule_independence import (
     HORIZON_MS,

@@ -64,3 +64,11 @@ class Client:
         """Return what `gettransaction` says of a transaction: status and confirmations."""
         found = self("gettransaction", txid)
         return found["status"], found["confirmations"]
+
+
+def send(rpc: Client, service: str, *payments: tuple[str, str], policy: str | None = None) -> Any:
+    """Send with one confirmation and return the finished operation."""
+    rows = [{"address": address, "amount": amount} for address, amount in payments]
+    opid = rpc("z_sendmany", service, rows, 1, None, policy)
+    (operation,) = rpc("z_getoperationresult", [opid])
+    return operation

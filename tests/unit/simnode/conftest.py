@@ -21,3 +21,12 @@ def rpc(tmp_path: Path) -> Iterator[Client]:
 def wallet(tmp_path: Path) -> Iterator[Wallet]:
     with closing(Node(tmp_path, clock=lambda: NOW)) as node:
         yield Wallet(node)
+
+
+@pytest.fixture
+def service(rpc: Client) -> str:
+    """The service's address, with one note of 1 ZEC that has ten confirmations."""
+    address = rpc.new_address()
+    rpc("sim_pay", address, 1)
+    rpc("generate", 10)
+    return address
