@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from uuid import uuid4
@@ -231,7 +230,8 @@ def test_switches_off_at_once_what_says_that_it_is_gone(vera: User, hook: Receiv
     assert endpoint.disabled_reason == "gone"
 
 
-def test_a_dead_endpoint_delays_nobody(vera: User, hook: Receiver) -> None:
+def test_a_dead_endpoint_delays_nobody(vera: User, hook: Receiver, settings: Settings) -> None:
+    settings.WEBHOOK_TIMEOUT_SECONDS = 3.0
     with receiver() as tarpit:
         tarpit.drip = 0.05
         slow = [listen(vera, tarpit.url) for _ in range(3)]
@@ -243,13 +243,11 @@ def test_a_dead_endpoint_delays_nobody(vera: User, hook: Receiver) -> None:
 
         courier = Courier()
         assert courier.dispatch(now=clock.now()) == 4
-        until = time.monotonic() + 0.8
-        while not hook.got and time.monotonic() < until:
-            time.sleep(0.01)
-        taken_meanwhile = len(hook.got)
         courier.wait()
 
-    assert taken_meanwhile == 1
+    # Each is written down when it is over.
+    first = WebhookAttempt.objects.order_by("pk")[0]
+    assert (first.delivery.endpoint, first.error) == (fast, "")
     # One request each: what does not answer is left alone, with all that it is owed.
     assert [WebhookAttempt.objects.filter(delivery__endpoint=each).count() for each in slow] == [1, 1, 1]
     assert all("timeout" in each.error for each in WebhookAttempt.objects.filter(delivery__endpoint__in=slow))
