@@ -119,6 +119,7 @@ def _calls() -> st.SearchStrategy[list[Call]]:
     calls=_calls(),
     ticks=TICKS,
 )
+@pytest.mark.timeout(600)
 def test_both_sources_give_what_the_walk_by_milliseconds_gives(
     db: None,
     permissions: list[Paid],
