@@ -10,6 +10,7 @@ from billing.ethereum import abi, authorizing
 from billing.ethereum.errors import DebtUnpaid
 from billing.models import Transaction
 from billing.models_ethereum import Authorization, ChainSend, Collection
+from billing.operators import Word
 from core.models import Event, User
 from tests.evm.world import ADMIN, BLOCKS, LEAST, TREASURY, USD, World, viewer
 
@@ -70,7 +71,8 @@ def test_a_debt_that_is_not_collected_in_time_fails_and_blocks_until_it_is_pardo
     with pytest.raises(DebtUnpaid):
         world.asked(vera, WHO)
     told = Event.objects.get(kind="collection.failed")
-    authorizing.pardon(authorization.public_id, now=world.now)
+    word = Word(None, "shell:olga", "to be kind")
+    authorizing.pardon(authorization.public_id, word=word, now=world.now)
     world.settle()
 
     assert (reasons(), ChainSend.objects.count()) == (["too_late"], 0)
