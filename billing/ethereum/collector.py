@@ -16,6 +16,7 @@ from billing.ethereum import (
     lost,
     nonces,
     readings,
+    running,
     statuses,
     tokens,
 )
@@ -54,6 +55,7 @@ def run(*, key: Key, read_clock: Callable[[], datetime]) -> dict[str, str]:
         except DomainError as error:
             log.warning("collector_postponed", chain=chain.name, reason=error.detail)
             wrong[chain.name] = error.detail
+    running.stop_debtors(now=read_clock())
     return wrong
 
 
@@ -88,8 +90,8 @@ def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
     for draft in _drafts(rpc, chain, collectable, now=read_clock()):
         if not _send(rpc, chain, key, draft, now=read_clock()):
             return
-    if unfit:
-        raise ConfigurationUnfit("; ".join(unfit.values()))
+    if wrong := [*unfit.values(), *lost.of_old_keys(chain, key)]:
+        raise ConfigurationUnfit("; ".join(wrong))
 
 
 def read_all(rpc: Rpc, chain: Chain, *, now: datetime) -> None:

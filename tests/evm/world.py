@@ -170,14 +170,14 @@ class World:
         self.now += timedelta(seconds=seconds)
         return collector.run(key=self.key, read_clock=lambda: self.now)
 
-    def send_as_service(self, *, nonce: int, to: str, data: bytes = b"", value: int = 0) -> str:
+    def send_as_service(self, *, nonce: int, to: str | None, data: bytes = b"", value: int = 0) -> str:
         """Send with the service's key what no journal knows, dearer than anything of the collector's."""
         raw, tx_hash = self.key.sign(
             {
                 "type": 2,
                 "chainId": 31337,
                 "nonce": nonce,
-                "to": to,
+                **({"to": to} if to else {}),
                 "value": value,
                 "data": "0x" + data.hex(),
                 "gas": 1_000_000,
