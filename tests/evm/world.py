@@ -17,6 +17,7 @@ from billing.engine import StartRequest
 from billing.ethereum import abi, authorizing, chains, collector, keys, typed_data
 from billing.models_ethereum import Authorization
 from core.models import User
+from paygo.devstack.anvil import CHAIN_ID
 from tests.evm.node import BASE, Node, running
 from tests.factories import NOW
 
@@ -49,8 +50,8 @@ def viewer(number: int) -> LocalAccount:
 class World:
     """The node, the contracts, and the verbs of those who are not PayGo."""
 
-    def __init__(self, node: Node, folder: Path, settings: Settings) -> None:
-        self.node, self.now = node, NOW
+    def __init__(self, node: Node, folder: Path, settings: Settings, *, chain_id: int = CHAIN_ID) -> None:
+        self.node, self.now, self.chain_id = node, NOW, chain_id
         self._folder, self._settings = folder, settings
         self.key = keys.Key(SERVICE_KEY)
         self.service = self.key.address
@@ -77,7 +78,7 @@ class World:
     ) -> None:
         """Write the service's file of chains, and have it read."""
         lines = {
-            "chain_id": 31337,
+            "chain_id": self.chain_id,
             "name": "Local",
             "rpc_url": url or self.node.url,
             "confirmations": confirmations,
@@ -99,7 +100,7 @@ class World:
 
     @property
     def chain(self) -> chains.Chain:
-        return chains.chain(31337)
+        return chains.chain(self.chain_id)
 
     def call(self, to: str, signature: str, *values: Any) -> int:
         data = "0x" + abi.call(signature, *values).hex()
@@ -126,7 +127,7 @@ class World:
     def asked(self, client: User, who: LocalAccount, **changes: Any) -> Authorization:
         """Return an authorisation that waits for its signature."""
         values: dict[str, Any] = {
-            "chain_id": 31337,
+            "chain_id": self.chain_id,
             "token": self.tokens[changes.pop("symbol", "USDT")],
             "wallet_address": who.address,
             "limit_units": 100 * USD,
@@ -175,7 +176,7 @@ class World:
         raw, tx_hash = self.key.sign(
             {
                 "type": 2,
-                "chainId": 31337,
+                "chainId": self.chain_id,
                 "nonce": nonce,
                 **({"to": to} if to else {}),
                 "value": value,
