@@ -30,7 +30,8 @@ class Earnings:
 class TokenEarnings:
     """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is the other three.
 
-    It is `pending` until it is collected, then `owed` until he is `paid`. None of it is paid out by this service: the tokens lie in the operator's treasury.
+    It is `pending` until it is collected, then `owed` until he is `paid`. None of it is paid out by this
+    service: the tokens lie in the operator's treasury.
     """
 
     asset: str

@@ -114,9 +114,9 @@ FROM billing_transfer
 WHERE asset = 'ZEC' AND kind IN ('charge', 'fee') AND booked_at >= %(since)s
 """
 
-# The same of what a vendor has earned in each token, booked before an instant; of it what the wallets have not
-# paid yet, what he was paid, and the rest. A collection pays a running total: of what a transaction cost that
-# is paid which lies below it, and of the vendor's share as much in proportion, rounded down.
+# The same of what a vendor has earned in each token, booked before an instant; what the wallets have not
+# paid of it, what he was paid, and the rest. A collection pays a running total: of what a transaction cost
+# that is paid which lies below it, and of the vendor's share as much in proportion, rounded down.
 CHAIN_EARNINGS = """
 WITH moved AS (
     SELECT kind, asset, cause_id, amount_units AS units FROM billing_transfer

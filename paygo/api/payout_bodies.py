@@ -55,7 +55,7 @@ class PayoutTermsState(serializers.Serializer[Any]):
 
 
 class TokenEarningsState(serializers.Serializer[Any]):
-    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is pending, paid or owed."""
+    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is the rest."""
 
     asset = serializers.CharField(help_text="The token's symbol")
     earned_units = serializers.CharField()

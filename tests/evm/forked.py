@@ -1,6 +1,6 @@
-"""The collector in a process of its own, which goes round in a child of it and is killed there at any moment.
+"""The collector in a process of its own, which goes round in a child of it and is killed there.
 
-It reads a JSON object a line, {"now": an instant, "seconds": how long the child may live, or null}, and answers
+It reads a JSON object a line, {"now": an instant, "seconds": how long the child may live, or null}; it says
 {"killed": whether it was, "seconds": how long it lived}; it ends with its input.
 """
 

@@ -1,4 +1,4 @@
-"""Two chains at once, one of which dies and comes back: the other's debts do not wait, and all arrive once."""
+"""Two chains at once, one of which dies and comes back: the other's debts do not wait, all arrive once."""
 
 from pathlib import Path
 

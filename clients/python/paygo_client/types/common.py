@@ -26,9 +26,7 @@ class ProblemDocument(TypedDict):
 
 
 class TokenEarningsState(TypedDict):
-    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is pending,
-    paid or     owed.
-    """
+    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is the rest."""
 
     asset: str
     earned_units: str
