@@ -23,6 +23,7 @@ from core import accounts, clock
 from core.models import ReceiptRow, User
 from paygo.backoffice import rights, roles
 from paygo.backoffice.base import ReadOnlyAdmin
+from paygo.backoffice.filters import OfferedFilters
 
 # Beat's schedule is the settings'; a task deleted by hand would not come back before beat starts again.
 for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
@@ -35,7 +36,7 @@ _RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions"
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(OfferedFilters, DjangoUserAdmin, ModelAdmin):
     """Accounts are never deleted, for rows name them: they are switched off by `is_active`."""
 
     form = UserChangeForm
@@ -88,7 +89,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(OfferedFilters, DjangoGroupAdmin, ModelAdmin):
     """Groups of the operator's own; what the four roles may do is said by `paygo.backoffice.roles`."""
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
