@@ -1,5 +1,7 @@
 """Money at addresses of no permission: shown where the wallet lists it, credited to nobody."""
 
+from dataclasses import replace
+
 import pytest
 
 from billing import operators, resolutions
@@ -147,6 +149,32 @@ def test_that_a_wallet_does_not_list_it_drops_nothing(pinned: World, operator: U
 
     assert [txid for txid, _, _ in shown()] == [waits]
     assert UnmatchedDeposit.objects.count() == 2
+
+
+@on_zallet
+def test_a_wallet_that_knows_nothing_of_it_drops_nothing(pinned: World) -> None:
+    unknown = UnmatchedDeposit.objects.create(
+        txid="a" * 64, pool="orchard", output_index=0, address="x", amount_zat=1, first_seen_at=pinned.now
+    )
+    assert pinned.wallet.transaction(unknown.txid) is None
+
+    pinned.scan()
+
+    assert shown() == [(unknown.txid, 1, None)]
+
+
+@on_zallet
+def test_drops_what_the_wallet_comes_to_know_as_its_own(pinned: World) -> None:
+    own, others = (pay(pinned, by_hand(pinned)) for _ in range(2))
+    pinned.scan()
+    listed = pinned.wallet.all_receipts(since_height=0)
+    assert listed is not None
+
+    # As after its restore, when it has found what paid for it.
+    known = [replace(each, is_own=each.txid == own) for each in listed]
+    unmatched.record(known, wallet=pinned.wallet, since_height=0, above_height=0, now=pinned.now)
+
+    assert [txid for txid, _, _ in shown()] == [others]
 
 
 @on_zallet
