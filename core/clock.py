@@ -125,5 +125,6 @@ def _read() -> _Reading:
         )
         raw_s, database_ms = cursor.fetchone()
     half_trip = (time.monotonic() - before) / 2
-    _reading = _Reading(before + half_trip, database_ms, wall_before + half_trip - float(raw_s))
-    return _reading
+    reading = _Reading(before + half_trip, database_ms, wall_before + half_trip - float(raw_s))
+    _reading = reading
+    return reading

@@ -62,6 +62,7 @@ BOUNDS: Final[dict[str, tuple[float, float]]] = {
     "ZCASH_MIN_CONFIRMATIONS": (1, _MAX_INT),
     "MAX_REVERSALS_PER_PASS": (1, _MAX_INT),
     "ETHEREUM_COLLECT_GRACE_HOURS": (1, _HOURS),
+    "ETHEREUM_PERMITS_PER_CLIENT_DAY": (0, _MAX_INT),
     # The API, streams and webhooks; STREAM_LIMIT bounds STREAM_LIMIT_PER_CLIENT.
     "API_MAX_BODY_BYTES": (1, _MAX_INT),
     "STREAM_LIMIT": (0, 1_000_000),

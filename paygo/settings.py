@@ -279,6 +279,8 @@ ETHEREUM_COLLECT_SECONDS = env.int("ETHEREUM_COLLECT_SECONDS", default=15)
 ETHEREUM_COLLECT_GRACE_HOURS = env.int("ETHEREUM_COLLECT_GRACE_HOURS", default=72)
 # A transaction that is not mined by then is sent again for more gas money, under its own nonce.
 ETHEREUM_REPLACE_SECONDS = env.int("ETHEREUM_REPLACE_SECONDS", default=120)
+# The service pays the gas of permits: so many of one client's viewers' in 24 hours, the others wait.
+ETHEREUM_PERMITS_PER_CLIENT_DAY = env.int("ETHEREUM_PERMITS_PER_CLIENT_DAY", default=200)
 
 # -- Refunds ----------------------------------------------------------------------------------------
 REFUND_MINIMUM = env.str("REFUND_MINIMUM", default="0.001")

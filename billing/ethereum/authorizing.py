@@ -12,7 +12,7 @@ from django.db import IntegrityError
 
 from billing import arrears, covering, operators
 from billing.authorizations import change_status
-from billing.ethereum import chains, readings, running, signatures, tokens, typed_data
+from billing.ethereum import chains, permits, readings, running, signatures, tokens, typed_data
 from billing.ethereum.chains import Chain, Token
 from billing.ethereum.errors import (
     AuthorizationConflict,
@@ -21,10 +21,11 @@ from billing.ethereum.errors import (
     ConsentMissing,
     DebtUnpaid,
     EthereumAddressInvalid,
+    SignatureInvalid,
     TokenUnfit,
     WrongAuthorizationState,
 )
-from billing.ethereum.rpc import connect
+from billing.ethereum.rpc import Rpc, connect
 from billing.ethereum.rules import KEEPS_FEE, MAX_RATE_UNITS, AuthorizationStatus
 from billing.models_ethereum import Authorization
 from billing.operator_rules import Verb
@@ -114,8 +115,8 @@ def verify(
     """
     found = of_client(client_id=client_id, public_id=public_id)
     _refuse_closed(found, now=read_clock())
-    rpc = connect(chains.chain(found.chain_id))
-    digest = typed_data.digest(found.typed_data)
+    chain = chains.chain(found.chain_id)
+    rpc, digest = connect(chain), typed_data.digest(found.typed_data)
     signatures.require(
         rpc,
         wallet=found.wallet_address,
@@ -125,7 +126,7 @@ def verify(
         field="signature",
     )
     if permit_signature is not None:
-        _require_permit(found, permit_signature)
+        _require_permit(rpc, chain, found, permit_signature)
     seen = readings.look(rpc, found)
     try:
         with operation():
@@ -230,6 +231,10 @@ def _checked(request: Request) -> tuple[Chain, Token]:
     token = chain.token(request.token)
     if not 0 < request.limit_units <= MAX_UINT256:
         raise LimitExceeded("must be above 0 and below 2^256", field="limit")
+    if request.limit_units < token.collect_least_units:
+        raise LimitExceeded(
+            f"must be at least {token.collect_least_units}: less is never collected", field="limit"
+        )
     if not 0 < request.rate_units_per_hour <= MAX_RATE_UNITS:
         raise LimitExceeded(f"must be above 0 and at most {MAX_RATE_UNITS}", field="rate_per_hour")
     if not 1 <= request.duration_days <= settings.MAX_PERMISSION_DURATION_DAYS:
@@ -322,13 +327,17 @@ def _permit(drafted: Authorization, chain: Chain, token: Token) -> dict[str, Any
     )
 
 
-def _require_permit(authorization: Authorization, signature: bytes) -> None:
+def _require_permit(rpc: Rpc, chain: Chain, authorization: Authorization, signature: bytes) -> None:
     if authorization.permit is None:
         raise Invalid("the token takes no permits: approve the spender instead", field="permit_signature")
     digest = typed_data.digest(authorization.permit)
     signatures.require_of_key(
         wallet=authorization.wallet_address, digest=digest, signature=signature, field="permit_signature"
     )
+    # One that the collector has had already may have been handed in: it is good once.
+    known = authorization.permit_signature is not None
+    if not known and (reason := permits.refusal(rpc, chain, authorization, signature)):
+        raise SignatureInvalid(reason, field="permit_signature")
 
 
 def _sign(

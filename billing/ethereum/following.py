@@ -7,20 +7,17 @@ import structlog
 from django.conf import settings
 
 from billing import covering, ledger
-from billing.authorizations import change_status
-from billing.ethereum import abi, debts, fees, journal, lost, outcomes, running, statuses, typed_data
+from billing.ethereum import abi, debts, failing, fees, journal, lost, outcomes, running, statuses, typed_data
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnavailable
 from billing.ethereum.fees import Fees
 from billing.ethereum.keys import Key
 from billing.ethereum.outcomes import Outcome
 from billing.ethereum.rpc import ChainReceipt, Rpc, is_for_its_fee
-from billing.ethereum.rules import AuthorizationStatus, ChainSendStatus, CollectionStatus
+from billing.ethereum.rules import KEEPS_FEE, AuthorizationStatus, ChainSendStatus, CollectionStatus
 from billing.models_ethereum import ChainSend, Collection
 from billing.rules import TransactionStatus
-from core import outbox
 from core.db import operation
-from sessions_app.rules import EndReason
 
 log = structlog.get_logger(__name__)
 
@@ -147,21 +144,19 @@ def _book(collection: Collection, outcome: Outcome, *, now: datetime) -> None:
     received = outcome.received_units if outcome.paid else None
     if not statuses.finish(collection, to=to, received_units=received, reason=outcome.reason, now=now):
         return
-    if outcome.paid:
-        ledger.collected(collection, received_units=outcome.received_units, now=now)
-        authorization.collected_units = collection.to_units
-        authorization.save(update_fields=["collected_units"])
-        statuses.confirm_paid([authorization])
-        if authorization.status == AuthorizationStatus.SUSPENDED and not authorization.debt_units:
-            running.lift(authorization, now=now)
-    else:
-        statuses.note_transactions(collection, TransactionStatus.FAILED)
     if not outcome.paid:
-        suspend(collection, reason=outcome.reason, now=now)
-    elif outcome.received_units < collection.amount_units:
+        failing.book(collection, reason=outcome.reason, now=now)
+        return
+    ledger.collected(collection, received_units=outcome.received_units, now=now)
+    authorization.collected_units = collection.to_units
+    authorization.save(update_fields=["collected_units"])
+    statuses.confirm_paid([authorization])
+    if authorization.status == AuthorizationStatus.SUSPENDED and not authorization.debt_units:
+        running.lift(authorization, now=now)
+    if outcome.received_units < collection.amount_units:
         # The wallet has paid all of it; the treasury got less than that. No more of such a token.
-        suspend(collection, reason="token_keeps_fee", now=now)
-    _tell(collection, to, outcome, now=now)
+        failing.suspend(collection, reason=KEEPS_FEE, now=now)
+    failing.tell(collection, CollectionStatus.CONFIRMED, reason=outcome.reason, now=now)
 
 
 def _is_undone_with_others(collection: Collection, outcome: Outcome) -> bool:
@@ -174,35 +169,6 @@ def _is_undone_with_others(collection: Collection, outcome: Outcome) -> bool:
     if outcome.reason != outcomes.REVERTED or authorization.collector is None:
         return False
     return not debts.to_try_alone([authorization])
-
-
-def suspend(collection: Collection, *, reason: str, now: datetime) -> None:
-    """Suspend the authorisation of a failed collection: its sessions end `exhausted`, its debt is kept."""
-    authorization = covering.lock_current(collection.authorization_id, now=now)
-    if authorization.status != AuthorizationStatus.ACTIVE:
-        return
-    at = running.stop_all(authorization, now=now, reason=EndReason.EXHAUSTED)
-    to = AuthorizationStatus.SUSPENDED
-    change_status(authorization, to=to, effective_at=at, booked_at=now)
-    authorization.suspended_for = reason
-    authorization.save(update_fields=["suspended_for"])
-
-
-def _tell(collection: Collection, to: CollectionStatus, outcome: Outcome, *, now: datetime) -> None:
-    authorization = collection.authorization
-    outbox.emit(
-        f"collection.{to}",
-        client_id=authorization.client_id,
-        subject=authorization.public_id,
-        payload={
-            "authorization_id": str(authorization.public_id),
-            "collection_id": str(collection.public_id),
-            "asset": authorization.asset,
-            "amount": str(collection.amount_units),
-            "reason": outcome.reason,
-        },
-        now=now,
-    )
 
 
 def _write_block(

@@ -15,7 +15,19 @@ _HASH = re.compile(r"0x[0-9a-f]{64}")
 _BYTES = re.compile(r"0x([0-9a-f]{2})*")
 _MOST_BYTES = 1 << 20
 # How nodes say that the code was at fault, not they.
-_REVERTS = ("revert", "invalid opcode", "invalid jump", "out of gas", "outofgas", "stack underflow")
+_REVERTS = (
+    "revert",
+    "invalid opcode",
+    "invalid jump",
+    "out of gas",
+    "outofgas",
+    "stack underflow",
+    "stack overflow",
+    "stack limit",
+    "badinstruction",
+    "evm error",
+    "vm execution error",
+)
 # In the words of geth, erigon, nethermind, besu, reth and anvil: JSON-RPC has no codes for these.
 _KNOWN = re.compile(r"already (known|imported|exists)|known ?transaction", re.IGNORECASE)
 _FEE_TOO_LOW = re.compile(r"underpriced|fee.* (too low|below|less than)|feetoolow", re.IGNORECASE)

@@ -21,6 +21,8 @@ from tests.evm.node import BASE, Node, running
 from tests.factories import NOW
 
 USD = 10**6
+# No smaller debt is collected.
+LEAST = USD // 1000
 SERVICE_KEY = "0x" + "51" * 32
 TREASURY: str = Account.from_key("0x" + "71" * 32).address
 ADMIN: str = Account.from_key("0x" + "72" * 32).address
@@ -90,7 +92,7 @@ class World:
         text = "[[chain]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items())
         for symbol, address in self.tokens.items():
             text += f'[[chain.token]]\nsymbol = "{symbol}"\naddress = "{address}"\ndecimals = 6\n'
-            text += 'collect_at = "0.5"\nfirst_debt = "2"\nmost_debt = "50"\n'
+            text += 'collect_least = "0.001"\ncollect_at = "0.5"\nfirst_debt = "2"\nmost_debt = "50"\n'
             # By the service's key itself, whatever the chain has.
             text += "collector = false\n" if symbol.startswith("PLAIN") else ""
         path = self._folder / f"chains-{len(list(self._folder.iterdir()))}.toml"
@@ -137,13 +139,15 @@ class World:
         }
         return authorizing.create(authorizing.Request(**values), client_id=client.pk, now=self.now)
 
-    def signed(self, authorization: Authorization, who: LocalAccount) -> Authorization:
-        """Let the viewer sign an authorisation."""
+    def signed(
+        self, authorization: Authorization, who: LocalAccount, *, permit: bool = False
+    ) -> Authorization:
+        """Let the viewer sign an authorisation, and its permit."""
         return authorizing.verify(
             client_id=authorization.client_id,
             public_id=authorization.public_id,
             signature=sign(authorization.typed_data, who),
-            permit_signature=None,
+            permit_signature=sign(authorization.permit or {}, who) if permit else None,
             read_clock=lambda: self.now,
         )
 

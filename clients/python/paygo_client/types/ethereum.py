@@ -24,6 +24,8 @@ class CreatedAuthorization(TypedDict):
     expires_at: str
     limit: str
     linked_wallet_address: str | None
+    permit_refusal: str | None
+    permit_status: Literal["waiting", "sent", "confirmed", "failed"] | None
     permit_typed_data: dict[str, Any] | None
     privacy_note: str
     rate_per_hour: str
@@ -55,6 +57,8 @@ class AuthorizationState(TypedDict):
     expires_at: str
     limit: str
     linked_wallet_address: str | None
+    permit_refusal: str | None
+    permit_status: Literal["waiting", "sent", "confirmed", "failed"] | None
     privacy_note: str
     rate_per_hour: str
     spendable: str
