@@ -834,3 +834,11 @@ FULL JOIN (
 ) t ON t.cause_id = f.id
 WHERE coalesce(f.withdrawn_zat, 0) <> coalesce(t.units, 0)
 LIMIT 20;
+
+-- name: L14 vendors were paid no more of a token than was collected
+SELECT asset, paid_units, collected_units FROM (
+    SELECT asset, sum(amount_units) FILTER (WHERE kind = 'chain_payout') AS paid_units,
+           coalesce(sum(amount_units) FILTER (WHERE kind <> 'chain_payout'), 0) AS collected_units
+    FROM billing_transfer WHERE kind IN ('chain_payout', 'collection', 'collection_loss') GROUP BY asset
+) t WHERE paid_units > collected_units
+LIMIT 20;

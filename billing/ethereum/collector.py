@@ -20,6 +20,7 @@ from billing.ethereum import (
     nonces,
     permits,
     readings,
+    running,
     signatures,
     statuses,
     tokens,
@@ -54,10 +55,11 @@ log = structlog.get_logger(__name__)
 
 def run(*, key: Key, read_clock: Callable[[], datetime]) -> dict[str, str]:
     """Go once round every chain; return what is wrong with those that could not be finished, by name."""
-    wrong = without_chain()
+    wrong: dict[str, str] = {}
     for chain in chains.all_chains():
         if reason := run_alone(chain, key=key, read_clock=read_clock):
             wrong[chain.name] = reason
+    wrong |= across_chains(read_clock=read_clock)
     return wrong
 
 
@@ -81,7 +83,13 @@ def run_alone(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
     return None
 
 
-def without_chain() -> dict[str, str]:
+def across_chains(*, read_clock: Callable[[], datetime]) -> dict[str, str]:
+    """End what viewers stream who owe on any chain; return what is wrong with chains that are not there."""
+    running.stop_debtors(now=read_clock())
+    return _without_chain()
+
+
+def _without_chain() -> dict[str, str]:
     """Return what is wrong with the chains that debts are on and that are not configured any more."""
     configured = [each.chain_id for each in chains.all_chains()]
     owing = Authorization.objects.filter(charged_units__gt=F("collected_units"))
@@ -122,8 +130,8 @@ def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
             return
         with _holding_up_no_other(to=draft.to):
             _send(rpc, chain, key, draft, offered, now=read_clock())
-    if unfit:
-        raise ConfigurationUnfit("; ".join(unfit.values()))
+    if wrong := [*unfit.values(), *lost.of_old_keys(chain, key)]:
+        raise ConfigurationUnfit("; ".join(wrong))
 
 
 @contextmanager

@@ -30,15 +30,26 @@ def follow(rpc: Rpc, chain: Chain, key: Key, *, now: datetime) -> int:
     """
     finished, tip = 0, rpc.latest_block().number
     for send in journal.unfinished(chain):
-        receipt = _receipt(rpc, send)
-        if receipt is None:
-            _unmined(rpc, chain, key, send, now=now)
-        elif tip - receipt.block_number + 1 >= chain.confirmations:
-            _finish(rpc, send, receipt, now=now)
-            finished += 1
-        else:
-            _mined(send, receipt)
+        try:
+            finished += _follow(rpc, chain, key, send, tip=tip, now=now)
+        except ChainUnavailable:
+            raise
+        except Exception:  # what is wrong with one must not keep the others from being booked
+            log.exception("chain_send_put_aside", chain=chain.name, nonce=send.nonce)
     return finished
+
+
+def _follow(rpc: Rpc, chain: Chain, key: Key, send: ChainSend, *, tip: int, now: datetime) -> bool:
+    """Ask the chain about one; whether it became final."""
+    receipt = _receipt(rpc, send)
+    if receipt is None:
+        _unmined(rpc, chain, key, send, now=now)
+        return False
+    if tip - receipt.block_number + 1 < chain.confirmations:
+        _mined(send, receipt)
+        return False
+    _finish(rpc, send, receipt, now=now)
+    return True
 
 
 def _receipt(rpc: Rpc, send: ChainSend) -> ChainReceipt | None:
@@ -56,27 +67,25 @@ def _receipt(rpc: Rpc, send: ChainSend) -> ChainReceipt | None:
 def _unmined(rpc: Rpc, chain: Chain, key: Key, send: ChainSend, *, now: datetime) -> None:
     if send.status == ChainSendStatus.MINED:
         _give_back(send)
-    if rpc.nonce(send.sender) > send.nonce:
+    # What was once seen deep in the chain a node that lags does not undo.
+    if send.reason == lost.NONCE_TAKEN or rpc.nonce(send.sender) > send.nonce:
         lost.look(rpc, chain, send, now=now)
         return
     journal.hand_over(rpc, send, now=now)
-    if _is_stuck(send, key, now=now) and (more := _raised(rpc, chain, send)):
+    if send.tried_at > now - timedelta(seconds=settings.ETHEREUM_REPLACE_SECONDS):
+        return
+    if send.sender != key.address:
+        lost.let_go(send, now=now)
+    elif _wants_gas_money(send) and (more := _raised(rpc, chain, send)):
         send = journal.replace(chain, key, send, fees=more, now=now)
         log.info("chain_send_replaced", nonce=send.nonce, max_fee_wei=send.max_fee_wei)
         journal.hand_over(rpc, send, now=now)
 
 
-def _is_stuck(send: ChainSend, key: Key, *, now: datetime) -> bool:
-    """Whether a transaction waits for more gas money, and this key can offer it.
-
-    One that a node refuses for anything else would be refused for any fee.
-    """
-    if send.sender != key.address:
-        log.warning("chain_send_of_old_key", nonce=send.nonce, sender=send.sender)
-        return False
+def _wants_gas_money(send: ChainSend) -> bool:
+    """Whether more of it may help: what a node refuses for anything else it would refuse for any fee."""
     waits = send.status == ChainSendStatus.SENT and not send.reason
-    stuck_since = now - timedelta(seconds=settings.ETHEREUM_REPLACE_SECONDS)
-    return send.tried_at <= stuck_since and (waits or is_for_its_fee(send.reason))
+    return waits or is_for_its_fee(send.reason)
 
 
 def _raised(rpc: Rpc, chain: Chain, send: ChainSend) -> Fees | None:

@@ -66,19 +66,40 @@ def lose(send: ChainSend, *, reason: str, now: datetime, word: Word | None = Non
     """Give up a transaction that can never be mined: what it was to collect is owed as before."""
     log.error("chain_send_lost", nonce=send.nonce, reason=reason)
     with operation():
-        for collection in collections(send):
-            covering.lock_current(collection.authorization_id, now=now)
-            if statuses.finish(
-                collection, to=CollectionStatus.FAILED, received_units=None, reason="nonce_lost", now=now
-            ):
-                statuses.note_transactions(collection, TransactionStatus.PENDING)
-        # A permit is handed in anew.
-        Authorization.objects.filter(permit_send=send).update(permit_send=None)
+        _free(send, now=now)
         ChainSend.objects.filter(pk=send.pk, status__in=statuses.FOLLOWED).update(
             status=ChainSendStatus.LOST, finished_at=now, reason=reason[:500]
         )
         if word:
             _note(word, send, paid_by=None, now=now)
+
+
+def let_go(send: ChainSend, *, now: datetime) -> None:
+    """Give back what an earlier key's transaction was to do, which waits and can be made no dearer.
+
+    It is followed on, and may still be mined: the contract takes no total twice, and a permit is good once.
+    In plain mode it would be a second payment: that waits for its key, which `of_old_keys` tells an operator.
+    """
+    if _is_plain(send):
+        return
+    with operation():
+        if _free(send, now=now):
+            log.warning("chain_send_let_go", nonce=send.nonce, sender=send.sender)
+
+
+def of_old_keys(chain: Chain, key: Key) -> list[str]:
+    """Return what is wrong with plain collections of earlier keys, which nobody else can make dearer."""
+    waiting = ChainSend.objects.filter(
+        chain_id=chain.chain_id,
+        status__in=[ChainSendStatus.SIGNED, ChainSendStatus.SENT],
+        collections__status__in=statuses.UNFINISHED,
+        collections__authorization__collector=None,
+    ).exclude(sender=key.address)
+    return [
+        f"{chain.name}: nonce {each.nonce} of the earlier key {each.sender} is in no block: go back to that "
+        f"key until it is; where another transaction has it, {_ADVICE}"
+        for each in waiting.order_by("sender", "nonce")
+    ]
 
 
 def collections(send: ChainSend) -> list[Collection]:
@@ -133,6 +154,19 @@ def _note(word: Word, send: ChainSend, *, paid_by: str | None, now: datetime) ->
     operators.note(word, Verb.RESOLVE_SEND, now=now, details=details)
 
 
+def _free(send: ChainSend, *, now: datetime) -> int:
+    """Let what a transaction was to do be done by another; return how much that was; a step."""
+    unfinished = collections(send)
+    for collection in unfinished:
+        covering.lock_current(collection.authorization_id, now=now)
+        if statuses.finish(
+            collection, to=CollectionStatus.FAILED, received_units=None, reason="nonce_lost", now=now
+        ):
+            statuses.note_transactions(collection, TransactionStatus.PENDING)
+    # A permit is handed in anew.
+    return len(unfinished) + Authorization.objects.filter(permit_send=send).update(permit_send=None)
+
+
 def _holder(rpc: Rpc, send: ChainSend, *, deep: int) -> ChainTransaction | None:
     """Return the transaction that has a send's nonce; None where the node does not tell.
 
@@ -165,6 +199,9 @@ def _is_plain(send: ChainSend) -> bool:
 
 def _may_be_ours(chain: Chain, holder: ChainTransaction) -> bool:
     """Whether a transaction may be one that the database has forgotten: it calls a token or the collector."""
+    if holder.to is None:
+        # It has made a contract.
+        return False
     known = {each.address.lower() for each in chain.tokens} | {str(chain.collector).lower()}
     called = Q(token_address__iexact=holder.to) | Q(collector__iexact=holder.to)
     return holder.to in known or Authorization.objects.filter(called, chain_id=chain.chain_id).exists()

@@ -63,7 +63,9 @@ class AuthorizationState(serializers.Serializer[Any]):
     binding = ChoiceField([each.value for each in Binding], help_text="Which bound makes it no more")
     allowance = serializers.CharField(allow_null=True, help_text="As the chain was last read")
     balance = serializers.CharField(allow_null=True, help_text="As the chain was last read")
-    debt_ceiling = serializers.CharField(help_text="The most that may be charged and not collected")
+    debt_ceiling = serializers.CharField(
+        help_text="The most that may be charged and not collected; what is owed by others is taken off"
+    )
     chain_read_at = serializers.DateTimeField(allow_null=True)
     suspended_for = serializers.CharField(
         allow_null=True, help_text="Why what is owed could not be collected"

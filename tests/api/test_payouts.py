@@ -60,8 +60,9 @@ def test_answers_what_was_earned_in_tokens(vera: Api) -> None:
             "asset": "USDT",
             "earned_units": "2000000",
             "fees_units": "0",
+            "pending_units": "2000000",
             "paid_units": "0",
-            "owed_units": "2000000",
+            "owed_units": "0",
         }
     ]
     statement = vera.get(f"{VENDOR}/statement").body

@@ -16,6 +16,7 @@ from billing.models_ethereum import Authorization, Collection
 from billing.operator_models import OperatorAction
 from billing.operators import Word
 from core.models import User
+from sessions_app.models import StreamingSession
 from tests.evm.world import USD, World, viewer
 from tests.factories import ALICE
 
@@ -86,6 +87,27 @@ def test_a_debt_that_fails_after_a_new_signature_blocks_its_streams(world: World
 
     assert refused.value.context["authorization_id"] == str(used_up.public_id)
     assert fresh.charged_units == 1_000
+
+
+def test_a_debt_that_fails_ends_what_runs_on_another_authorisation(world: World, vera: User) -> None:
+    world.add_token("PLAIN", 0)
+    world.configure()
+    first = world.active(vera, WHO)
+    world.stream(first, USD)
+    end(world, first, "revoked")
+    second = world.active(vera, WHO, symbol="PLAIN")
+    world.active(vera, viewer(2), linked_wallet_address=ALICE)
+    started = engine.start(StartRequest(WHO.address, "vendor123"), client_id=vera.pk, now=world.now)
+    engine.start(StartRequest(viewer(2).address, "vendor123"), client_id=vera.pk, now=world.now)
+    world.approve(WHO.address, 1)
+
+    world.round(seconds=1)
+
+    second.refresh_from_db()
+    session = StreamingSession.objects.get(code=started.session_code)
+    assert (session.end_reason, session.ended_at) == ("exhausted", world.now)
+    assert (second.status, second.charged_units) == ("active", 1_000)
+    assert StreamingSession.objects.filter(status="active").count() == 1
 
 
 def test_another_wallet_of_the_same_viewer_is_blocked_too(world: World, vera: User) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from billing import covering, engine
 from billing.engine import StartRequest
-from billing.ethereum import authorizing, readings
+from billing.ethereum import authorizing, following, readings
 from billing.ethereum.errors import DebtUnpaid, TokenUnfit
 from billing.models_ethereum import Authorization, ChainSend, Collection
 from core.db import operation
@@ -184,6 +184,26 @@ def test_debts_of_an_older_collector_are_collected_by_it(world: World, vera: Use
     assert statuses_of(authorization) == ["active"]
     assert states() == [("confirmed", "")]
     assert world.balance(TREASURY) == USD
+
+
+def test_a_send_that_cannot_be_booked_keeps_no_other_from_it(world: World, vera: User) -> None:
+    world.add_token("OTHER", 0)
+    world.configure()
+    first, second = world.active(vera, viewer(1)), world.active(vera, viewer(2), symbol="OTHER")
+    world.stream(first, USD)
+    world.stream(second, USD)
+    world.round()
+    world.node.mine(2)
+    document = first.typed_data
+    Authorization.objects.filter(pk=first.pk).update(typed_data={})
+
+    following.follow(readings.connect(world.chain), world.chain, world.key, now=world.now)
+    booked = states()
+    Authorization.objects.filter(pk=first.pk).update(typed_data=document)
+    world.settle()
+
+    assert booked == [("submitted", ""), ("confirmed", "")]
+    assert states() == [("confirmed", ""), ("confirmed", "")]
 
 
 def test_an_old_reading_counts_only_what_its_block_has(world: World, vera: User) -> None:

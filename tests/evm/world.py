@@ -17,6 +17,7 @@ from billing.engine import StartRequest
 from billing.ethereum import abi, authorizing, chains, collector, keys, typed_data
 from billing.models_ethereum import Authorization
 from core.models import User
+from paygo.devstack.anvil import CHAIN_ID
 from tests.evm.node import BASE, Node, running
 from tests.factories import NOW
 
@@ -51,8 +52,8 @@ def viewer(number: int) -> LocalAccount:
 class World:
     """The node, the contracts, and the verbs of those who are not PayGo."""
 
-    def __init__(self, node: Node, folder: Path, settings: Settings) -> None:
-        self.node, self.now = node, NOW
+    def __init__(self, node: Node, folder: Path, settings: Settings, *, chain_id: int = CHAIN_ID) -> None:
+        self.node, self.now, self.chain_id = node, NOW, chain_id
         self._folder, self._settings = folder, settings
         self.key = keys.Key(SERVICE_KEY)
         self.service = self.key.address
@@ -79,7 +80,7 @@ class World:
     ) -> None:
         """Write the service's file of chains, and have it read."""
         lines = {
-            "chain_id": 31337,
+            "chain_id": self.chain_id,
             "name": "Local",
             "rpc_url": url or self.node.url,
             "confirmations": confirmations,
@@ -101,7 +102,7 @@ class World:
 
     @property
     def chain(self) -> chains.Chain:
-        return chains.chain(31337)
+        return chains.chain(self.chain_id)
 
     def call(self, to: str, signature: str, *values: Any) -> int:
         data = "0x" + abi.call(signature, *values).hex()
@@ -128,7 +129,7 @@ class World:
     def asked(self, client: User, who: LocalAccount, **changes: Any) -> Authorization:
         """Return an authorisation that waits for its signature."""
         values: dict[str, Any] = {
-            "chain_id": 31337,
+            "chain_id": self.chain_id,
             "token": self.tokens[changes.pop("symbol", "USDT")],
             "wallet_address": who.address,
             "limit_units": 100 * USD,
@@ -174,14 +175,14 @@ class World:
         self.now += timedelta(seconds=seconds)
         return collector.run(key=self.key, read_clock=lambda: self.now)
 
-    def send_as_service(self, *, nonce: int, to: str, data: bytes = b"", value: int = 0) -> str:
+    def send_as_service(self, *, nonce: int, to: str | None, data: bytes = b"", value: int = 0) -> str:
         """Send with the service's key what no journal knows, dearer than anything of the collector's."""
         raw, tx_hash = self.key.sign(
             {
                 "type": 2,
-                "chainId": 31337,
+                "chainId": self.chain_id,
                 "nonce": nonce,
-                "to": to,
+                **({"to": to} if to else {}),
                 "value": value,
                 "data": "0x" + data.hex(),
                 "gas": 1_000_000,

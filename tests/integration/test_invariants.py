@@ -180,6 +180,11 @@ BROKEN = {
         " credit = 'treasury' WHERE kind = 'chain_charge'"
     ),
     "L13 what the operator": "UPDATE billing_foreignsend SET withdrawn_zat = withdrawn_zat - 1",
+    "L14 vendors were paid no more": (
+        "INSERT INTO billing_transfer (kind, debit, debit_of, credit, credit_of, asset, amount_units,"
+        " cause_id, at, booked_at) SELECT 'chain_payout', 'vendor', credit_of, 'treasury', 0, asset,"
+        " amount_units, 1, at, booked_at FROM billing_transfer WHERE kind = 'chain_charge'"
+    ),
     "L11 what an authorisation owes": (
         "UPDATE billing_transfer SET debit_of = 0 WHERE kind = 'chain_charge'"
     ),

@@ -76,7 +76,7 @@ def _loop(key: Key) -> None:
         return thread
 
     threads = [start(chain.name, partial(_once, chain, key)) for chain in chains.all_chains()]
-    threads.append(start("chains", collector.without_chain))
+    threads.append(start("chains", partial(collector.across_chains, read_clock=clock.now)))
     for thread in threads:
         thread.join()
 

@@ -26,13 +26,14 @@ class ProblemDocument(TypedDict):
 
 
 class TokenEarningsState(TypedDict):
-    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is paid or owed."""
+    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is the rest."""
 
     asset: str
     earned_units: str
     fees_units: str
     owed_units: str
     paid_units: str
+    pending_units: str
 
 
 class StretchState(TypedDict):
