@@ -159,8 +159,9 @@ class TestADefiniteFailure:
 
     def test_pays_once_there_is_money(self, world: World) -> None:
         permission = world.revoked()
-        self.explained(world, world.pay_by_hand(MALLORY, "0.9"))
+        spent = world.pay_by_hand(MALLORY, "0.9")
         world.mine(REFUND_CONFIRMATIONS)
+        self.explained(world, spent)
         world.round(2)
         world.do("sim_pay", world.settings.ZCASH_SERVICE_WALLET, "1")
         world.mine(REFUND_CONFIRMATIONS)
