@@ -436,6 +436,21 @@ LEFT JOIN (
 WHERE coalesce(e.events, 0) <> CASE s.status WHEN 'ended' THEN 1 ELSE 0 END
 LIMIT 20;
 
+-- name: I5 the end of a session says what it cost
+SELECT s.id, e.payload->>'amount' AS told, x.amount_zat, e.payload->>'duration_seconds' AS told_seconds, x.ms
+FROM sessions_session s
+JOIN core_event e ON e.subject = s.public_id AND e.kind = 'session.ended' AND e.payload ? 'totals'
+JOIN (
+    SELECT session_id, coalesce(sum(amount_zat), 0) AS amount_zat, coalesce(sum(amount_units), 0) AS amount_units,
+           sum(round(date_part('epoch', ended_at - started_at) * 1000)) AS ms
+    FROM billing_transaction GROUP BY 1
+) x ON x.session_id = s.id
+WHERE (e.payload->>'amount')::numeric * 100000000 <> x.amount_zat
+   OR (e.payload->>'duration_seconds')::numeric * 1000 <> x.ms::numeric
+   OR x.amount_zat + x.amount_units <> (
+       SELECT sum((t->>'amount_units')::numeric) FROM jsonb_array_elements(e.payload->'totals') t)
+LIMIT 20;
+
 -- name: I5 every refund and payout has its event
 SELECT r.public_id, r.status FROM (
     SELECT public_id, status FROM billing_refund UNION ALL SELECT public_id, status FROM billing_payout
@@ -554,11 +569,20 @@ FULL JOIN (
 WHERE (x.amount_zat, x.permission_id, x.vendor_id) IS DISTINCT FROM (t.units, t.payer, t.vendor)
 LIMIT 20;
 
--- name: L3 the platform's share is of a charge, and no more than that
-SELECT f.id, f.amount_units, c.amount_units AS charge_units
-FROM billing_transfer f
-LEFT JOIN billing_transfer c ON c.kind IN ('charge', 'chain_charge') AND c.cause_id = f.cause_id AND c.asset = f.asset
-WHERE f.kind = 'fee' AND (c.id IS NULL OR f.amount_units > c.amount_units OR f.debit_of <> c.credit_of)
+-- name: L3 the platform's share of every charge is what was agreed for its session
+-- Of a session that is older than frozen shares nothing says which it was: only that it is no more than the charge.
+SELECT coalesce(c.cause_id, f.cause_id) AS cause_id, c.units AS charge_units, c.fee_bps, f.units AS fee_units
+FROM (
+    SELECT t.cause_id, t.asset, t.amount_units AS units, t.credit_of AS vendor, s.fee_bps
+    FROM billing_transfer t
+    LEFT JOIN billing_transaction x ON x.id = t.cause_id LEFT JOIN sessions_session s ON s.id = x.session_id
+    WHERE t.kind IN ('charge', 'chain_charge')
+) c
+FULL JOIN (
+    SELECT cause_id, asset, amount_units AS units, debit_of AS vendor FROM billing_transfer WHERE kind = 'fee'
+) f ON f.cause_id = c.cause_id AND f.asset = c.asset
+WHERE c.cause_id IS NULL OR f.units > c.units OR f.vendor <> c.vendor
+   OR coalesce(f.units, 0) <> div(c.units * c.fee_bps, 10000)
 LIMIT 20;
 
 -- name: L4 a deposit that counts is in the wallet's account once
@@ -586,20 +610,24 @@ LEFT JOIN (
 WHERE coalesce(t.units, 0) <> CASE WHEN r.status IN ('sent', 'confirmed', 'cancelled') THEN 0 ELSE r.amount_zat END
 LIMIT 20;
 
--- name: L6 what has left the wallet is what was sent
-SELECT r.id, r.status, r.amount_zat, r.fee_zat, coalesce(t.units, 0) AS left_zat, coalesce(t.fees, 0) AS left_fee_zat
+-- name: L6 what has left the wallet is what was sent, and the network's fee of it
+-- One that was never mined came back, and may have been sent again, for another fee.
+SELECT r.id, r.status, r.amount_zat, r.fee_zat, coalesce(t.units, 0) AS left_zat, t.last_fee AS left_fee_zat
 FROM (SELECT 'refund' AS noun, id, status, amount_zat, fee_zat FROM billing_refund
       UNION ALL SELECT 'payout', id, status, amount_zat, fee_zat FROM billing_payout) r
 LEFT JOIN (
     SELECT split_part(kind, '_', 1) AS noun, cause_id,
            sum(CASE WHEN kind LIKE '%\_returned' THEN -amount_units ELSE amount_units END) AS units,
-           sum(amount_units) FILTER (WHERE kind LIKE '%\_fee') AS fees
+           count(*) FILTER (WHERE kind LIKE '%\_fee') AS fees,
+           count(*) FILTER (WHERE kind LIKE '%\_paid') AS times,
+           (array_agg(amount_units ORDER BY id DESC) FILTER (WHERE kind LIKE '%\_fee'))[1] AS last_fee
     FROM billing_transfer
     WHERE kind IN ('refund_paid', 'refund_fee', 'refund_returned', 'payout_paid', 'payout_fee', 'payout_returned')
     GROUP BY 1, 2
 ) t ON t.noun = r.noun AND t.cause_id = r.id
 WHERE coalesce(t.units, 0) <> CASE WHEN r.status IN ('sent', 'confirmed') THEN r.amount_zat ELSE 0 END
-   OR (r.status IN ('sent', 'confirmed') AND coalesce(t.fees, 0) < r.fee_zat)
+   OR t.fees <> t.times
+   OR (r.status IN ('sent', 'confirmed') AND t.last_fee IS DISTINCT FROM r.fee_zat)
 LIMIT 20;
 
 -- name: L7 the platform's losses are what permissions could not give back
@@ -796,4 +824,21 @@ FROM (
 FULL JOIN (SELECT id, details FROM billing_operatoraction WHERE verb = 'pay_tokens') w ON w.id = t.cause_id
 WHERE (t.asset, t.vendor::text, t.units::text)
       IS DISTINCT FROM (w.details->>'asset', w.details->>'vendor', w.details->>'units')
+LIMIT 20;
+
+-- name: L13 what the operator took out of the wallet by hand is booked as his
+SELECT coalesce(f.id, t.cause_id) AS id, f.txid, f.withdrawn_zat, t.units
+FROM (SELECT id, txid, withdrawn_zat FROM billing_foreignsend WHERE withdrawn_zat <> 0) f
+FULL JOIN (
+    SELECT cause_id, sum(amount_units) AS units FROM billing_transfer WHERE kind = 'withdrawal' GROUP BY cause_id
+) t ON t.cause_id = f.id
+WHERE coalesce(f.withdrawn_zat, 0) <> coalesce(t.units, 0)
+LIMIT 20;
+
+-- name: L14 vendors were paid no more of a token than was collected
+SELECT asset, paid_units, collected_units FROM (
+    SELECT asset, sum(amount_units) FILTER (WHERE kind = 'chain_payout') AS paid_units,
+           coalesce(sum(amount_units) FILTER (WHERE kind <> 'chain_payout'), 0) AS collected_units
+    FROM billing_transfer WHERE kind IN ('chain_payout', 'collection', 'collection_loss') GROUP BY asset
+) t WHERE paid_units > collected_units
 LIMIT 20;

@@ -28,14 +28,16 @@ class Earnings:
 
 @dataclass(frozen=True)
 class TokenEarnings:
-    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is `paid` or `owed`.
+    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is the other three.
 
-    None of it is paid out by this service: the tokens lie in the operator's treasury.
+    It is `pending` until it is collected, then `owed` until he is `paid`. None of it is paid out by this
+    service: the tokens lie in the operator's treasury.
     """
 
     asset: str
     earned_units: int
     fees_units: int
+    pending_units: int
     paid_units: int
     owed_units: int
 

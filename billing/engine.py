@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from billing import admission, covering, operators, records, stage
+from billing import admission, covering, ends, operators, records, stage
 from billing.grants import Grants
 from billing.models import ZEC, Transaction
 from billing.models_ethereum import Authorization
@@ -126,7 +126,7 @@ def _start(request: StartRequest, *, client_id: int, now: datetime) -> Started:
         if _is_same(session, request, vendor):
             if session.status == SessionStatus.ACTIVE:
                 return _answer_running(session, found, now=now)
-            _refuse_paused(sessions.lock_idle(session.pk, now=now))
+            _refuse_paused(ends.lock_idle(session.pk, now=now))
     admission.require_slot(found)
     rate = admission.price(vendor, found.source)
     _require_cap(request.max_amount_zat, rate=rate, source=found.source)
@@ -215,10 +215,10 @@ def _end_once(session_code: str, *, client_id: int, now: datetime, word: Word | 
     with db.operation():
         running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            session = sessions.lock_idle_of_client(session_code, client_id=client_id, now=now)
+            session = ends.lock_idle_of_client(session_code, client_id=client_id, now=now)
             if session.paused_at and session.status == SessionStatus.PAUSED:
                 at = max(cut(now), session.paused_at)
-                sessions.end_session(session, at=at, reason=reason, booked_at=now)
+                ends.end(session, at=at, reason=reason, now=now)
                 _note_end(session, word, now=now)
             return records.of_session(session)
         found, transaction = running
@@ -237,7 +237,7 @@ def _heartbeat_once(session_code: str, *, client_id: int, now: datetime) -> Aliv
     with db.operation():
         running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            session = sessions.lock_idle_of_client(session_code, client_id=client_id, now=now)
+            session = ends.lock_idle_of_client(session_code, client_id=client_id, now=now)
             _refuse_paused(session)
             raise SessionEnded(f"the session has ended: {session.end_reason}")
         found, transaction = running

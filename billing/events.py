@@ -55,7 +55,7 @@ def _succeed(closed: Sequence[int], *, booked_at: datetime) -> list[int]:
     parameters = {"closed": list(closed)}
     succession = endings.leave(sql.LEAVING, parameters, booked_at=booked_at)
     parameters |= {"left": succession.left, "heirs": succession.heirs}
-    session_endings.end(sql.ENDING_SESSIONS, parameters, booked_at=booked_at)
+    session_endings.end(sql.ENDING_SESSIONS, parameters, booked_at=booked_at, cost=sql.COST)
     opened = [key for (key,) in db.rows(sql.ROLL_OVER, parameters)]
     endings.start_meters(sql.STARTED_METERS, {"opened": opened})
     return succession.heirs

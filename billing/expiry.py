@@ -10,11 +10,9 @@ import structlog
 from django.db import DatabaseError, OperationalError
 from django.db.models import Sum
 
-from billing import covering, linked, succession
+from billing import covering, ends, linked, succession
 from core.db import LostRace, again, operation, require_transaction
 from core.errors import Busy, DomainError
-from sessions_app import sessions
-from sessions_app.endings import end_pauses
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
 from zcash import audit, endings, permissions, queries
@@ -24,7 +22,7 @@ from zcash.rules import ARRIVED, EXPIRING, PermissionStatus
 log = structlog.get_logger(__name__)
 
 # In this order: what waits may be the heir of what was active.
-_ENDS = (endings.expire_active, endings.end_waiting, end_pauses)
+_ENDS = (endings.expire_active, endings.end_waiting, ends.end_pauses)
 
 
 @dataclass(frozen=True)
@@ -102,7 +100,7 @@ def _by_the_set(end: Callable[..., int], *, now: datetime, chunk_size: int) -> i
 def end_pause(session_id: int, *, now: datetime) -> None:
     """End a session that was seen paused, where its pause is over by now; one that goes on is left."""
     with suppress(LostRace), operation():
-        sessions.lock_idle(session_id, now=now)
+        ends.lock_idle(session_id, now=now)
 
 
 def bring_current(permission_id: int, *, now: datetime) -> SpendingPermission:

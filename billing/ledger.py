@@ -106,6 +106,20 @@ def outgoing_moved(row: Refund | Payout, *, before: RefundStatus, now: datetime)
         _post([_move(cancelled, row.amount_zat, of=of, to=owner, cause=of, now=now)])
 
 
+def outgoing_reduced(row: Refund | Payout, *, rest_zat: int, now: datetime) -> None:
+    """Post what of a waiting refund or payout goes back to where it came from; a step."""
+    if isinstance(row, Payout):
+        kind, owner = Kind.PAYOUT_CANCELLED, row.vendor_id
+    else:
+        kind, owner = Kind.REFUND_CANCELLED, row.permission_id
+    _post([_move(kind, rest_zat, of=row.pk, to=owner, cause=row.pk, now=now)])
+
+
+def withdrawn(foreign_id: int, *, amount_zat: int, now: datetime) -> None:
+    """Post what the operator has taken out of the wallet by a transaction of his own; a step."""
+    _post([_move(Kind.WITHDRAWAL, amount_zat, cause=foreign_id, now=now)])
+
+
 def balance(account: Account, *, of: int = 0, asset: str = ZEC) -> int:
     """Return what an account has got less what it has given, in the asset's smallest units."""
     (units,) = db.row(ledger_sql.BALANCE, {"account": account, "of": of, "asset": asset})

@@ -20,6 +20,7 @@ _PARENT = {
     Account.PAYOUT: "liabilities",
     Account.AUTHORIZATION: "assets",
     Account.TREASURY: "assets",
+    Account.OWNER: "equity",
     Account.FEES: "income",
     Account.LOSSES: "expenses",
 }

@@ -59,13 +59,15 @@ class Reconciliation(models.Model):
     """What one comparison of the books with the wallet found; `findings` are sentences, none: all is right.
 
     `holdings_zat` is None where the wallet was not asked. `parts` are the zatoshis of `owed_zat` by what they
-    are, and what was under way (see `reconciliation.parts`).
+    are, what was under way, and what books and wallet differ by (see `reconciliation.parts`).
     """
 
     at = models.DateTimeField(db_index=True)
     owed_zat = models.BigIntegerField()
     booked_zat = models.BigIntegerField()
     holdings_zat = models.BigIntegerField(null=True)
+    # Whether it was looked for transactions of the account that nobody knows.
+    chain_searched = models.BooleanField(default=False)
     parts = models.JSONField(default=dict)
     findings = models.JSONField(default=list)
 

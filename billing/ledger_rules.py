@@ -18,6 +18,7 @@ class Account(StrEnum):
     AUTHORIZATION = "authorization"  # asset: owed by a wallet on an EVM chain; of: an authorisation
     TREASURY = "treasury"  # asset: tokens that were collected
     FEES = "fees"  # income of the platform
+    OWNER = "owner"  # equity: what the operator took out of the wallet by hand
     LOSSES = "losses"  # expense: what was streamed of payments that left the chain
 
 
@@ -44,6 +45,7 @@ class Kind(StrEnum):
     PAYOUT_PAID = "payout_paid"
     PAYOUT_FEE = "payout_fee"
     PAYOUT_RETURNED = "payout_returned"
+    WITHDRAWAL = "withdrawal"  # a transaction of the account that nobody here had asked for
 
 
 _A, _K = Account, Kind
@@ -71,15 +73,22 @@ MOVES: dict[Kind, tuple[Account, Account]] = {
     _K.PAYOUT_PAID: (_A.PAYOUT, _A.WALLET),
     _K.PAYOUT_FEE: (_A.PAYOUT, _A.WALLET),
     _K.PAYOUT_RETURNED: (_A.WALLET, _A.PAYOUT),
+    _K.WITHDRAWAL: (_A.OWNER, _A.WALLET),
 }
 
-# Each at most once for its transaction, collection, or word.
-ONCE = (_K.CHARGE, _K.FEE, _K.CHAIN_CHARGE, _K.CHAIN_PAYOUT, _K.COLLECTION, _K.COLLECTION_LOSS)
+# Each at most once for its cause.
+ONCE = (
+    _K.CHARGE,
+    _K.FEE,
+    _K.CHAIN_CHARGE,
+    _K.CHAIN_PAYOUT,
+    _K.COLLECTION,
+    _K.COLLECTION_LOSS,
+    _K.WITHDRAWAL,
+)
 
 # What the platform owes to others. The wallet has to hold all of it.
 OWED = (_A.PERMISSION, _A.REFUND, _A.VENDOR, _A.PAYOUT)
-
-BASIS_POINTS = 10_000
 
 # A refund, or a payout, has left the wallet in these states.
 LEFT = (RefundStatus.SENT, RefundStatus.CONFIRMED)

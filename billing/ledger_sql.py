@@ -74,13 +74,16 @@ _SIDES = """
     SELECT {columns}, -amount_units FROM billing_transfer
     WHERE debit = %(account)s AND debit_of = %(of)s AND asset = %(asset)s AND {part}
 """
+# Of a payout's statement: what it is made of, leaving out other payouts. Null: every kind.
+_OF_KINDS = "(%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))"
 _BEFORE = (
     "(booked_at < %(since)s::timestamptz"
     " OR id <= %(after)s AND booked_at < coalesce(%(until)s::timestamptz, 'infinity'))"
+    f" AND {_OF_KINDS}"
 )
 _WITHIN = (
     "id > %(after)s AND booked_at >= coalesce(%(since)s::timestamptz, '-infinity')"
-    " AND booked_at < coalesce(%(until)s::timestamptz, 'infinity')"
+    f" AND booked_at < coalesce(%(until)s::timestamptz, 'infinity') AND {_OF_KINDS}"
 )
 
 # What an account had before a page of its statement; a page behind another one has that one's lines before.
@@ -111,18 +114,40 @@ FROM billing_transfer
 WHERE asset = 'ZEC' AND kind IN ('charge', 'fee') AND booked_at >= %(since)s
 """
 
-# The same of what a vendor has earned in each token, booked before an instant, and what of it he was paid.
+# The same of what a vendor has earned in each token, booked before an instant; what the wallets have not
+# paid of it, what he was paid, and the rest. A collection pays a running total: of what a transaction cost
+# that is paid which lies below it, and of the vendor's share as much in proportion, rounded down.
 CHAIN_EARNINGS = """
-SELECT asset, coalesce(sum(units) FILTER (WHERE kind = 'chain_charge'), 0),
-       -coalesce(sum(units) FILTER (WHERE kind = 'fee'), 0),
-       -coalesce(sum(units) FILTER (WHERE kind = 'chain_payout'), 0), sum(units)
-FROM (
-    SELECT kind, asset, booked_at, amount_units AS units FROM billing_transfer
+WITH moved AS (
+    SELECT kind, asset, cause_id, amount_units AS units FROM billing_transfer
     WHERE credit = %(account)s AND credit_of = %(of)s AND asset <> 'ZEC'
+      AND booked_at < coalesce(%(until)s::timestamptz, 'infinity')
     UNION ALL
-    SELECT kind, asset, booked_at, -amount_units FROM billing_transfer
+    SELECT kind, asset, cause_id, -amount_units FROM billing_transfer
     WHERE debit = %(account)s AND debit_of = %(of)s AND asset <> 'ZEC'
-) moved WHERE booked_at < coalesce(%(until)s::timestamptz, 'infinity') GROUP BY asset ORDER BY asset
+      AND booked_at < coalesce(%(until)s::timestamptz, 'infinity')
+), shares AS (
+    SELECT asset, cause_id, sum(units) AS units FROM moved WHERE kind IN ('chain_charge', 'fee')
+    GROUP BY asset, cause_id
+), charged AS (
+    SELECT s.asset, s.units, x.authorization_id, x.amount_units, x.due_units
+    FROM shares s JOIN billing_transaction x ON x.id = s.cause_id
+), collected AS (
+    SELECT credit_of AS authorization_id, sum(amount_units) AS units FROM billing_transfer
+    WHERE credit = 'authorization' AND credit_of IN (SELECT authorization_id FROM charged)
+      AND booked_at < coalesce(%(until)s::timestamptz, 'infinity')
+    GROUP BY credit_of
+), unpaid AS (
+    SELECT c.asset, sum(c.units - div(c.units
+        * least(c.amount_units, greatest(0, coalesce(p.units, 0) - (c.due_units - c.amount_units))),
+        c.amount_units)) AS units
+    FROM charged c LEFT JOIN collected p USING (authorization_id) GROUP BY c.asset
+)
+SELECT m.asset, coalesce(sum(m.units) FILTER (WHERE kind = 'chain_charge'), 0),
+       -coalesce(sum(m.units) FILTER (WHERE kind = 'fee'), 0), coalesce(min(u.units), 0),
+       -coalesce(sum(m.units) FILTER (WHERE kind = 'chain_payout'), 0),
+       sum(m.units) - coalesce(min(u.units), 0)
+FROM moved m LEFT JOIN unpaid u USING (asset) GROUP BY m.asset ORDER BY m.asset
 """
 
 # What of a vendor's payouts is on its way, and what has left the wallet.

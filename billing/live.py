@@ -1,4 +1,4 @@
-"""Live reads of permissions and authorisations: what is left at an instant, computed, not written.
+"""Live reads of permissions and sessions: what is left at an instant, computed, not written.
 
 A read that finds an event in the past (a depletion, an expiry) lets it happen first.
 """
@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing import covering, expiry, linked, metering, records, stage, transactions
+from billing import covering, expiry, metering, records, stage, transactions
 from billing.models import Transaction
-from billing.models_ethereum import Authorization
 from billing.records import SessionRecord
 from billing.rules import TransactionStatus
 from core import db
@@ -28,20 +27,6 @@ class LivePermission:
 
     permission: SpendingPermission
     remaining_zat: int
-    open_sessions: int
-
-
-@dataclass(frozen=True)
-class LiveAuthorization:
-    """An authorisation as it is at an instant, in its token's smallest unit.
-
-    `charged_units` and `remaining_units` count what its open transactions used; `remaining_units` is what may
-    still be used, as far as the last reading of the chain knows.
-    """
-
-    authorization: Authorization
-    charged_units: int
-    remaining_units: int
     open_sessions: int
 
 
@@ -93,27 +78,6 @@ def read(permission_id: int, *, now: datetime) -> LivePermission:
         return LivePermission(permission, permission.remaining_zat, 0)
     used_zat = metering.used(permission, running, until=metering.effective_instant(permission, now=now))
     return LivePermission(permission, permission.remaining_zat - used_zat, len(running))
-
-
-def of_authorization(authorization_id: int, *, now: datetime) -> LiveAuthorization:
-    """Return an authorisation as it is at `now`, after everything that time alone brings."""
-    with db.snapshot():
-        authorization, running = _load_authorization(authorization_id)
-        due = _is_over(authorization, running, now=now)
-    if due:
-        covering.bring_current(authorization_id, now=now)
-        with db.snapshot():
-            authorization, running = _load_authorization(authorization_id)
-    used = 0
-    if running:
-        until = metering.effective_instant(authorization, now=now)
-        used = metering.used(authorization, running, until=until)
-    return LiveAuthorization(
-        authorization,
-        charged_units=authorization.charged_units + used,
-        remaining_units=authorization.remaining_units - used,
-        open_sessions=len(running),
-    )
 
 
 def of_session(session_code: str, *, client_id: int, now: datetime) -> LiveSession:
@@ -192,17 +156,3 @@ def _active_ahead_is_due(permission: SpendingPermission, *, now: datetime) -> bo
         return True
     running = transactions.running_on(active)
     return active.expires_at <= now or (bool(running) and metering.event_is_due(active, running, now=now))
-
-
-def _load_authorization(authorization_id: int) -> tuple[Authorization, list[Transaction]]:
-    authorization = Authorization.objects.get(pk=authorization_id)
-    return authorization, transactions.running_on(authorization)
-
-
-def _is_over(authorization: Authorization, running: list[Transaction], *, now: datetime) -> bool:
-    """Whether something has happened to it, or to what may roll over to it, that no write tells yet."""
-    if authorization.status in linked.EXPIRING and authorization.expires_at <= now:
-        return True
-    if linked.due_permission(authorization, now=now) is not None:
-        return True
-    return bool(running) and metering.event_is_due(authorization, running, now=now)

@@ -60,6 +60,8 @@ def send_due(*, now: datetime) -> int:
 
 def message(mail: Mail) -> EmailMultiAlternatives:
     """Return a mail as it is sent, plain and in HTML, with a link that ends them (RFC 8058)."""
+    recipient = mail.permission.notify_email
+    assert recipient is not None, "an unwanted mail is not sent"
     stop_url = settings.PAYGO_URL + reverse("mail-stop", args=[stop_token(mail.permission)])
     context = {"kind": mail.event.kind, "stop_url": stop_url, **_told(mail)}
     subject = render_to_string("mail/subject.txt", context).strip()
@@ -67,7 +69,7 @@ def message(mail: Mail) -> EmailMultiAlternatives:
         subject,
         render_to_string("mail/notice.txt", context),
         settings.MAIL_FROM,
-        [mail.recipient],
+        [recipient],
         headers={
             "Message-ID": f"<{mail.event.uid}@{settings.MAIL_FROM.rpartition('@')[2].rstrip('>')}>",
             "List-Unsubscribe": f"<{stop_url}>",

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
-from billing.models import Refund, WalletSend
+from billing.models import ForeignSend, Refund, WalletSend
 from billing.payout_models import Payout
 from zcash.addresses import AddressError, Network, Receiver, parse
 from zcash.node.port import Payment, SentTransaction
 
 
-def payments_of(send: WalletSend) -> list[Payment]:
-    """Return what a row asked the wallet for."""
+def payments_of(send: WalletSend | ForeignSend) -> list[Payment]:
+    """Return what a row asked the wallet for, or what a transaction that nobody knew has paid."""
     return [
         Payment(each["address"], each["amount_zat"], bytes.fromhex(each["memo"]) if each["memo"] else None)
         for each in send.payments

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing import sources, transactions
+from billing import ends, sources, transactions
 from billing.models import Transaction
 from billing.models_ethereum import Authorization
 from billing.projection import next_event_ms
@@ -18,7 +18,6 @@ from billing.sources import Source
 from billing.transactions import meter, meters, running_on
 from core.clock import cut, from_ms, to_ms
 from core.db import require_transaction
-from sessions_app import sessions
 from sessions_app.rules import EndReason
 
 
@@ -121,7 +120,7 @@ def stop_all(source: Source, *, at: datetime, now: datetime, reason: EndReason) 
     for transaction in running:
         amount = meter(transaction).amount(to_ms(at))
         transactions.close(transaction, at=at, amount=amount, booked_at=now)
-        sessions.end_session(transaction.session, at=at, reason=reason, booked_at=now)
+        ends.end(transaction.session, at=at, reason=reason, now=now)
     if running:
         note_meters(source, [], at=at)
 
@@ -163,7 +162,7 @@ def _pass_event(
         transactions.close(transaction, at=at, amount=amounts[transaction.pk], booked_at=now)
     for transaction in bounded:
         reason = transactions.bound_reason(transaction)
-        sessions.end_session(transaction.session, at=at, reason=reason, booked_at=now)
+        ends.end(transaction.session, at=at, reason=reason, now=now)
     if leaving:
         note_meters(source, [each for each in running if each not in leaving], at=at)
     return [each for each in leaving if each not in bounded]

@@ -11,11 +11,13 @@ from billing.ethereum.rules import (
     FOLLOWED_CHAIN_SEND,
     LIVING_AUTHORIZATION,
     MAX_RATE_UNITS,
+    PERMIT_OF_SEND,
     UNFINISHED_COLLECTION,
     AuthorizationStatus,
     Binding,
     ChainSendStatus,
     CollectionStatus,
+    PermitStatus,
 )
 from core.units import UnitsField
 
@@ -60,6 +62,8 @@ class Authorization(models.Model):
     permit_send = models.ForeignKey(
         "billing.ChainSend", on_delete=models.PROTECT, null=True, related_name="permits", db_index=False
     )
+    # Why the signed permit is not handed in.
+    permit_refusal = models.TextField(default="", db_default="")
     consented_at = models.DateTimeField()
     status = models.TextField(
         choices=[(s.value, s.value) for s in AuthorizationStatus], default=AuthorizationStatus.PENDING
@@ -85,6 +89,7 @@ class Authorization(models.Model):
     allowance_units = UnitsField(null=True)
     balance_units = UnitsField(null=True)
     chain_read_at = models.DateTimeField(null=True)
+    chain_read_block = models.BigIntegerField(null=True)
 
     # The meter, as on a spending permission.
     settled_at = models.DateTimeField(null=True)
@@ -203,6 +208,15 @@ class Authorization(models.Model):
         """The addresses whose sessions it pays for: both are one viewer's."""
         both = (self.wallet_address, self.linked_wallet_address)
         return [each for each in both if each is not None]
+
+    @property
+    def permit_status(self) -> PermitStatus | None:
+        """How far its signed permit is, None where there is none."""
+        if self.permit_signature is None:
+            return None
+        if self.permit_send is not None:
+            return PERMIT_OF_SEND[ChainSendStatus(self.permit_send.status)]
+        return PermitStatus.FAILED if self.permit_refusal else PermitStatus.WAITING
 
     @property
     def asset(self) -> str:

@@ -29,11 +29,13 @@ class Notice(models.Model):
 
 
 class Mail(models.Model):
-    """A mail about an event, to whoever a permission names; `next_attempt_at` is also a sender's lease."""
+    """A mail about an event, to whoever its permission names; `next_attempt_at` is also a sender's lease.
+
+    The address itself is the permission's alone: whoever wants no more mails has it nowhere.
+    """
 
     event = models.OneToOneField("core.Event", on_delete=models.PROTECT, related_name="+")
     permission = models.ForeignKey("zcash.SpendingPermission", on_delete=models.PROTECT, related_name="+")
-    recipient = models.TextField()
     status = models.TextField(
         choices=[(s.value, s.value) for s in MailStatus],
         default=MailStatus.QUEUED,

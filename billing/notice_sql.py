@@ -91,6 +91,32 @@ WITH burning AS MATERIALIZED (
     + _TOLD
 )
 
+# The next instant at which something that runs, or a time that ends, makes a notice due, or takes the money
+# to its end; what happens there can make others due.
+NEXT_STOP = """
+WITH moments AS (
+    SELECT p.expires_at - l.lead_s * interval '1 second' AS at
+    FROM zcash_permission p, jsonb_to_recordset(%(leads)s::jsonb) AS l (lead_s int)
+    WHERE p.status IN ('active', 'queued') AND p.remaining_zat > 0
+    UNION ALL
+    SELECT p.next_event_at FROM zcash_permission p WHERE p.open_transactions > 0
+    UNION ALL
+    SELECT p.settled_at
+        + least(%(most_s)s, (p.remaining_zat - t.left_zat) * 3600 / b.rate) * interval '1 second'
+    FROM zcash_permission p
+    CROSS JOIN LATERAL (
+        SELECT sum(x.rate_zat_per_hour) AS rate FROM billing_transaction x
+        WHERE x.permission_id = p.id AND x.status = 'open'
+    ) b
+    CROSS JOIN LATERAL (
+        VALUES ((p.credited_zat - p.reversed_zat) * %(percent)s::numeric / 100),
+               (b.rate * %(top_up_s)s::numeric / 3600)
+    ) AS t (left_zat)
+    WHERE p.status = 'active' AND p.open_transactions > 0 AND b.rate > 0
+)
+SELECT min(at) FROM moments WHERE at > %(now)s AND at <= %(until)s
+"""
+
 # A mail for each published event of some kinds after the cursor whose permission names a reader, unless it is
 # too old to be worth one; the cursor moves in the same statement, so that no event becomes two mails.
 QUEUE_MAILS = """
@@ -100,8 +126,8 @@ WITH cursor AS (
     SELECT e.id, e.kind, e.subject, e.position, e.created_at FROM core_event e
     WHERE e.position > (SELECT position FROM cursor) ORDER BY e.position LIMIT %(limit)s
 ), mailed AS (
-    INSERT INTO billing_mail (event_id, permission_id, recipient, created_at, next_attempt_at)
-    SELECT e.id, p.id, p.notify_email, %(now)s, %(now)s
+    INSERT INTO billing_mail (event_id, permission_id, created_at, next_attempt_at)
+    SELECT e.id, p.id, %(now)s, %(now)s
     FROM page e JOIN zcash_permission p ON p.public_id = e.subject
     WHERE e.kind = ANY(%(kinds)s) AND p.notify_email IS NOT NULL AND e.created_at > %(since)s
     ORDER BY e.position

@@ -1,4 +1,4 @@
-"""What operators have done by hand, and the refunds that they have agreed to."""
+"""What operators have done by hand, and the refunds and payouts that they have agreed to."""
 
 from django.conf import settings
 from django.db import models
@@ -13,12 +13,16 @@ from zcash.models import Deposit, SpendingPermission
 class OperatorAction(models.Model):
     """One thing that an operator did by hand, to what, and why; append-only.
 
+    Without `operator` it was done by a command, by whom the machine knows: `details` say `by`.
+
     A deposit, session or refund is named besides the permission that it belongs to. What has no column of its
     own, a key of the API, is named by `details`.
     """
 
     created_at = models.DateTimeField()
-    operator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    operator = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     verb = models.TextField(choices=[(v.value, v.value) for v in Verb])
     reason = models.TextField()
     # Null: a session that an authorisation on Ethereum pays for.
@@ -55,19 +59,26 @@ class OperatorAction(models.Model):
         return f"{self.verb} {self.created_at:%Y-%m-%d %H:%M}"
 
 
-class RefundApproval(models.Model):
-    """One person's word that a refund may go to an address; a change of the address asks anew."""
+class Approval(models.Model):
+    """One operator's word that a refund, or payout, may go to an address; another address asks anew."""
 
-    refund = models.ForeignKey("billing.Refund", on_delete=models.PROTECT, related_name="approvals")
+    refund = models.ForeignKey("billing.Refund", on_delete=models.PROTECT, null=True, related_name="+")
+    payout = models.ForeignKey("billing.Payout", on_delete=models.PROTECT, null=True, related_name="+")
     operator = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     address = models.TextField()
     created_at = models.DateTimeField()
 
     class Meta:
-        db_table = "billing_refundapproval"
+        db_table = "billing_approval"
         constraints = [
+            models.CheckConstraint(
+                condition=Q(refund__isnull=False) ^ Q(payout__isnull=False), name="billing_approval_of_one"
+            ),
             models.UniqueConstraint(
-                fields=["refund", "address", "operator"], name="billing_refundapproval_once_each"
+                fields=["refund", "address", "operator"], name="billing_approval_of_refund_once"
+            ),
+            models.UniqueConstraint(
+                fields=["payout", "address", "operator"], name="billing_approval_of_payout_once"
             ),
         ]
 

@@ -18,9 +18,9 @@ from zcash.models import Deposit, SpendingPermission
 
 @dataclass(frozen=True)
 class Word:
-    """An operator's word: who does something by hand, and why."""
+    """An operator's word: who does something by hand, and why; without an account, of the machine's user."""
 
-    operator_id: int
+    operator_id: int | None
     name: str
     reason: str
 
@@ -35,7 +35,7 @@ class Word:
         return {"reason": self.reason}
 
 
-def word(*, operator_id: int, name: str, reason: str) -> Word:
+def word(*, operator_id: int | None, name: str, reason: str) -> Word:
     """Return an operator's word.
 
     Raises:
@@ -73,7 +73,7 @@ def note(
         refund=refund,
         payout=payout,
         endpoint=endpoint,
-        details=details or {},
+        details={**(details or {}), **({} if said.operator_id else {"by": said.name})},
     )
 
 

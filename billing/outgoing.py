@@ -6,26 +6,23 @@ waiting refunds ask for is theirs; any other stops all sending until a person ha
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
-from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import F
 
-from billing import sends
+from billing import foreign, sends
 from billing.errors import SendsHalted
-from billing.matching import asked, is_same, is_same_recipient
+from billing.matching import asked, is_same
 from billing.models import ForeignSend, Refund, SendGuard
 from billing.payout_models import Payout
-from billing.rules import WAITING_REFUND, RefundStatus
+from billing.rules import RefundStatus
 from core.db import operation
-from core.errors import Conflict
-from sessions_app.models import Vendor
 from zcash import watch
-from zcash.models import SpendingPermission, WatchedChain
+from zcash.models import WatchedChain
 from zcash.node.port import NodeStatus, Payment, SentTransaction, WalletPort
-from zcash.rules import CLOSED
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +53,23 @@ def check(*, wallet: WalletPort, status: NodeStatus, chain: WatchedChain, now: d
     if halted:
         log.error("sends_halted", reason=halted, advice="look at it with `manage.py reconcile`")
         raise SendsHalted(halted)
+
+
+def look(*, wallet: WalletPort, now: datetime) -> bool:
+    """Search the chain for what the account has paid; False where money is being sent, or nobody can tell.
+
+    The caller holds the lock on sending; what is found is `halted`.
+
+    Raises:
+        NodeUnavailable: the node is away.
+    """
+    status = watch.ready_status(wallet)
+    chain = watch.pin(status)
+    if status.locked or sends.in_flight() or wallet.is_sending():
+        return False
+    with suppress(SendsHalted):
+        check(wallet=wallet, status=status, chain=chain, now=now)
+    return True
 
 
 def clear_to_send(wallet: WalletPort, *, waiting: bool, now: datetime) -> NodeStatus | None:
@@ -98,91 +112,18 @@ def halted() -> str:
     return SendGuard.objects.filter(pk=1).values_list("halted", flat=True).first() or ""
 
 
-def unexplained() -> list[ForeignSend]:
-    """Return the transactions that stop all sending."""
-    return list(ForeignSend.objects.filter(explanation="").order_by("id"))
-
-
-def point_out(txid: str, *, wallet: WalletPort, tip_height: int, now: datetime) -> bool:
-    """Let a transaction be looked at that the wallet does not list; False where the wallet does not know it.
-
-    Of what gave no change only a person can tell. It may be what a refund of unknown outcome waits for.
-
-    Raises:
-        NodeUnavailable: the node is away.
-    """
-    if sends.accounted_for([txid]) or ForeignSend.objects.filter(txid=txid).exists():
-        return True
-    if wallet.transaction(txid) is None:
-        return False
-    with operation():
-        ForeignSend.objects.get_or_create(
-            txid=txid, defaults={"payments": [], "seen_height": tip_height, "first_seen_at": now}
-        )
-    return True
-
-
-def claims(txid: str) -> list[str]:
-    """Return whose money an unexplained transaction may have paid, a sentence each.
-
-    An explanation would let it be paid again: a refund or payout that waits for the same recipient, a
-    permission that a restored database still takes for alive, or for not refunded, and a vendor who is paid
-    there: what he has earned may be what was paid, queued after the backup was made.
-    """
-    foreign = ForeignSend.objects.filter(txid=txid, explanation="").first()
-    if foreign is None:
-        return []
-    paid = [payment["address"] for payment in foreign.payments]
-    if not paid:
-        return ["the wallet does not say whom it has paid"]
-    found = [
-        f"{_noun(each)} {each.public_id} waits for the same recipient"
-        for each in _waiting()
-        if any(is_same_recipient(address, each.address) for address in paid)
-    ]
-    target = Q(refund_address__in=paid) | Q(refund_address=None, wallet_address__in=paid)
-    # What has ended and has something left is refunded by the next round.
-    due = SpendingPermission.objects.filter(target).exclude(status__in=CLOSED, remaining_zat=0)
-    found += [
-        f"permission {each.public_id} is {each.status} and refunds there" for each in due.order_by("id")[:20]
-    ]
-    return found + [f"vendor {each.slug} of {each.client} is paid there" for each in _vendors_paid_at(paid)]
-
-
-def settle(txid: str, *, refund_ids: Sequence[UUID], tip_height: int, now: datetime) -> None:
-    """Book waiting refunds and payouts as paid by a transaction, on a person's word.
-
-    Raises:
-        Conflict: one of them does not wait.
-    """
-    with operation():
-        refunds = [each for each in _lock_waiting() if each.public_id in set(refund_ids)]
-        if len(refunds) != len(set(refund_ids)):
-            raise Conflict("one of these refunds or payouts does not exist or does not wait")
-        send = sends.adopt([asked(each) for each in refunds], txid, tip_height=tip_height, now=now)
-        for refund in refunds:
-            sends.carry(refund, to=RefundStatus.SENT, now=now, reason="booked by an operator", send=send)
-
-
-def explain(txid: str, *, explanation: str, now: datetime) -> bool:
-    """Write down a person's explanation of a transaction; False where there is none to explain."""
-    waiting = ForeignSend.objects.filter(txid=txid, explanation="")
-    with operation():
-        return bool(waiting.update(explanation=explanation, explained_at=now))
-
-
 def _drop_what_is_known_now(*, now: datetime) -> None:
     """A refund that was queued, or found, later than its transaction was seen explains it."""
-    waiting = ForeignSend.objects.filter(explanation="")
-    known = sends.accounted_for(waiting.values_list("txid", flat=True))
+    known = sends.accounted_for(each.txid for each in foreign.unexplained())
     with operation():
-        waiting.filter(txid__in=known).update(explanation="it pays refunds or payouts", explained_at=now)
+        for each in ForeignSend.objects.select_for_update().filter(explanation="", txid__in=known):
+            foreign.close(each, explanation="it pays refunds or payouts", now=now)
 
 
 def _reason(*, complete: bool) -> str:
     if not complete:
         return "the wallet does not show all of what the account has paid"
-    waiting = unexplained()
+    waiting = foreign.unexplained()
     if not waiting:
         return ""
     return f"the account has paid what this database does not know: {', '.join(w.txid for w in waiting[:3])}"
@@ -211,33 +152,9 @@ def _explain(transaction: SentTransaction, *, status: NodeStatus, now: datetime)
             ForeignSend.objects.filter(txid=transaction.txid, payments=[]).update(payments=payments)
 
 
-def _vendors_paid_at(paid: Sequence[str]) -> list[Vendor]:
-    """Return the vendors who are paid where something was, or were once."""
-    once = Payout.objects.exclude(status=RefundStatus.CANCELLED).values_list("vendor_id", "address")
-    now = Vendor.objects.exclude(payout_address=None).values_list("id", "payout_address")
-    where = {*once.distinct(), *now}
-    found = {pk for pk, address in where if any(is_same_recipient(one, address or "") for one in paid)}
-    return list(Vendor.objects.filter(pk__in=found).select_related("client").order_by("id"))
-
-
-def _noun(row: Refund | Payout) -> str:
-    return "payout" if isinstance(row, Payout) else "refund"
-
-
-def _waiting() -> list[Refund | Payout]:
-    refunds = Refund.objects.filter(status__in=WAITING_REFUND).order_by("id")
-    return [*refunds, *Payout.objects.filter(status__in=WAITING_REFUND).order_by("id")]
-
-
-def _lock_waiting() -> list[Refund | Payout]:
-    refunds = Refund.objects.filter(status__in=WAITING_REFUND).select_for_update(no_key=True)
-    payouts = Payout.objects.filter(status__in=WAITING_REFUND).select_for_update(no_key=True)
-    return [*refunds.order_by("id"), *payouts.order_by("id")]
-
-
 def _paid_by(payments: Sequence[Payment]) -> list[Refund | Payout] | None:
     """Return what waits and a transaction pays, one for each payment; None where one is over."""
-    waiting = _lock_waiting()
+    waiting = foreign.lock_waiting()
     found = []
     for payment in payments:
         refund = next((each for each in waiting if is_same(payment, asked(each))), None)

@@ -9,12 +9,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from billing import admission, covering, expiry, records, stage
+from billing import admission, covering, ends, expiry, records, stage
 from billing.grants import Grants
 from billing.records import SessionRecord
 from core import db
 from sessions_app import queries as session_queries
-from sessions_app import sessions
 from sessions_app.errors import SessionEnded
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
@@ -62,7 +61,7 @@ def _pause_once(session_code: str, *, client_id: int, now: datetime) -> SessionR
     with db.operation():
         running = stage.lock_running(session_code, client_id=client_id, now=now)
         if running is None:
-            session = sessions.lock_idle_of_client(session_code, client_id=client_id, now=now)
+            session = ends.lock_idle_of_client(session_code, client_id=client_id, now=now)
             _refuse_ended(session)
             return records.of_session(session)
         on_stage, transaction = running
@@ -101,7 +100,7 @@ def _go_on(found: StreamingSession, *, now: datetime) -> Resumed:
     on_stage = admission.fund(
         found.wallet_address, client_id=found.client_id, now=now, session_code=found.code
     )
-    session = sessions.lock_idle(found.pk, now=now)
+    session = ends.lock_idle(found.pk, now=now)
     _refuse_ended(session)
     admission.require_slot(on_stage)
     admission.require_rate(session.rate_zat_per_hour, session.vendor, on_stage.source)

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from billing.payout_models import Payout
 from billing.rules import RefundStatus
@@ -40,6 +41,15 @@ def page(vendor: Vendor, *, before: int | None, limit: int) -> list[PayoutRecord
 def of_payout(payout: Payout) -> PayoutRecord:
     """Return a payout as callers know it."""
     return _record(_told().get(pk=payout.pk))
+
+
+def of_vendor(vendor: Vendor) -> QuerySet[Any]:
+    """Return a vendor's payouts with `earned_from`, and `paid_before_zat`: all that those before it took."""
+    before = Payout.objects.filter(vendor=OuterRef("vendor"), number__lt=OuterRef("number"))
+    kept = before.exclude(status=RefundStatus.CANCELLED).order_by().values("vendor")
+    paid = Coalesce(Subquery(kept.annotate(zat=Sum("amount_zat")).values("zat")), 0)
+    told: QuerySet[Any] = _told().filter(vendor=vendor).annotate(paid_before_zat=paid)
+    return told
 
 
 def _told() -> QuerySet[Any]:

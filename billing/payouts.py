@@ -11,11 +11,10 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
-from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing import (
-    approvers,
+    approvals,
     batches,
     earnings,
     ledger,
@@ -24,19 +23,19 @@ from billing import (
     payout_records,
     reconciliation,
     sends,
+    sweeps,
 )
 from billing.batches import parsed
 from billing.errors import PayoutNotPossible, PayoutUnderWay
 from billing.matching import asked
 from billing.models import WalletSend
-from billing.operator_rules import APPROVERS, Verb
+from billing.operator_rules import Verb
 from billing.operators import Word
 from billing.payout_models import Payout
 from billing.payout_records import PayoutRecord
 from billing.rules import UNFINISHED_REFUND, WAITING_REFUND, RefundStatus
 from core import db, idempotency, outbox
 from core.amounts import parse_zec, zec_text
-from core.errors import Busy, Conflict, DomainError
 from core.idempotency import Receipt
 from sessions_app import queries as session_queries
 from sessions_app import vendors
@@ -55,19 +54,14 @@ _OPEN = (*UNFINISHED_REFUND, RefundStatus.FAILED)
 
 def queue_due(*, now: datetime) -> int:
     """Queue the payout of every vendor whose turn it is by his schedule; return how many were queued."""
-    queued = 0
-    for vendor_id in _due(now=now).order_by("pk").values_list("pk", flat=True):
-        try:
-            with db.operation():
-                queued += _queue(_lock_vendor(vendor_id), now=now, by_schedule=True) is not None
-        except (Busy, PayoutNotPossible, PayoutUnderWay) as error:
-            log.info("payout_waits", vendor=vendor_id, reason=str(error))
-        except OperationalError:
-            raise
-        except (DomainError, DatabaseError, ValueError) as error:
-            # One address that was taken in by older rules must not keep everybody else's money.
-            log.exception("payout_not_queued", vendor=vendor_id, error=str(error))
-    return queued
+
+    def queue(vendor_id: int) -> bool:
+        with db.operation():
+            _queue(_lock_vendor(vendor_id), now=now, by_schedule=True)
+        return True
+
+    due = _due(now=now).order_by("pk").values_list("pk", flat=True)
+    return sweeps.each(due, queue, what="payout", waits=(PayoutNotPossible, PayoutUnderWay))
 
 
 def request(slug: str, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> PayoutRecord:
@@ -98,8 +92,10 @@ def set_terms(
     schedule: PayoutSchedule,
     minimum_zat: int | None,
     now: datetime,
+    fee_bps: int | None = None,
+    word: Word | None = None,
 ) -> Vendor:
-    """Say where a vendor's earnings go to, when, and from which amount on.
+    """Say where a vendor's earnings go to, when, and from which amount on; an operator: his share, too.
 
     No new address is paid before `REFUND_ADDRESS_DELAY_HOURS` have passed, a vendor's first one neither: who
     has stolen a key must not empty accounts before anybody notices, and an event tells. Taking an address
@@ -108,6 +104,7 @@ def set_terms(
     Raises:
         VendorNotFound: it does not exist, or is another client's.
         PayoutUnderWay: the wallet has been asked to pay the old address.
+        Invalid: it is no share.
     """
     with db.operation():
         vendor = _lock_vendor(session_queries.find_vendor(client_id=client_id, slug=slug).pk)
@@ -120,55 +117,27 @@ def set_terms(
         vendors.set_payout_terms(
             vendor, address=address, schedule=schedule, minimum_zat=minimum_zat, not_before=not_before
         )
+        if fee_bps is not None:
+            vendors.set_fee(vendor, fee_bps=fee_bps)
         if address != before:
             _announce_address(vendor, before=before, now=now)
+        if word:
+            note_terms(vendor, word=word, now=now)
     return vendor
 
 
-def approve(payout_id: int, *, word: Word, now: datetime) -> int:
-    """Agree to a large payout; return how many operators have.
-
-    Raises:
-        Conflict: it is under way or over, the same operator has agreed before, or see billing.approvers.
-    """
-    with db.operation():
-        approvers.require_settled(word.operator_id, now=now)
-        payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_id)
-        if payout.status not in WAITING_REFUND:
-            raise Conflict(f"the payout is {payout.status}: there is nothing to approve")
-        if word.operator_id in payout.approved_by:
-            raise Conflict("you have approved this payout already: another operator has to")
-        payout.approved_by.append(word.operator_id)
-        payout.save(update_fields=["approved_by"])
-        details = {"payout_id": str(payout.public_id), "amount_zat": payout.amount_zat}
-        operators.note(word, Verb.APPROVE, payout=payout, now=now, details=details)
-    return len(payout.approved_by)
-
-
-def waiting_for_approval() -> QuerySet[Payout]:
-    """Return the payouts that are too large to be sent on nobody's word.
-
-    What a vendor is paid within a day counts together: many small ones are no way around it.
-    """
-    limit_zat = above_zat()
-    if limit_zat is None:
-        return Payout.objects.none()
-    of_vendor = Payout.objects.filter(vendor=OuterRef("vendor"), number__lte=OuterRef("number"))
-    in_a_day = of_vendor.filter(created_at__gt=OuterRef("created_at") - timedelta(days=1))
-    unapproved = in_a_day.exclude(status=RefundStatus.CANCELLED).filter(approved_by__len__lt=APPROVERS)
-    together = unapproved.order_by().values("vendor").annotate(zat=Sum("amount_zat")).values("zat")
-    waiting = Payout.objects.filter(status__in=WAITING_REFUND, approved_by__len__lt=APPROVERS)
-    return waiting.alias(together_zat=Subquery(together)).filter(together_zat__gt=limit_zat)
-
-
-def above_zat() -> int | None:
-    """Return from above which amount a payout needs approval, in zatoshis; None: none does."""
-    return parse_zec(settings.PAYOUT_APPROVAL_ABOVE) if settings.PAYOUT_APPROVAL_ABOVE else None
-
-
-def needs_approval(payout: Payout) -> bool:
-    """Whether an operator has to agree to a payout yet."""
-    return waiting_for_approval().filter(pk=payout.pk).exists()
+def note_terms(vendor: Vendor, *, word: Word, now: datetime) -> None:
+    """Write down that an operator has set a vendor's terms; a step of that."""
+    details = {
+        "vendor": vendor.pk,
+        "vendor_id": vendor.slug,
+        "fee_bps": vendor.fee_bps,
+        "price_zat_per_hour": vendor.price_zat_per_hour,
+        "payout_address": vendor.payout_address,
+        "payout_schedule": vendor.payout_schedule,
+        "payout_minimum_zat": vendor.payout_minimum_zat,
+    }
+    operators.note(word, Verb.SET_TERMS, now=now, details=details)
 
 
 def requeue_failed(*, now: datetime) -> int:
@@ -343,7 +312,7 @@ def _given_up(payout: Payout) -> bool:
 def _ready(*, now: datetime) -> QuerySet[Payout]:
     """The payouts whose turn it is."""
     queued = Payout.objects.filter(status=RefundStatus.QUEUED, not_before__lte=now)
-    ready = queued.exclude(pk__in=waiting_for_approval().values("pk")).exclude(_may_be_paid_yet())
+    ready = approvals.sendable(queued.exclude(_may_be_paid_yet()))
     return ready.select_related("vendor").order_by("id")
 
 

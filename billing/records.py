@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from billing import transactions as stretches
 from billing.models import ZEC, Transaction
 from billing.rules import TransactionStatus
+from core.amounts import zec_text
 from core.clock import to_ms
 from sessions_app.models import StreamingSession
 from sessions_app.rules import EndReason
@@ -79,6 +81,18 @@ class SessionRecord:
     def end_reason(self) -> EndReason | None:
         reason = self.session.end_reason
         return EndReason(reason) if reason else None
+
+
+def cost(record: SessionRecord) -> dict[str, Any]:
+    """Return what the event of a session's end says of its cost; `billing.sql.COST` says the same."""
+    return {
+        "amount": zec_text(record.amount_zat),
+        "duration_seconds": record.duration_ms / 1000,
+        "totals": [
+            {"asset": each.asset, "amount_units": str(each.amount), "decimals": each.decimals}
+            for each in record.totals
+        ],
+    }
 
 
 def of_session(session: StreamingSession, *, now: datetime | None = None) -> SessionRecord:

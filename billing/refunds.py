@@ -9,10 +9,10 @@ from uuid import UUID, uuid5
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, OperationalError
+from django.db import IntegrityError
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from billing import approvals, batches, ledger, operators, outgoing, sends
+from billing import approvals, batches, ledger, operators, outgoing, sends, sweeps
 from billing.batches import parsed
 from billing.errors import RefundUnderWay
 from billing.matching import asked
@@ -29,7 +29,7 @@ from billing.rules import (
 from core import db
 from core.amounts import parse_zec, zec_text
 from core.clock import to_ms
-from core.errors import Busy, Conflict, DomainError, Invalid
+from core.errors import Conflict, Invalid
 from zcash import audit, money, permissions, queries, reorgs, wallets
 from zcash.errors import WrongPermissionState
 from zcash.fees import fee_zat
@@ -113,22 +113,15 @@ def cancel_waiting(permission: SpendingPermission, *, now: datetime) -> None:
 
 def queue_due(*, now: datetime) -> int:
     """Queue the refund of every permission that ended with money left; return how many were queued."""
-    queued = 0
-    due = SpendingPermission.objects.filter(refund_due=True).order_by("id").values_list("pk", flat=True)
+
+    def queue(permission_id: int) -> bool:
+        with db.operation():
+            permission = queries.lock(permission_id)
+            return queue_left_over(permission, now=now, actor=audit.ENGINE) is not None
+
     # All ids at once: a cursor of the server would have to outlive the transactions in between.
-    for permission_id in due:
-        try:
-            with db.operation():
-                permission = queries.lock(permission_id)
-                queued += queue_left_over(permission, now=now, actor=audit.ENGINE) is not None
-        except Busy:
-            log.info("refund_left_a_busy_permission", permission=permission_id)
-        except OperationalError:
-            raise
-        except (DomainError, DatabaseError, ValueError) as error:
-            # One address that was taken in by older rules must not keep everybody else's money.
-            log.exception("refund_not_queued", permission=permission_id, error=str(error))
-    return queued
+    due = SpendingPermission.objects.filter(refund_due=True).order_by("id").values_list("pk", flat=True)
+    return sweeps.each(due, queue, what="refund")
 
 
 def requeue_failed(*, now: datetime) -> int:

@@ -5,12 +5,12 @@ from datetime import datetime
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, OperationalError
 
-from billing import expiry, grants, ledger, metering, refunds, succession, transactions
+from billing import expiry, grants, ledger, metering, operators, refunds, succession, sweeps, transactions
+from billing.operator_rules import Verb
+from billing.operators import Word
 from core import db, outbox
 from core.amounts import parse_zec, zec_text
-from core.errors import Busy, DomainError
 from sessions_app import sessions
 from sessions_app.rules import EndReason
 from zcash import audit, deposits, money, permissions, queries, reorgs
@@ -20,14 +20,14 @@ from zcash.rules import PermissionStatus, SuspensionReason
 log = structlog.get_logger(__name__)
 
 
-def reverse_lost(*, now: datetime, limited: bool = True) -> int:
+def reverse_lost(*, now: datetime, word: Word | None = None) -> int:
     """Reverse every credited deposit that the chain has lost; return how many were.
 
     More of them, or more money, than the settings allow for one pass reverses none: a wallet that is wrong
-    must not empty everybody's permission. An operator looks and calls without the limit.
+    must not empty everybody's permission. An operator looks, and gives his word for all of them.
     """
     waiting = list(reorgs.lost())
-    if limited and is_too_much(waiting):
+    if word is None and is_too_much(waiting):
         log.error(
             "reversals_stopped",
             deposits=len(waiting),
@@ -35,17 +35,7 @@ def reverse_lost(*, now: datetime, limited: bool = True) -> int:
             advice="compare with another node; then `manage.py reversals --apply`",
         )
         return 0
-    reversed_now = 0
-    for deposit in waiting:
-        try:
-            reversed_now += reverse(deposit, now=now)
-        except Busy:
-            log.info("reversal_left_a_busy_permission", deposit=deposit.pk)
-        except OperationalError:
-            raise
-        except (DomainError, DatabaseError, AssertionError) as error:
-            log.exception("deposit_not_reversed", deposit=deposit.pk, error=str(error))
-    return reversed_now
+    return sweeps.each(waiting, lambda each: reverse(each, now=now, word=word), what="reversal")
 
 
 def is_too_much(waiting: Sequence[Deposit]) -> bool:
@@ -57,12 +47,14 @@ def is_too_much(waiting: Sequence[Deposit]) -> bool:
     return len(payments) > settings.MAX_REVERSALS_PER_PASS or total_zat > limit_zat
 
 
-def reverse(deposit: Deposit, *, now: datetime) -> bool:
+def reverse(deposit: Deposit, *, now: datetime, word: Word | None = None) -> bool:
     """Take one lost deposit back; what was streamed of it is the platform's loss. False: no longer lost."""
-    return db.again(lambda: _reverse_once(deposit.pk, permission_id=deposit.permission_id, now=now))
+    return db.again(
+        lambda: _reverse_once(deposit.pk, permission_id=deposit.permission_id, now=now, word=word)
+    )
 
 
-def _reverse_once(deposit_id: int, *, permission_id: int, now: datetime) -> bool:
+def _reverse_once(deposit_id: int, *, permission_id: int, now: datetime, word: Word | None) -> bool:
     with db.operation():
         permission, active = expiry.lock_current(permission_id, now=now)
         deposit = deposits.lock_lost(deposit_id)
@@ -75,6 +67,8 @@ def _reverse_once(deposit_id: int, *, permission_id: int, now: datetime) -> bool
         shortfall_zat = money.take_back(
             permission, amount_zat=deposit.amount_zat, now=at, details=deposit.output
         )
+        if word:
+            operators.note(word, Verb.TAKE_BACK, permission=permission, deposit=deposit, now=now)
         ledger.reversal(deposit, shortfall_zat=shortfall_zat, now=at)
         if shortfall_zat:
             log.error("platform_loss", permission=permission.pk, amount=zec_text(shortfall_zat))

@@ -15,6 +15,7 @@ from billing import (
     interval,
     mails,
     notices,
+    outgoing,
     payouts,
     reconciliation,
     refunds,
@@ -24,6 +25,7 @@ from billing import (
 from billing.errors import SendsHalted
 from billing.models import IntervalRun, WalletSend
 from core import clock, db, idempotency, publisher
+from core.webhooks import attempts
 from zcash import watch
 from zcash.history import leaves, seals
 from zcash.models import WatchedChain
@@ -136,7 +138,7 @@ def payout_sweep() -> int:
 
 
 def reconcile_round() -> bool | None:
-    """Compare the books with the wallet and keep what was found; False: something is wrong.
+    """Compare books, wallet and chain, and keep what was found; False: something is wrong.
 
     None while the node is away, or its word says nothing: it is syncing, or repairs its view.
     """
@@ -145,7 +147,9 @@ def reconcile_round() -> bool | None:
         wallet = connect()
         if watch.ready_status(wallet).locked:
             return None
-        covered, found = reconciliation.compare(wallet=wallet, now=clock.now())
+        with db.alone("wallet sends") as first:
+            searched = first and outgoing.look(wallet=wallet, now=clock.now())
+            covered, found = reconciliation.compare(wallet=wallet, now=clock.now(), chain_searched=searched)
     except (NodeUnavailable, NodeRefused) as error:
         log.warning("reconciliation_without_node", reason=str(error), advice="it is tried again")
         return None
@@ -172,13 +176,14 @@ def notice_round() -> int:
 def history_round() -> None:
     """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old.
 
-    What idempotency keys were answered a week ago is forgotten.
+    What idempotency keys were answered a week ago is forgotten, and old requests to webhooks.
     """
     clock.require_no_skew()
     leaves.create_ahead(now=clock.now())
     seals.seal_closed(now=clock.now())
     leaves.archive(now=clock.now(), retention=timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS))
     idempotency.forget_old(now=clock.now())
+    attempts.forget_old(now=clock.now())
 
 
 def statistics_round() -> bool:

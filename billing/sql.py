@@ -120,6 +120,20 @@ SELECT s.id AS session_id, x.ended_at AS at,
 FROM {_SUCCEEDED} AND heir.id IS NULL
 """
 
+# What the event of the end of a session `e` says of its cost, as `billing.records.cost` does.
+COST = f"""
+(SELECT jsonb_build_object(
+    'amount', paygo_zec(coalesce(sum(t.amount) FILTER (WHERE t.asset = 'ZEC'), 0)::bigint),
+    'duration_seconds', round(sum(t.ms) / 1000, 3),
+    'totals', jsonb_agg(jsonb_build_object('asset', t.asset, 'amount_units', t.amount::text,
+                                           'decimals', t.decimals) ORDER BY t.first))
+ FROM (SELECT x.asset, coalesce(a.decimals, 8) AS decimals, min(x.id) AS first,
+              sum(coalesce(x.amount_zat, x.amount_units)) AS amount,
+              sum({elapsed_ms("x.started_at", "x.ended_at")}) AS ms
+       FROM billing_transaction x LEFT JOIN billing_authorization a ON a.id = x.authorization_id
+       WHERE x.session_id = e.id GROUP BY x.asset, coalesce(a.decimals, 8)) t)
+"""
+
 # What a session takes along: its own bounds, and what its last transaction left of its spending cap.
 _LEFT_ZAT = "x.max_amount_zat - x.amount_zat"
 _AFFORDABLE = affordable_until("s.rate_zat_per_hour", since="x.ended_at", zat=_LEFT_ZAT)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model
 
-from billing import covering, grants, linked, metering, sources, stage_sql, transactions
+from billing import covering, grants, linked, metering, records, sources, stage_sql, transactions
 from billing.grants import Behind, Grants
 from billing.models import Transaction
 from billing.models_ethereum import Authorization
@@ -91,7 +91,7 @@ class Stage:
             self._writes.start,
             session,
             settled,
-            event=sessions.told("session.started", session),
+            event=sessions.started(session),
             max_amount_zat=session.max_amount_zat,
             parameters={"session": jsonrows.dump(session)},
         )
@@ -158,13 +158,14 @@ class Stage:
         self._close(transaction, settled)
         session = transaction.session
         session.status, session.ended_at, session.end_reason = SessionStatus.ENDED, settled.at, reason
+        record = records.of_transactions(session, self.past)
         self._write(
             self._writes.end,
             settled,
             session_id=session.pk,
             end_reason=reason,
             **self._closed(transaction),
-            events=outbox.given([sessions.told("session.ended", session)]),
+            events=outbox.given([sessions.ended(session, cost=records.cost(record))]),
         )
 
     def renew(self, transaction: Transaction, settled: Settled, *, lease_until: datetime) -> None:

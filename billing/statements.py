@@ -1,4 +1,4 @@
-"""Statements of a permission and of a vendor: every movement of their money, line by line, that adds up.
+"""Statements of a permission, a vendor, a payout: every movement of the money, line by line, that adds up.
 
 A statement is a page of the ledger: what the account had before its first line, the lines, and what it has
 after the last. Lines come in the order in which they were booked, and a period is one of booking: a past one
@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing import earnings, ledger_sql, live, records
+from billing import earnings, ledger_sql, live, payout_records, records
 from billing.earnings import TokenEarnings
 from billing.ledger_rules import ZEC, Account, Kind
 from billing.models import Refund, Transaction
@@ -19,6 +19,7 @@ from billing.payout_models import Payout
 from billing.records import TransactionRecord
 from billing.rules import TransactionStatus
 from core import db
+from core.errors import Invalid
 from sessions_app import queries as session_queries
 from zcash.models import Deposit, SpendingPermission
 
@@ -96,20 +97,61 @@ def of_vendor(*, client_id: int, slug: str, asked: Asked) -> Statement:
         return replace(page, tokens=earnings.in_tokens(vendor, until=asked.until))
 
 
-def _page(account: Account, of: int, *, name: str, asked: Asked) -> Statement:
-    where = {"account": account, "of": of, "asset": ZEC, **vars(asked)}
+def of_payout(public_id: UUID, *, client_id: int, slug: str, asked: Asked) -> Statement:
+    """Return what a payout to one of a client's vendors is made of: what was earned since the one before.
+
+    It opens with what that one had left, and closes with the payout's amount; of one that an operator has
+    booked as paid by less, with what it was queued with.
+
+    Raises:
+        VendorNotFound: it does not exist, or is another client's.
+        Invalid: it is no payout of this vendor.
+    """
+    vendor = session_queries.find_vendor(client_id=client_id, slug=slug)
+    with db.snapshot():
+        found = payout_records.of_vendor(vendor).filter(public_id=public_id).first()
+        if found is None:
+            raise Invalid("is no payout of this vendor", field="payout")
+        return _page(
+            Account.VENDOR,
+            vendor.pk,
+            name=f"{vendor.slug}-payout-{found.number}",
+            asked=replace(asked, since=found.earned_from, until=found.earned_until),
+            kinds=[Kind.CHARGE, Kind.FEE],
+            less_zat=found.paid_before_zat,
+        )
+
+
+def _page(
+    account: Account,
+    of: int,
+    *,
+    name: str,
+    asked: Asked,
+    kinds: Sequence[Kind] | None = None,
+    less_zat: int = 0,
+) -> Statement:
+    """Return a page of an account, of some kinds of movements alone, less what others have taken from it."""
+    where = {
+        "account": account,
+        "of": of,
+        "asset": ZEC,
+        "kinds": [each.value for each in kinds] if kinds else None,
+        **vars(asked),
+    }
     (opening_zat,) = db.row(ledger_sql.OPENING, where)
+    opening_zat = int(opening_zat) - less_zat
     found = db.rows(ledger_sql.LINES, {**where, "limit": asked.limit + 1})
     shown = found[: asked.limit]
-    lines = list(_lines(shown, opening_zat=int(opening_zat)))
+    lines = list(_lines(shown, opening_zat=opening_zat))
     return Statement(
         account=account,
         name=name,
         since=asked.since,
         until=asked.until,
-        opening_zat=int(opening_zat),
+        opening_zat=opening_zat,
         lines=lines,
-        closing_zat=lines[-1].balance_zat if lines else int(opening_zat),
+        closing_zat=lines[-1].balance_zat if lines else opening_zat,
         next_after=shown[-1][0] if len(found) > len(shown) else None,
     )
 

@@ -7,7 +7,7 @@ is linked to the wallet, else they end. An authorisation's end.
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing import arrears, authorizations, linked, metering, sources, transactions
+from billing import arrears, authorizations, ends, linked, metering, sources, transactions
 from billing.ethereum.rules import AuthorizationStatus
 from billing.metering import Ending
 from billing.models import Transaction
@@ -16,7 +16,6 @@ from billing.sources import is_active
 from billing.transactions import meter
 from core.clock import to_ms
 from core.db import operation, require_transaction
-from sessions_app import sessions
 from sessions_app.rules import EndReason
 from zcash import audit, permissions, queries
 from zcash.models import SpendingPermission
@@ -59,7 +58,7 @@ def settle_authorization(authorization: Authorization, *, now: datetime) -> None
     while is_active(authorization) and (ending := metering.settle(authorization, now=now)):
         reason = EndReason.EXHAUSTED if ending.depletes else EndReason.AUTHORIZATION_EXPIRED
         for left in ending.rolling:
-            sessions.end_session(left.session, at=ending.at, reason=reason, booked_at=now)
+            ends.end(left.session, at=ending.at, reason=reason, now=now)
         if authorization.charged_units == authorization.limit_units:
             _change(authorization, to=AuthorizationStatus.EXHAUSTED, at=ending.at, now=now)
         if authorization.expires_at <= ending.at:
@@ -108,7 +107,7 @@ def _leave(
     reason = EndReason.EXHAUSTED if ending.depletes else EndReason.PERMISSION_EXPIRED
     for left in others:
         if left not in joined:
-            sessions.end_session(left.session, at=ending.at, reason=reason, booked_at=now)
+            ends.end(left.session, at=ending.at, reason=reason, now=now)
     return heir
 
 

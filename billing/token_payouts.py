@@ -52,5 +52,5 @@ def check(vendor: Vendor, *, asset: str, units: int, txid: str) -> None:
 
 
 def _owed(vendor: Vendor, asset: str) -> TokenEarnings:
-    none = TokenEarnings(asset, 0, 0, 0, 0)
+    none = TokenEarnings(asset, 0, 0, 0, 0, 0)
     return next((each for each in earnings.in_tokens(vendor) if each.asset == asset), none)

@@ -16,61 +16,116 @@ from pathlib import Path
 from typing import Any
 
 Document = Mapping[str, Any]
+# Its path, its method, and what the document says of it.
+Operation = tuple[str, str, Document]
 
 _ARTICLES = {"a", "an", "the", "as"}
 _PLAIN = {"string": "str", "integer": "int", "boolean": "bool", "null": "None"}
 _IDEMPOTENCY_KEY = "Idempotency-Key"
+# Where the types are that several nouns share.
+_COMMON = "common"
 _WRITTEN = '"""{} Written by clients/generate.py: do not edit."""\n\n'
 
 
-def types_module(document: Document) -> str:
-    """Return the module of what the API takes and answers."""
-    found = document["components"]["schemas"]
-    parts = [_WRITTEN.format("What the API answers.")]
-    parts.append("from decimal import Decimal\nfrom typing import Any, Literal, NotRequired, TypedDict\n")
-    answers = {name: of for name, of in sorted(found.items()) if not name.endswith("Request")}
-    parts += [_typed_dict(name, answers[name]) for name in _inner_first(answers)]
-    return "\n\n".join(parts).rstrip() + "\n"
+def modules(document: Document) -> dict[str, str]:
+    """Return every module's source by its path: one of types and one of calls for each noun of the API."""
+    calls = _calls_by_noun(document)
+    types = _types_by_noun(document)
+    return {
+        "types/__init__.py": _types_package(types),
+        **{f"types/{noun}.py": _types_module(document, noun, types) for noun in types},
+        "calls/__init__.py": _calls_package(list(calls)),
+        **{f"calls/{noun}.py": _calls_module(document, noun, calls[noun]) for noun in calls},
+    }
 
 
-def _inner_first(schemas: Document) -> list[str]:
-    """Return the names of schemas, those that others are made of first."""
-    ordered: list[str] = []
-
-    def add(name: str) -> None:
-        if name in ordered or name not in schemas:
-            return
-        for inner in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(schemas[name])):
-            add(inner)
-        ordered.append(name)
-
-    for name in schemas:
-        add(name)
-    return ordered
+def _noun(call: Document) -> str:
+    """Return the last word of a call's tag: `Spending permissions` are in permissions.py."""
+    tag: str = call["tags"][0]
+    return tag.split()[-1].lower()
 
 
-def calls_module(document: Document) -> str:
-    """Return the module with a method for every call."""
-    methods = [_method(document, *call) for call in _operations(document)]
-    text = "".join(methods)
-    names = sorted(set(re.findall(r"_types\.(\w+)", text)))
-    assert names, "no call answers anything"
-    head = [
-        _WRITTEN.format("A method for every call of the API."),
-        "from collections.abc import Iterator\nfrom decimal import Decimal\n",
-        "from typing import Any, Literal\n\n",
-        "from paygo_client import types as _types\nfrom paygo_client.http import Transport\n",
-        "from paygo_client.sse import Event\n\n\n",
-        'class Calls(Transport):\n    """Every call of the API; amounts are in ZEC."""\n',
-    ]
-    return "".join(head) + text
+def _calls_by_noun(document: Document) -> dict[str, list[Operation]]:
+    found: dict[str, list[Operation]] = {}
+    for operation in _operations(document):
+        found.setdefault(_noun(operation[2]), []).append(operation)
+    return dict(sorted(found.items()))
 
 
-def _operations(document: Document) -> Iterator[tuple[str, str, Document]]:
+def _operations(document: Document) -> Iterator[Operation]:
     for path in sorted(document["paths"]):
         for method in ("get", "post"):
             if method in document["paths"][path]:
                 yield path, method, document["paths"][path][method]
+
+
+def _types_by_noun(document: Document) -> dict[str, list[str]]:
+    """Return what each noun's calls alone answer; what several do is in common.py. Inner ones come first."""
+    schemas = {
+        name: of
+        for name, of in sorted(document["components"]["schemas"].items())
+        if not name.endswith("Request")
+    }
+    used = {noun: _inner_first(schemas, calls) for noun, calls in _calls_by_noun(document).items()}
+    found: dict[str, list[str]] = {}
+    for name in _inner_first(schemas, document["paths"]):
+        nouns = [noun for noun, names in used.items() if name in names]
+        found.setdefault(nouns[0] if len(nouns) == 1 else _COMMON, []).append(name)
+    return found
+
+
+def _inner_first(schemas: Document, user: object) -> list[str]:
+    """Return the names of the schemas that this is made of, those that others are made of first."""
+    ordered: list[str] = []
+
+    def add(user: object) -> None:
+        for inner in re.findall(r'"#/components/schemas/(\w+)"', json.dumps(user)):
+            if inner in schemas and inner not in ordered:
+                add(schemas[inner])
+                ordered.append(inner)
+
+    add(user)
+    return ordered
+
+
+def _types_package(types: Mapping[str, list[str]]) -> str:
+    imports = [f"from paygo_client.types.{noun} import {', '.join(names)}\n" for noun, names in types.items()]
+    names = sorted(name for of_noun in types.values() for name in of_noun)
+    everything = f"\n__all__ = [{', '.join(json.dumps(name) for name in names)}]\n"
+    return _WRITTEN.format("What the API answers.") + "".join(imports) + everything
+
+
+def _types_module(document: Document, noun: str, types: Mapping[str, list[str]]) -> str:
+    found = document["components"]["schemas"]
+    head = "from decimal import Decimal\nfrom typing import Any, Literal, NotRequired, TypedDict\n"
+    if noun != _COMMON and _COMMON in types:
+        head += f"\nfrom paygo_client.types.{_COMMON} import {', '.join(types[_COMMON])}\n"
+    what = "What calls of several kinds answer." if noun == _COMMON else f"What the calls of {noun} answer."
+    parts = [_WRITTEN.format(what) + head, *[_typed_dict(name, found[name]) for name in types[noun]]]
+    return "\n\n".join(parts).rstrip() + "\n"
+
+
+def _calls_package(nouns: list[str]) -> str:
+    imports = [f"from paygo_client.calls.{noun} import {_class(noun)}\n" for noun in nouns]
+    bases = ", ".join(_class(noun) for noun in nouns)
+    whole = f'\n\nclass Calls({bases}):\n    """Every call of the API; amounts are in ZEC."""\n'
+    return _WRITTEN.format("A method for every call of the API.") + "".join(imports) + whole
+
+
+def _calls_module(document: Document, noun: str, calls: list[Operation]) -> str:
+    head = [
+        _WRITTEN.format(f"A method for every call of {noun}."),
+        "from collections.abc import Iterator\nfrom decimal import Decimal\n",
+        "from typing import Any, Literal\n\n",
+        "from paygo_client import types as _types\nfrom paygo_client.http import Transport\n",
+        "from paygo_client.sse import Event\n\n\n",
+        f'class {_class(noun)}(Transport):\n    """The calls of {noun}; amounts are in ZEC."""\n',
+    ]
+    return "".join(head) + "".join(_method(document, *call) for call in calls)
+
+
+def _class(noun: str) -> str:
+    return f"{noun.capitalize()}Calls"
 
 
 def _typed_dict(name: str, schema: Document) -> str:
@@ -242,10 +297,14 @@ def _docstring(text: str, *, indent: int) -> str:
 
 
 def main(source: str, folder: str) -> None:
-    """Write both modules."""
-    document = json.loads(Path(source).read_text(encoding="utf-8"))
-    Path(folder, "types.py").write_text(types_module(document), encoding="utf-8")
-    Path(folder, "calls.py").write_text(calls_module(document), encoding="utf-8")
+    """Write all modules, and nothing else into their packages."""
+    written = modules(json.loads(Path(source).read_text(encoding="utf-8")))
+    for package in {Path(folder, path).parent for path in written}:
+        package.mkdir(exist_ok=True)
+        for stale in package.glob("*.py"):
+            stale.unlink()
+    for path, text in written.items():
+        Path(folder, path).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

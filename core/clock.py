@@ -67,6 +67,24 @@ def advance(milliseconds: int) -> datetime:
     return now()
 
 
+def advance_to(moment: datetime) -> None:
+    """Move the clock forward to a moment, unless that has passed already; the sandbox alone may.
+
+    Raises:
+        Forbidden: the service is not a sandbox.
+    """
+    if not settings.PAYGO_SANDBOX:
+        raise Forbidden("the clock moves only in a sandbox")
+    with connection.cursor() as cursor:
+        # Rounded up, so that it is that late at least.
+        cursor.execute(
+            "UPDATE core_clock SET offset_ms = greatest(offset_ms,"
+            " ceil(extract(epoch FROM %s - clock_timestamp()) * 1000)::bigint)",
+            [moment],
+        )
+    forget()
+
+
 def forget() -> None:
     """Drop the last reading, so that the next call asks the database."""
     global _reading
@@ -107,5 +125,6 @@ def _read() -> _Reading:
         )
         raw_s, database_ms = cursor.fetchone()
     half_trip = (time.monotonic() - before) / 2
-    _reading = _Reading(before + half_trip, database_ms, wall_before + half_trip - float(raw_s))
-    return _reading
+    reading = _Reading(before + half_trip, database_ms, wall_before + half_trip - float(raw_s))
+    _reading = reading
+    return reading

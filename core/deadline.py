@@ -2,21 +2,26 @@
 
 The time-out of `requests` bounds each read alone, so a server that sends one byte a second holds its caller
 for as long as it likes. Here every read and write of a call gets what is left of the call's one deadline.
-Only the look-up of a host name is outside of it: the resolver has its own limit.
+Only the look-up of a host name cannot be held to it: the resolver has its own limit. Who must not wait for
+that one leaves it behind (`bounded`).
 """
 
 import io
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.response import HTTPResponse
+
+_T = TypeVar("_T")
 
 _ends_at: ContextVar[float] = ContextVar("_ends_at")
 
@@ -41,6 +46,24 @@ def remaining_seconds() -> float:
     if left <= 0:
         raise TimeoutError("the deadline has passed")
     return left
+
+
+def bounded(call: Callable[[], _T]) -> _T:
+    """Return what a call does that nothing can interrupt, a look-up say; it is left behind at the deadline.
+
+    Raises:
+        TimeoutError: the deadline has passed; and whatever the call raises before.
+    """
+    done: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except Exception as error:  # noqa: BLE001  # whoever waits raises it
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="bounded", daemon=True).start()
+    return done.result(timeout=remaining_seconds())
 
 
 class WithDeadline(HTTPAdapter):

@@ -17,12 +17,12 @@ from django.utils.crypto import salted_hmac
 
 from core.db import advisory_number, operation, prepared, require_transaction, row
 from core.errors import Conflict, Unprocessable
+from core.forgetting import forget
 from core.models import ReceiptRow
 
 LEASE = timedelta(seconds=60)
 # A client that repeats a call after a week has not lost an answer.
 KEPT = timedelta(days=7)
-_FORGOTTEN_AT_ONCE = 5_000
 _SEED_BYTES = 32
 
 # Holds a key and finds its row at once. The row is as it was when the statement began: where the first call
@@ -45,13 +45,6 @@ RETURNING r.id
 
 
 # Ids grow with time, so that the oldest are found by the primary key alone.
-_FORGET = """
-WITH gone AS (
-    DELETE FROM core_receipt r USING (SELECT id FROM core_receipt ORDER BY id LIMIT %(most)s) oldest
-    WHERE r.id = oldest.id AND r.created_at < %(before)s RETURNING r.id
-)
-SELECT count(*) FROM gone
-"""
 
 
 class KeyInFlight(Conflict):
@@ -181,14 +174,8 @@ def release(receipt: Receipt, begun: Begun) -> None:
 
 
 def forget_old(*, now: datetime) -> int:
-    """Delete receipts that are older than a week, some thousands in each transaction; return how many."""
-    total = 0
-    while True:
-        with operation():
-            (count,) = row(_FORGET, {"most": _FORGOTTEN_AT_ONCE, "before": now - KEPT})
-        total += count
-        if count < _FORGOTTEN_AT_ONCE:
-            return int(total)
+    """Delete receipts that are older than a week; return how many."""
+    return forget("core_receipt", "created_at", before=now - KEPT)
 
 
 def finished(receipt: Receipt) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """Rows as JSON: several tables read, or written, by one statement of a call."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -29,6 +29,18 @@ def dump(instance: Model) -> str:
     """Return an instance as the JSON object of its columns, for `jsonb_populate_record`."""
     values = {field.column: field.value_from_object(instance) for field in instance._meta.concrete_fields}
     return json.dumps(values, default=_text)
+
+
+def kept(instance: Model, *, without: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the columns of a row as it is now, for a receipt that answers it again when it has changed."""
+    values: dict[str, Any] = json.loads(dump(instance))
+    return {column: value for column, value in values.items() if column not in without}
+
+
+def as_kept(model: type[M], values: Mapping[str, Any]) -> M:
+    """Return what `kept` was told, not to be saved; columns that were left out or added since are as new."""
+    known = {field.attname: field for field in model._meta.concrete_fields if field.column in values}
+    return model(**{name: field.to_python(values[str(field.column)]) for name, field in known.items()})
 
 
 def instance(model: type[M], row: Sequence[Any]) -> M:

@@ -1,6 +1,7 @@
 """Tables of webhooks: endpoints, what is delivered to them, and every attempt at it."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -13,9 +14,9 @@ from core.webhooks.rules import DeliveryStatus, DisabledReason
 class WebhookEndpoint(models.Model):
     """Where a client wants to be told of events.
 
-    `secret` signs; after a rotation `previous_secret` signs too until `previous_until`. `failing_since` is
-    when it first failed after it last took something. Its `lane_until` is the lease of the one process that
-    sends to it now; it is left alone until `resume_at`.
+    `secret` signs; after a rotation `previous_secrets` sign too until `previous_until`, newest first.
+    `failing_since` is when it first failed after it last took something. Its `lane_until` is the lease of the
+    one process that sends to it now; it is left alone until `resume_at`.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True)
@@ -25,7 +26,7 @@ class WebhookEndpoint(models.Model):
     # Empty: every kind.
     kinds = ArrayField(models.TextField(), default=list, db_default=[])
     secret = models.TextField()
-    previous_secret = models.TextField(null=True)
+    previous_secrets = ArrayField(models.TextField(), default=list, db_default=[])
     previous_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 
@@ -47,9 +48,9 @@ class WebhookEndpoint(models.Model):
                 name="core_webhookendpoint_disabled_for",
             ),
             models.CheckConstraint(
-                condition=Q(previous_secret__isnull=True, previous_until__isnull=True)
-                | Q(previous_secret__isnull=False, previous_until__isnull=False),
-                name="core_webhookendpoint_two_secrets",
+                condition=Q(previous_secrets=[], previous_until__isnull=True)
+                | (~Q(previous_secrets=[]) & Q(previous_until__isnull=False)),
+                name="core_webhookendpoint_previous_until",
             ),
             models.CheckConstraint(
                 condition=Q(failing_since__isnull=True, failures=0)
@@ -74,6 +75,11 @@ class WebhookEndpoint(models.Model):
 
     def __str__(self) -> str:
         return self.url
+
+    def signing_secrets(self, *, now: datetime) -> list[str]:
+        """Return the secrets that are valid, the newest first: requests carry a signature by each."""
+        overlaps = self.previous_until is not None and now < self.previous_until
+        return [self.secret, *(self.previous_secrets if overlaps else [])]
 
     @property
     def is_enabled(self) -> bool:

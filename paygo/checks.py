@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error
 from billing.ethereum import chains
 from billing.ethereum.errors import ConfigurationUnfit
 from core.amounts import AmountError, parse_zec
+from paygo.bounds import BOUNDS, NAMES
 from paygo.client_address import parse_networks
 from paygo.ratelimit import parse_rate
 from zcash.addresses import AddressError, Kind, Network, parse
@@ -18,71 +19,13 @@ from zcash.confirmations import parse_tiers
 from zcash.node.accounts import account_number, account_uuid
 from zcash.node.dialect import Dialect
 
-# Longer than this the running total of the dearest rate would not fit BIGINT (billing.sql.amount).
-_MAX_SESSION_HOURS = 100 * 24
-# A year: what is paused for longer has been forgotten.
-_MAX_PAUSE_HOURS = 366 * 24
-_AT_LEAST_ONE = (
-    "BILLING_INTERVAL_SECONDS",
-    "BILLING_CHUNK_SIZE",
-    "AUDIT_SETTLEMENT_RETENTION_DAYS",
-    "DEPOSIT_SCAN_SECONDS",
-    "EXPIRY_SWEEP_SECONDS",
-    "DEFAULT_PERMISSION_DURATION_DAYS",
-    "MAX_PERMISSION_DURATION_DAYS",
-    "PERMISSION_PAYMENT_WINDOW_HOURS",
-    "MAX_SESSION_HOURS",
-    "MAX_PAUSE_HOURS",
-    "MAX_SESSIONS_PER_WALLET",
-    "ZCASH_MIN_CONFIRMATIONS",
-    "MAX_REVERSALS_PER_PASS",
-    "REFUND_CONFIRMATIONS",
-    "REFUND_ROUND_SECONDS",
-    "STATISTICS_SECONDS",
-    "RECONCILE_SECONDS",
-    "PAYOUT_SWEEP_SECONDS",
-    "API_MAX_BODY_BYTES",
-    "ETHEREUM_COLLECT_SECONDS",
-    "ETHEREUM_COLLECT_GRACE_HOURS",
-    "ETHEREUM_REPLACE_SECONDS",
-    "AXES_FAILURE_LIMIT",
-    "LOGIN_TRIES_PER_MINUTE",
-    "EVENT_ROUND_SECONDS",
-    "NOTICE_ROUND_SECONDS",
-    "MAX_WEBHOOK_ENDPOINTS",
-    "STREAM_HEARTBEAT_SECONDS",
-)
-
-_AT_LEAST_ZERO = (
-    "DATABASE_POOL_SIZE",
-    "MIN_START_SECONDS",
-    "PAYOUT_HOLD_HOURS",
-    "REFUND_ADDRESS_DELAY_HOURS",
-    "APPROVAL_ACCOUNT_AGE_HOURS",
-)
-_YEARS = 100 * 366
-_AT_MOST = {
-    # A page of the interval is one statement and one transaction: a larger one would hold its locks long.
-    "BILLING_CHUNK_SIZE": 100_000,
-    # More connections of one process than a server of PostgreSQL has for all.
-    "DATABASE_POOL_SIZE": 1_000,
-    # Longer than a session may last, nobody could start one.
-    "MIN_START_SECONDS": _MAX_SESSION_HOURS * 3600,
-    # Beyond that, subtracting them from today is no date any more.
-    "AUDIT_SETTLEMENT_RETENTION_DAYS": _YEARS,
-    "PAYOUT_HOLD_HOURS": _YEARS * 24,
-    "REFUND_ADDRESS_DELAY_HOURS": _YEARS * 24,
-    "APPROVAL_ACCOUNT_AGE_HOURS": _YEARS * 24,
-}
-# As the environment calls them, where that is another name.
-_NAMES = {"DATABASE_POOL_SIZE": "PAYGO_DB_POOL"}
-
 _APPROVALS = ("REFUND_APPROVAL_ABOVE", "PAYOUT_APPROVAL_ABOVE")
 _RATES = (
     "RATE_LIMIT_CALLS",
     "RATE_LIMIT_NODE_CALLS",
     "RATE_LIMIT_PUBLIC",
     "RATE_LIMIT_GUESSES",
+    "RATE_LIMIT_LINKS",
     "RATE_LIMIT_PAGES",
     "RATE_LIMIT_DEMOS",
 )
@@ -95,19 +38,11 @@ def check_settings(**_: Any) -> list[CheckMessage]:
 
 
 def _numbers() -> Iterator[CheckMessage]:
-    for name in _AT_LEAST_ONE:
-        if getattr(settings, name) < 1:
-            yield Error(f"{name} must be at least 1.", id="paygo.E001")
-    for name in _AT_LEAST_ZERO:
-        if getattr(settings, name) < 0:
-            yield Error(f"{_NAMES.get(name, name)} must be at least 0.", id="paygo.E001")
-    for name, most in _AT_MOST.items():
-        if getattr(settings, name) > most:
-            yield Error(f"{_NAMES.get(name, name)} must be at most {most}.", id="paygo.E021")
-    if settings.MAX_SESSION_HOURS > _MAX_SESSION_HOURS:
-        yield Error(f"MAX_SESSION_HOURS must be at most {_MAX_SESSION_HOURS}.", id="paygo.E002")
-    if settings.MAX_PAUSE_HOURS > _MAX_PAUSE_HOURS:
-        yield Error(f"MAX_PAUSE_HOURS must be at most {_MAX_PAUSE_HOURS}.", id="paygo.E015")
+    for name, (least, most) in BOUNDS.items():
+        value = getattr(settings, NAMES.get(name, name))
+        # In this form a float that is no number is refused too.
+        if not least <= value <= most:
+            yield Error(f"{name} is {value}; it must be between {least} and {most}.", id="paygo.E001")
     if settings.DEFAULT_PERMISSION_DURATION_DAYS > settings.MAX_PERMISSION_DURATION_DAYS:
         yield Error(
             "DEFAULT_PERMISSION_DURATION_DAYS is above MAX_PERMISSION_DURATION_DAYS.", id="paygo.E003"
@@ -175,8 +110,6 @@ def _zcash() -> Iterator[CheckMessage]:
         # zcashd is wallet and node in one, so only zallet needs the second.
         if urlsplit(url).scheme not in ("http", "https") and (url or name == "ZCASH_RPC_URL"):
             yield Error(f"{name} must be an http:// or https:// address.", id="paygo.E006")
-    if settings.ZCASH_RPC_TIMEOUT_SECONDS <= 0:
-        yield Error("ZCASH_RPC_TIMEOUT_SECONDS must be above 0.", id="paygo.E007")
     yield from _wallet()
     if settings.ZCASH_SERVICE_WALLET:
         yield from _service_wallet()
@@ -220,8 +153,6 @@ def _service_wallet() -> Iterator[CheckMessage]:
 
 
 def _ethereum() -> Iterator[CheckMessage]:
-    if settings.ETHEREUM_RPC_TIMEOUT_SECONDS <= 0:
-        yield Error("ETHEREUM_RPC_TIMEOUT_SECONDS must be above 0.", id="paygo.E007")
     try:
         chains.all_chains()
     except ConfigurationUnfit as error:

@@ -190,9 +190,14 @@ def _events() -> Part:
 
 def _books() -> Part:
     latest = reconciliation.latest()
-    if latest is None or latest.is_right:
-        return _fine(compared_at=latest and latest.at.isoformat())
-    return _failed("the books are wrong: see manage.py reconcile", compared_at=latest.at.isoformat())
+    known = {"compared_at": latest and latest.at.isoformat()}
+    if latest and not latest.is_right:
+        return _failed("the books are wrong: see manage.py reconcile", **known)
+    if reconciliation.is_overdue(now=clock.now()):
+        return _failed(
+            "the books are not compared: the worker's round does not run, or gets no answer", **known
+        )
+    return _fine(**known)
 
 
 def _clock() -> Part:

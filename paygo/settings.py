@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import environ
-import structlog
 from django.core.exceptions import ImproperlyConfigured
 
+from paygo import logs
 from paygo.environment import load_environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -115,6 +115,7 @@ WHITENOISE_USE_FINDERS = True
 # Requests give up early; the engine sets its own limits per statement.
 LOCK_TIMEOUT_MS = env.int("PAYGO_LOCK_TIMEOUT_MS", default=3_000)
 STATEMENT_TIMEOUT_MS = env.int("PAYGO_STATEMENT_TIMEOUT_MS", default=30_000)
+DATABASE_PREPARE_AFTER = env.int("PAYGO_DB_PREPARE_AFTER", default=2)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **env.db("DATABASE_URL", default="postgresql://paygo@127.0.0.1:5432/paygo"),
@@ -124,7 +125,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             "connect_timeout": 5,
             # Statements of `core.db.prepared` are planned once for each connection.
-            "prepare_threshold": env.int("PAYGO_DB_PREPARE_AFTER", default=2) or None,
+            "prepare_threshold": DATABASE_PREPARE_AFTER or None,
             "options": f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
             " -c idle_in_transaction_session_timeout=60000 -c timezone=UTC",
         },
@@ -208,6 +209,8 @@ MAX_SESSIONS_PER_WALLET = env.int("MAX_SESSIONS_PER_WALLET", default=4)
 EVENT_ROUND_SECONDS = env.int("EVENT_ROUND_SECONDS", default=2)
 # How long one webhook may take, from the look-up of its address to the end of its answer.
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
+# How old a logged request to a webhook becomes.
+WEBHOOK_LOG_RETENTION_DAYS = env.int("WEBHOOK_LOG_RETENTION_DAYS", default=90)
 # Receivers on this machine, by plain http too: for development.
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=False)
 # Streams that one web process holds open: each takes a thread of the server, which has to have them.
@@ -276,6 +279,8 @@ ETHEREUM_COLLECT_SECONDS = env.int("ETHEREUM_COLLECT_SECONDS", default=15)
 ETHEREUM_COLLECT_GRACE_HOURS = env.int("ETHEREUM_COLLECT_GRACE_HOURS", default=72)
 # A transaction that is not mined by then is sent again for more gas money, under its own nonce.
 ETHEREUM_REPLACE_SECONDS = env.int("ETHEREUM_REPLACE_SECONDS", default=120)
+# The service pays the gas of permits: so many of one client's viewers' in 24 hours, the others wait.
+ETHEREUM_PERMITS_PER_CLIENT_DAY = env.int("ETHEREUM_PERMITS_PER_CLIENT_DAY", default=200)
 
 # -- Refunds ----------------------------------------------------------------------------------------
 REFUND_MINIMUM = env.str("REFUND_MINIMUM", default="0.001")
@@ -285,6 +290,7 @@ REFUND_CONFIRMATIONS = env.int("REFUND_CONFIRMATIONS", default=10)
 REFUND_APPROVAL_ABOVE = env.str("REFUND_APPROVAL_ABOVE", default="100")
 # Whose account, password or roles changed within so many hours agrees to nothing; 0: whoever may, does.
 APPROVAL_ACCOUNT_AGE_HOURS = env.int("APPROVAL_ACCOUNT_AGE_HOURS", default=24)
+APPROVAL_INDEPENDENT_DAYS = env.int("APPROVAL_INDEPENDENT_DAYS", default=30)
 # Least of a payout by schedule, in ZEC; how long earnings are pending; above which amount two must agree.
 PAYOUT_MINIMUM = env.str("PAYOUT_MINIMUM", default="0.1")
 PAYOUT_HOLD_HOURS = env.int("PAYOUT_HOLD_HOURS", default=24)
@@ -298,8 +304,9 @@ RATE_LIMIT_CALLS = env.str("RATE_LIMIT_CALLS", default="12000/m")
 RATE_LIMIT_NODE_CALLS = env.str("RATE_LIMIT_NODE_CALLS", default="1200/m")
 RATE_LIMIT_PUBLIC = env.str("RATE_LIMIT_PUBLIC", default="600/m")
 RATE_LIMIT_GUESSES = env.str("RATE_LIMIT_GUESSES", default="60/m")
-# By address, too: a page that is open asks once in two seconds, a demo once a second.
-RATE_LIMIT_PAGES = env.str("RATE_LIMIT_PAGES", default="1200/m")
+# A page that is open asks once in two seconds, a demo once a second: by link, and for all of an address.
+RATE_LIMIT_LINKS = env.str("RATE_LIMIT_LINKS", default="240/m")
+RATE_LIMIT_PAGES = env.str("RATE_LIMIT_PAGES", default="12000/m")
 RATE_LIMIT_DEMOS = env.str("RATE_LIMIT_DEMOS", default="20/m")
 # Only what these have appended to X-Forwarded-For is believed.
 TRUSTED_PROXIES = env.list("PAYGO_TRUSTED_PROXIES", default=[])
@@ -363,7 +370,8 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
-AXES_COOLOFF_TIME = timedelta(minutes=env.int("LOGIN_LOCKOUT_MINUTES", default=15))
+LOGIN_LOCKOUT_MINUTES = env.int("LOGIN_LOCKOUT_MINUTES", default=15)
+AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCKOUT_MINUTES)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "paygo.backoffice.logins.login_address"
 AXES_LOCKOUT_CALLABLE = "paygo.backoffice.logins.locked_out"
@@ -417,39 +425,5 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# -- Logs: one JSON object a line, so that no input can forge a line ---------------------------------
-_processors: list[Any] = [
-    structlog.contextvars.merge_contextvars,
-    structlog.stdlib.add_log_level,
-    structlog.stdlib.add_logger_name,
-    structlog.processors.TimeStamper(fmt="iso", utc=True),
-]
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "json": {
-            "()": structlog.stdlib.ProcessorFormatter,
-            "foreign_pre_chain": _processors,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(),
-            ],
-        }
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": env.str("PAYGO_LOG_LEVEL", default="INFO")},
-    # An anticipated refusal is not a warning; unanticipated ones are logged with their trace.
-    "loggers": {
-        "django.request": {"level": "ERROR"},
-        # A wrong Host header is the caller's affair; a trace for each would fill the log.
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "django.security.TooManyFieldsSent": {"level": "CRITICAL"},
-    },
-}
-structlog.configure(
-    processors=[*_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-    logger_factory=structlog.stdlib.LoggerFactory(),
-    cache_logger_on_first_use=True,
-)
+# -- Logs -------------------------------------------------------------------------------------------
+LOGGING = logs.configured(level=env.str("PAYGO_LOG_LEVEL", default="INFO"))

@@ -5,7 +5,7 @@ import os
 from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 
-from paygo.api.edge import guarded, limit_calls, limit_looks
+from paygo.api.edge import guarded, limit_bodies, limit_calls, limit_looks
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paygo.settings")
 
@@ -15,3 +15,8 @@ if pool := settings.DATABASES["default"]["OPTIONS"].get("pool"):
     for_streams = max(1, pool["max_size"] // 4)
     limit_calls(max(1, pool["max_size"] - for_streams))
     limit_looks(for_streams)
+    # Half of the threads that the server is started with.
+    limit_bodies(
+        max(1, (pool["max_size"] + settings.STREAM_LIMIT) // 2),
+        longest=max(settings.API_MAX_BODY_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE),
+    )

@@ -23,7 +23,7 @@ SELECT 'session.ended' AS kind, e.client_id, e.public_id AS subject,
            'session_id', e.public_id, 'session_code', e.code, 'user_wallet_address', e.wallet_address,
            'vendor_id', v.slug, 'rate_per_hour', paygo_zec(e.rate_zat_per_hour),
            'started_at', paygo_iso(e.started_at), 'ended_at', paygo_iso(e.ended_at),
-           'end_reason', e.end_reason) AS payload
+           'end_reason', e.end_reason) || {cost} AS payload
 FROM ended e JOIN sessions_vendor v ON v.id = e.vendor_id ORDER BY e.ended_at, e.id
 """
 
@@ -41,14 +41,18 @@ FOR NO KEY UPDATE SKIP LOCKED
 """
 
 
-def end_pauses(*, limit: int, now: datetime) -> int:
+def end_pauses(*, limit: int, now: datetime, cost: str) -> int:
     """End paused sessions that were not resumed in time; return how many; a step. A busy one is left."""
-    return end(_PAUSES_OVER, {"now": now, "limit": limit}, booked_at=now)
+    return end(_PAUSES_OVER, {"now": now, "limit": limit}, booked_at=now, cost=cost)
 
 
-def end(source: str, parameters: Mapping[str, Any], *, booked_at: datetime) -> int:
-    """End open sessions at their instants, as a SELECT (session_id, at, reason) says; return how many."""
+def end(source: str, parameters: Mapping[str, Any], *, booked_at: datetime, cost: str) -> int:
+    """End open sessions at their instants, as a SELECT (session_id, at, reason) says; return how many.
+
+    `cost` is the SQL of what the event of a session `e` says of its cost, a JSON object.
+    """
     db.require_transaction()
-    statement = _END.format(source=source, announced=outbox.emitting(_ANNOUNCED))
+    announced = outbox.emitting(_ANNOUNCED.format(cost=cost))
+    statement = _END.format(source=source, announced=announced)
     (ended,) = db.row(statement, {**parameters, "booked_at": booked_at})
     return int(ended)

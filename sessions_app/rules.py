@@ -26,7 +26,6 @@ class EndReason(StrEnum):
     ENDED_BY_OPERATOR = "ended_by_operator"
     AUTHORIZATION_EXPIRED = "authorization_expired"
     AUTHORIZATION_REVOKED = "authorization_revoked"
-    AUTHORIZATION_SUSPENDED = "authorization_suspended"
 
 
 class PayoutSchedule(StrEnum):

@@ -2,7 +2,9 @@
 
 import secrets
 import string
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from core import outbox
 from core.amounts import zec_text
@@ -80,10 +82,8 @@ def freeze_rate(session: StreamingSession, *, rate_zat_per_hour: int) -> None:
     session.save(update_fields=["rate_zat_per_hour"])
 
 
-def lock_idle(session_id: int, *, now: datetime) -> StreamingSession:
+def lock_idle(session_id: int) -> StreamingSession:
     """Lock a session that was seen not to run and return it, paused or ended; a step.
-
-    A pause that is over by now has ended the session at that pause's last instant.
 
     Raises:
         LostRace: somebody has resumed it meanwhile.
@@ -91,23 +91,18 @@ def lock_idle(session_id: int, *, now: datetime) -> StreamingSession:
     session = queries.lock(session_id)
     if session.status == SessionStatus.ACTIVE:
         raise LostRace
-    if session.resume_by and session.pause_is_over(now=now):
-        end_session(session, at=session.resume_by, reason=EndReason.PAUSE_EXPIRED, booked_at=now)
     return session
 
 
-def lock_idle_of_client(code: str, *, client_id: int, now: datetime) -> StreamingSession:
-    """Lock a client's session that was seen without a running transaction, as `lock_idle` does; a step.
-
-    Raises:
-        SessionNotFound: not this client's.
-        LostRace: somebody has resumed it meanwhile.
-    """
-    return lock_idle(queries.of_client(client_id=client_id, code=code).pk, now=now)
-
-
-def end_session(session: StreamingSession, *, at: datetime, reason: EndReason, booked_at: datetime) -> None:
-    """End an open session at an instant, with its event.
+def end_session(
+    session: StreamingSession,
+    *,
+    at: datetime,
+    reason: EndReason,
+    booked_at: datetime,
+    cost: Mapping[str, Any],
+) -> None:
+    """End an open session at an instant, with its event, which says what it cost.
 
     Raises:
         Conflict: somebody has ended it already.
@@ -119,23 +114,18 @@ def end_session(session: StreamingSession, *, at: datetime, reason: EndReason, b
         raise Conflict("the session has ended already")
     for field, value in changes.items():
         setattr(session, field, value)
-    event = told("session.ended", session)
+    event = ended(session, cost=cost)
     outbox.emit(**event._asdict(), client_id=session.client_id, now=booked_at)
 
 
-def told(kind: str, session: StreamingSession) -> Happened:
-    """Return the event (`session.ended`) that tells of a session as it is."""
-    payload = {
-        "session_id": str(session.public_id),
-        "session_code": session.code,
-        "user_wallet_address": session.wallet_address,
-        "vendor_id": session.vendor.slug,
-        "rate_per_hour": zec_text(session.rate_zat_per_hour) if session.rate_zat_per_hour else None,
-        "started_at": session.started_at.isoformat(),
-        "ended_at": session.ended_at.isoformat() if session.ended_at else None,
-        "end_reason": session.end_reason,
-    }
-    return Happened(kind, session.public_id, payload)
+def started(session: StreamingSession) -> Happened:
+    """Return the event that a session streams."""
+    return Happened("session.started", session.public_id, _told(session))
+
+
+def ended(session: StreamingSession, *, cost: Mapping[str, Any]) -> Happened:
+    """Return the event that a session has ended, with what it cost."""
+    return Happened("session.ended", session.public_id, {**_told(session), **cost})
 
 
 def paused(session: StreamingSession) -> Happened:
@@ -169,3 +159,16 @@ def grant_changed(session: StreamingSession, *, granted_until: datetime) -> Happ
         "granted_until": granted_until.isoformat(),
     }
     return Happened("session.grant_changed", session.public_id, payload)
+
+
+def _told(session: StreamingSession) -> dict[str, Any]:
+    return {
+        "session_id": str(session.public_id),
+        "session_code": session.code,
+        "user_wallet_address": session.wallet_address,
+        "vendor_id": session.vendor.slug,
+        "rate_per_hour": zec_text(session.rate_zat_per_hour) if session.rate_zat_per_hour else None,
+        "started_at": session.started_at.isoformat(),
+        "ended_at": session.ended_at.isoformat() if session.ended_at else None,
+        "end_reason": session.end_reason,
+    }

@@ -121,19 +121,17 @@ def set_active(slug: str, *, client_id: int, is_active: bool) -> VendorRecord:
     return record(vendor)
 
 
-def set_fee(slug: str, *, client_id: int, fee_bps: int) -> Vendor:
-    """Set the platform's share of what sessions that start from now on earn, in hundredths of a percent.
+def set_fee(vendor: Vendor, *, fee_bps: int) -> None:
+    """Set the platform's share of what a locked vendor's sessions that start from now on earn; a step.
+
+    It is in hundredths of a percent.
 
     Raises:
-        VendorNotFound: it does not exist, or is another client's.
         Invalid: it is no share.
     """
-    with operation():
-        vendor = queries.find_vendor(client_id=client_id, slug=slug)
-        vendor.fee_bps = fee_bps
-        _check(vendor)
-        change(vendor, fields=["fee_bps"])
-    return vendor
+    vendor.fee_bps = fee_bps
+    _check(vendor)
+    change(vendor, fields=["fee_bps"])
 
 
 def insert(vendor: Vendor, *, actor: str) -> None:

@@ -11,6 +11,8 @@ from standardwebhooks import Webhook
 
 from core.models import WebhookEndpoint
 
+_LONGEST_WAIT_SECONDS = 30
+
 
 @dataclass
 class Receiver:
@@ -22,6 +24,8 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     # Seconds between the bytes of the answer.
     drip: float = 0
+    # Until it is set nothing is answered; what came in is noted before.
+    gate: threading.Event = field(default_factory=threading.Event)
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     def verified(self, secret: str) -> list[dict[str, object]]:
@@ -33,11 +37,13 @@ class Receiver:
 def receiver() -> Iterator[Receiver]:
     """Run a receiver until the end of the block."""
     known = Receiver()
+    known.gate.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             known.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            known.gate.wait(_LONGEST_WAIT_SECONDS)
             if known.drip:
                 self._drip()
                 return

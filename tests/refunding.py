@@ -13,7 +13,7 @@ from typing import Any
 
 from pytest_django.fixtures import Settings
 
-from billing import funding, refund_view, rounds
+from billing import funding, refund_view, refunds, rounds
 from billing.models import Refund, WalletSend
 from billing.payout_models import Payout
 from billing.refund_view import RefundView
@@ -279,6 +279,25 @@ def view_of(permission: SpendingPermission) -> RefundView:
     view = refund_view.of_permission(permission)
     assert view is not None
     return view
+
+
+def fee_to(address: str, *, world: World) -> int:
+    """Return the conventional fee of one payment; zallet's Orchard money crosses the pool to Sapling."""
+    if address == ALICE_T:
+        return TRANSPARENT_FEE
+    if address == ALICE_TEX:
+        return TEX_FEE
+    return SHIELDED_FEE if world.dialect == "zcashd" else 2 * SHIELDED_FEE
+
+
+def set_address(world: World, permission: SpendingPermission, address: str) -> SpendingPermission:
+    return refunds.set_address(
+        client_id=world.vera.pk,
+        public_id=permission.public_id,
+        address=address,
+        now=clock.now(),
+        actor="tests",
+    )
 
 
 def statuses() -> list[str]:

@@ -25,6 +25,11 @@ def fee_zat(recipient: Address, *, source: Address) -> int:
     return MARGINAL_ZAT * (_SHIELDED_ACTIONS if share_a_pool(recipient, source) else _CROSSING_ACTIONS)
 
 
+def unknown_fee_zat(*, outputs: int) -> int:
+    """Return what somebody's transaction with so many outputs to others has cost, as far as can be told."""
+    return MARGINAL_ZAT * (_SHIELDED_ACTIONS + outputs)
+
+
 def share_a_pool(one: Address, other: Address) -> bool:
     """Whether shielded money of one address can go to the other without leaving its pool."""
     return bool(_shielded_typecodes(one) & _shielded_typecodes(other))

@@ -415,3 +415,7 @@ class WatchedChain(models.Model):
 
     def __str__(self) -> str:
         return f"{self.network} {self.tip_height}"
+
+
+# Its table belongs to this app.
+from zcash.unmatched_models import UnmatchedDeposit  # noqa: E402, F401

@@ -17,7 +17,7 @@ from django.db.models import Min, Q, QuerySet
 
 from core.db import operation
 from core.errors import DomainError
-from zcash import deposits, reorgs
+from zcash import deposits, reorgs, unmatched
 from zcash.models import Deposit, SpendingPermission, WatchedChain
 from zcash.node import verify_chain
 from zcash.node.port import NodeNotReady, NodeStatus, NodeUnavailable, Receipt, WalletPort
@@ -86,6 +86,8 @@ def scan(*, wallet: WalletPort, now: datetime) -> Scan:
         # The mark moves only after a whole pass upon a wallet that trusts itself: any other is done again.
         WatchedChain.objects.update(tip_height=status.height, tip_hash=status.tip_hash, scanned_at=now)
     WatchedChain.objects.update(asked_at=now)
+    if listed is not None and not status.locked:
+        _show_unmatched(listed, this, above_height=chain.pinned_height)
     return Scan(status.height, found.addresses, found.new, locked=status.locked)
 
 
@@ -195,6 +197,22 @@ def _record_listed(listed: Sequence[Receipt], this: _Pass) -> _Found:
         lambda permission: _record(permission, by_address[permission.payment_address], this),
         wallet=this.wallet,
     )
+
+
+def _show_unmatched(listed: Sequence[Receipt], this: _Pass, *, above_height: int) -> None:
+    """Let operators see what is no permission's; that this fails holds up nobody's money."""
+    try:
+        unmatched.record(
+            listed,
+            wallet=this.wallet,
+            since_height=this.since_height,
+            above_height=above_height,
+            now=this.now,
+        )
+    except OperationalError:
+        raise
+    except (DomainError, DatabaseError) as error:
+        log.warning("unmatched_not_recorded", reason=str(error))
 
 
 def _not_credited(listed: Sequence[Receipt]) -> Iterator[Receipt]:

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import IntegrityError
 
-from billing import arrears, covering
+from billing import arrears, covering, operators
 from billing.authorizations import change_status
-from billing.ethereum import chains, readings, running, signatures, tokens, typed_data
+from billing.ethereum import chains, permits, readings, running, signatures, tokens, typed_data
 from billing.ethereum.chains import Chain, Token
 from billing.ethereum.errors import (
     AuthorizationConflict,
@@ -21,13 +21,16 @@ from billing.ethereum.errors import (
     ConsentMissing,
     DebtUnpaid,
     EthereumAddressInvalid,
+    SignatureInvalid,
     TokenUnfit,
     WrongAuthorizationState,
 )
-from billing.ethereum.rpc import connect
+from billing.ethereum.rpc import Rpc, connect
 from billing.ethereum.rules import KEEPS_FEE, MAX_RATE_UNITS, AuthorizationStatus
 from billing.models_ethereum import Authorization
-from core import idempotency
+from billing.operator_rules import Verb
+from billing.operators import Word
+from core import idempotency, jsonrows
 from core.clock import to_ms
 from core.db import constraint, operation
 from core.errors import Invalid
@@ -61,7 +64,7 @@ def create(
 ) -> Authorization:
     """Write an authorisation to be signed, after the chain has confirmed that its token is what it seems.
 
-    A repetition with the same receipt returns the authorisation of the first call.
+    A repetition with the same receipt returns the authorisation as the first call did.
 
     Raises:
         EthereumAddressInvalid, ChainUnknown, TokenUnfit, LimitExceeded, ConsentMissing: which field is wrong.
@@ -72,7 +75,7 @@ def create(
     chain, token = _checked(request)
     begun = idempotency.begin(receipt, now=now) if receipt else None
     if begun is not None and begun.result is not None:
-        return of_client(client_id=client_id, public_id=UUID(begun.result["authorization_id"]))
+        return jsonrows.as_kept(Authorization, begun.result)
     try:
         drafted = _draft(request, chain, token, client_id=client_id, now=now)
         _refuse_debtor(drafted)
@@ -82,7 +85,7 @@ def create(
         with operation():
             drafted.save(force_insert=True)
             if receipt:
-                idempotency.store(receipt, {"authorization_id": str(drafted.public_id)}, now=now)
+                idempotency.store(receipt, jsonrows.kept(drafted), now=now)
     except Exception:
         if receipt and begun:
             idempotency.release(receipt, begun)
@@ -112,8 +115,8 @@ def verify(
     """
     found = of_client(client_id=client_id, public_id=public_id)
     _refuse_closed(found, now=read_clock())
-    rpc = connect(chains.chain(found.chain_id))
-    digest = typed_data.digest(found.typed_data)
+    chain = chains.chain(found.chain_id)
+    rpc, digest = connect(chain), typed_data.digest(found.typed_data)
     signatures.require(
         rpc,
         wallet=found.wallet_address,
@@ -123,7 +126,7 @@ def verify(
         field="signature",
     )
     if permit_signature is not None:
-        _require_permit(found, permit_signature)
+        _require_permit(rpc, chain, found, permit_signature)
     seen = readings.look(rpc, found)
     try:
         with operation():
@@ -158,22 +161,39 @@ def revoke(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
     return locked
 
 
-def pardon(public_id: UUID, *, now: datetime) -> Authorization:
+def pardonable(public_id: UUID) -> Authorization:
+    """Return an authorisation whose debt an operator can pardon.
+
+    Raises:
+        AuthorizationNotFound, WrongAuthorizationState: see `pardon`.
+    """
+    found = Authorization.objects.filter(public_id=public_id).first()
+    if found is None:
+        raise AuthorizationNotFound
+    _require_arrears(found)
+    return found
+
+
+def _require_arrears(found: Authorization) -> None:
+    if not arrears.of_wallets(found.wallets, client_id=found.client_id).filter(pk=found.pk).exists():
+        raise WrongAuthorizationState("no collection of it has failed: there is nothing to pardon")
+
+
+def pardon(public_id: UUID, *, word: Word, now: datetime) -> Authorization:
     """Let a viewer go on whose debt could not be collected; it stays owed, and is collected once it can be.
 
-    It is an operator's word. What fails of later charges blocks again.
+    What fails of later charges blocks again.
 
     Raises:
         AuthorizationNotFound: there is none.
         WrongAuthorizationState: no collection of it has failed.
     """
-    found = Authorization.objects.filter(public_id=public_id).first()
-    if found is None:
-        raise AuthorizationNotFound
+    found = pardonable(public_id)
     with operation():
         locked = covering.lock_current(found.pk, now=now)
-        if not arrears.of_wallets(locked.wallets, client_id=locked.client_id).filter(pk=locked.pk).exists():
-            raise WrongAuthorizationState("no collection of it has failed: there is nothing to pardon")
+        _require_arrears(locked)
+        details = {"authorization_id": str(public_id), "units": str(locked.debt_units)}
+        operators.note(word, Verb.PARDON, now=now, details=details)
         locked.pardoned_units = locked.charged_units
         locked.save(update_fields=["pardoned_units"])
     return locked
@@ -211,6 +231,10 @@ def _checked(request: Request) -> tuple[Chain, Token]:
     token = chain.token(request.token)
     if not 0 < request.limit_units <= MAX_UINT256:
         raise LimitExceeded("must be above 0 and below 2^256", field="limit")
+    if request.limit_units < token.collect_least_units:
+        raise LimitExceeded(
+            f"must be at least {token.collect_least_units}: less is never collected", field="limit"
+        )
     if not 0 < request.rate_units_per_hour <= MAX_RATE_UNITS:
         raise LimitExceeded(f"must be above 0 and at most {MAX_RATE_UNITS}", field="rate_per_hour")
     if not 1 <= request.duration_days <= settings.MAX_PERMISSION_DURATION_DAYS:
@@ -303,13 +327,17 @@ def _permit(drafted: Authorization, chain: Chain, token: Token) -> dict[str, Any
     )
 
 
-def _require_permit(authorization: Authorization, signature: bytes) -> None:
+def _require_permit(rpc: Rpc, chain: Chain, authorization: Authorization, signature: bytes) -> None:
     if authorization.permit is None:
         raise Invalid("the token takes no permits: approve the spender instead", field="permit_signature")
     digest = typed_data.digest(authorization.permit)
     signatures.require_of_key(
         wallet=authorization.wallet_address, digest=digest, signature=signature, field="permit_signature"
     )
+    # One that the collector has had already may have been handed in: it is good once.
+    known = authorization.permit_signature is not None
+    if not known and (reason := permits.refusal(rpc, chain, authorization, signature)):
+        raise SignatureInvalid(reason, field="permit_signature")
 
 
 def _sign(

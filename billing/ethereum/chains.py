@@ -27,20 +27,23 @@ _GWEI = 10**9
 _MOST_DECIMALS = 36
 _CHAIN_KEYS = {"chain_id", "name", "rpc_url", "confirmations", "max_fee_gwei", "token"}
 _CHAIN_KEYS |= {"service", "treasury", "collector"}
-_TOKEN_KEYS = {"symbol", "address", "decimals", "collect_at", "first_debt", "most_debt", "collector"}
+_TOKEN_KEYS = {"symbol", "address", "decimals", "collect_least", "collect_at", "first_debt", "most_debt"}
+_TOKEN_KEYS |= {"collector"}
 
 
 @dataclass(frozen=True)
 class Token:
     """One token of a chain; amounts are in its smallest unit.
 
-    `collect_units`: a debt of so much is collected while streams still run. `first_debt_units` is what a new
-    wallet may owe, `most_debt_units` what one that has always paid may.
+    `collect_least_units`: a smaller debt is not worth its gas and waits for more. `collect_units`: a debt of
+    so much is collected while streams still run. `first_debt_units` is what a new wallet may owe,
+    `most_debt_units` what one that has always paid may.
     """
 
     symbol: str
     address: str
     decimals: int
+    collect_least_units: int
     collect_units: int
     first_debt_units: int
     most_debt_units: int
@@ -131,7 +134,9 @@ def _chain(table: Mapping[str, Any]) -> Chain:
     tokens = tuple(_token(each, has_collector="collector" in table) for each in _tables(table, "token"))
     if len({each.address for each in tokens}) != len(tokens):
         raise ValueError(f"{name}: a token is there twice")
-    collector = table.get("collector")
+    collector = None
+    if "collector" in table:
+        collector = addresses.parse(_text(table, "collector"), field=f"{name}.collector")
     return Chain(
         chain_id=_whole(table, "chain_id", low=1, high=2**53),
         name=name,
@@ -139,7 +144,7 @@ def _chain(table: Mapping[str, Any]) -> Chain:
         confirmations=_whole(table, "confirmations", low=1, high=10_000),
         service=addresses.parse(_text(table, "service"), field=f"{name}.service"),
         treasury=addresses.parse(_text(table, "treasury"), field=f"{name}.treasury"),
-        collector=addresses.parse(str(collector), field=f"{name}.collector") if collector else None,
+        collector=collector,
         max_fee_wei=_whole(table, "max_fee_gwei", low=1, high=10**6) * _GWEI,
         tokens=tokens,
     )
@@ -152,6 +157,7 @@ def _token(table: Mapping[str, Any], *, has_collector: bool) -> Token:
         symbol=_text(table, "symbol"),
         address=addresses.parse(_text(table, "address"), field=f"{table.get('symbol')}.address"),
         decimals=decimals,
+        collect_least_units=_units(table, "collect_least", decimals=decimals),
         collect_units=_units(table, "collect_at", decimals=decimals),
         first_debt_units=_units(table, "first_debt", decimals=decimals),
         most_debt_units=_units(table, "most_debt", decimals=decimals),
@@ -159,8 +165,9 @@ def _token(table: Mapping[str, Any], *, has_collector: bool) -> Token:
     )
     if token.symbol == "ZEC":
         raise ValueError("no token can be called ZEC")
-    if not token.collect_units <= token.first_debt_units <= token.most_debt_units:
-        raise ValueError(f"{token.symbol}: collect_at <= first_debt <= most_debt must hold")
+    rising = [token.collect_least_units, token.collect_units, token.first_debt_units, token.most_debt_units]
+    if rising != sorted(rising):
+        raise ValueError(f"{token.symbol}: collect_least <= collect_at <= first_debt <= most_debt must hold")
     return token
 
 

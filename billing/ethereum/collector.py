@@ -1,60 +1,92 @@
-"""The collector's round: follow what was sent, read the chain, send permits, collect what is due."""
+"""The collector's round: follow what was sent, read the chain, collect what is due, hand in permits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import structlog
+from django.db import InterfaceError, OperationalError
 from django.db.models import Exists, F, OuterRef, Q
 
 from billing import covering
 from billing.ethereum import (
     chains,
     debts,
+    failing,
     fees,
     following,
     journal,
     lost,
     nonces,
+    permits,
     readings,
+    running,
+    signatures,
     statuses,
     tokens,
+    typed_data,
 )
 from billing.ethereum.chains import Chain
-from billing.ethereum.errors import ChainUnknown, ConfigurationUnfit, TokenUnfit
-from billing.ethereum.following import suspend
+from billing.ethereum.errors import (
+    ChainUnavailable,
+    ChainUnknown,
+    ConfigurationUnfit,
+    SignatureInvalid,
+    TokenUnfit,
+)
+from billing.ethereum.fees import Fees
 from billing.ethereum.journal import Draft, Overtaken
 from billing.ethereum.keys import Key
 from billing.ethereum.rpc import CallReverted, Rpc, connect
-from billing.ethereum.rules import LIVING_AUTHORIZATION, AuthorizationStatus, CollectionStatus
+from billing.ethereum.rules import TOO_LATE, AuthorizationStatus
 from billing.models_ethereum import Authorization, Collection
-from billing.rules import TransactionStatus
-from core import db
 from core.db import operation
-from core.errors import DomainError
+from core.errors import Busy, DomainError
 
 # What rests is read now and then, so that it starts on what its wallet has and allows today.
 _OLD, _MOST_OLD = timedelta(minutes=5), 100
+# What the contract lets a token use to move what one wallet owes (TRANSFER_GAS of PayGoCollector.vy).
+_TRANSFER_GAS = 200_000
+# What concerns every row: the chain's node, its configuration, the database. The round ends.
+_OF_ALL_ROWS = (ChainUnavailable, ConfigurationUnfit, OperationalError, InterfaceError)
 
 log = structlog.get_logger(__name__)
 
 
 def run(*, key: Key, read_clock: Callable[[], datetime]) -> dict[str, str]:
-    """Go once round every chain; return what is wrong with those that could not be finished, by name.
-
-    One process at a time does a chain; a chain that is away holds up no other.
-    """
-    wrong = _without_chain()
-    for name, reason in wrong.items():
-        log.warning("collector_postponed", chain=name, reason=reason)
+    """Go once round every chain; return what is wrong with those that could not be finished, by name."""
+    wrong: dict[str, str] = {}
     for chain in chains.all_chains():
-        try:
-            with db.alone(f"ethereum collector {chain.chain_id}") as first:
-                if first:
-                    run_chain(chain, key=key, read_clock=read_clock)
-        except DomainError as error:
-            log.warning("collector_postponed", chain=chain.name, reason=error.detail)
-            wrong[chain.name] = error.detail
+        if reason := run_alone(chain, key=key, read_clock=read_clock):
+            wrong[chain.name] = reason
+    wrong |= across_chains(read_clock=read_clock)
     return wrong
+
+
+def run_alone(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> str | None:
+    """Go once round one chain, unless another process does just now; return what is wrong with it.
+
+    Whatever that is, it holds up no other chain: only an outage of the database is raised.
+    """
+    try:
+        with nonces.alone(chain) as first:
+            if first:
+                run_chain(chain, key=key, read_clock=read_clock)
+    except DomainError as error:
+        log.warning("collector_postponed", chain=chain.name, reason=error.detail)
+        return error.detail
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        log.exception("collector_failed", chain=chain.name, advice="the other chains go on; report this")
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def across_chains(*, read_clock: Callable[[], datetime]) -> dict[str, str]:
+    """End what viewers stream who owe on any chain; return what is wrong with chains that are not there."""
+    running.stop_debtors(now=read_clock())
+    return _without_chain()
 
 
 def _without_chain() -> dict[str, str]:
@@ -62,11 +94,14 @@ def _without_chain() -> dict[str, str]:
     configured = [each.chain_id for each in chains.all_chains()]
     owing = Authorization.objects.filter(charged_units__gt=F("collected_units"))
     gone = owing.exclude(chain_id__in=configured).values_list("chain_id", flat=True).distinct()
-    return {
+    wrong = {
         f"chain {each}": "it is not in ETHEREUM_CHAINS_FILE any more, and debts are on it: put it back until "
         "they are collected"
         for each in gone.order_by("chain_id")
     }
+    for name, reason in wrong.items():
+        log.warning("collector_postponed", chain=name, reason=reason)
+    return wrong
 
 
 def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> None:
@@ -76,47 +111,85 @@ def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
         ChainUnavailable: the node went away; what is in the journal goes on from there.
         ConfigurationUnfit: key, contract or chain are not what the configuration says: nothing was sent.
     """
+    for late in debts.overdue(chain, now=read_clock()):
+        with _holding_up_no_other(authorization=late.public_id):
+            failing.without_sending(late, reason=TOO_LATE, now=read_clock())
     rpc = connect(chain)
     _require_fit(rpc, chain, key)
     nonces.require_caught_up(chain, key, chain_nonce=rpc.nonce(key.address))
     following.follow(rpc, chain, key, now=read_clock())
-    read_all(rpc, chain, now=read_clock())
+    unread = read_all(rpc, chain, now=read_clock())
     lost.require_none(chain, key)
-    owing = debts.due(chain, now=read_clock())
+    owing = [each for each in debts.due(chain, now=read_clock()) if each.pk not in unread]
     unfit = _unfit_spenders(rpc, chain, key, owing)
     collectable = [each for each in owing if _spender(each) not in unfit]
-    for draft in _drafts(rpc, chain, collectable, now=read_clock()):
-        if not _send(rpc, chain, key, draft, now=read_clock()):
+    for draft in _drafts(rpc, chain, collectable, read_clock=read_clock):
+        offered = fees.current(rpc, chain)
+        if offered is None:
+            log.warning("gas_too_dear", chain=chain.name, advice="collections wait; max_fee_gwei is the cap")
             return
-    if unfit:
-        raise ConfigurationUnfit("; ".join(unfit.values()))
+        with _holding_up_no_other(to=draft.to):
+            _send(rpc, chain, key, draft, offered, now=read_clock())
+    if wrong := [*unfit.values(), *lost.of_old_keys(chain, key)]:
+        raise ConfigurationUnfit("; ".join(wrong))
 
 
-def read_all(rpc: Rpc, chain: Chain, *, now: datetime) -> None:
-    """Read the chain for everything that runs, owes, waits for its permit, or has been collected since."""
+@contextmanager
+def _holding_up_no_other(**what: object) -> Iterator[None]:
+    """Let whatever is wrong with one authorisation or transaction be told, and tried again next round."""
+    try:
+        yield
+    except _OF_ALL_ROWS:
+        raise
+    except Busy as error:
+        log.warning("collector_left_out", reason=error.detail, **what)
+    except Exception:
+        log.exception("collector_left_out", **what)
+
+
+def read_all(rpc: Rpc, chain: Chain, *, now: datetime) -> set[int]:
+    """Read the chain for everything that runs, owes, waits for its permit, or has been collected since.
+
+    Return which of it could not be read, or written; what is held now would hold up those it is sent with.
+    """
+    unread = set()
+    for found in _to_read(chain, now=now):
+        unread.add(found.pk)
+        with _holding_up_no_other(authorization=found.public_id):
+            _read(rpc, chain, found, now=now)
+            unread.discard(found.pk)
+    return unread
+
+
+def _to_read(chain: Chain, *, now: datetime) -> list[Authorization]:
+    """Return what is read in this round; who rests, or has failed to pay, is read every few minutes."""
     collected = Collection.objects.filter(
-        authorization=OuterRef("pk"), finished_at__gte=OuterRef("chain_read_at")
+        authorization=OuterRef("pk"), send__isnull=False, finished_at__gte=OuterRef("chain_read_at")
     )
+    owing = Q(debts.worth_its_gas(chain), charged_units__gt=F("collected_units"), collectable_until__gt=now)
     asked = (
         Q(open_transactions__gt=0)
-        | Q(charged_units__gt=F("collected_units"))
+        | (owing & ~debts.has_failed())
         | Q(permit_send__status__in=statuses.FOLLOWED)
         | Q(permit_send__finished_at__gte=F("chain_read_at"))
         | Exists(collected)
     )
-    living = Authorization.objects.filter(asked, chain_id=chain.chain_id, verified_at__isnull=False)
-    active = Authorization.objects.filter(chain_id=chain.chain_id, status=AuthorizationStatus.ACTIVE)
-    old = active.filter(chain_read_at__lt=now - _OLD).order_by("chain_read_at")[:_MOST_OLD]
-    for found in {each.pk: each for each in [*living.order_by("id"), *old]}.values():
-        try:
-            chain.token(found.token_address)
-            seen = readings.look(rpc, found)
-        except (ChainUnknown, TokenUnfit) as error:
-            advice = "put it back into ETHEREUM_CHAINS_FILE until its debts are collected"
-            log.warning("token_unfit", token=found.token_address, reason=error.detail, advice=advice)
-            continue
-        with operation():
-            readings.note(covering.lock_current(found.pk, now=now), seen, now=now)
+    signed = Authorization.objects.filter(chain_id=chain.chain_id, verified_at__isnull=False)
+    resting = Q(status=AuthorizationStatus.ACTIVE) | owing
+    old = signed.filter(resting, chain_read_at__lt=now - _OLD).order_by("chain_read_at")[:_MOST_OLD]
+    return list({each.pk: each for each in [*signed.filter(asked).order_by("id"), *old]}.values())
+
+
+def _read(rpc: Rpc, chain: Chain, authorization: Authorization, *, now: datetime) -> None:
+    try:
+        chain.token(authorization.token_address)
+        seen = readings.look(rpc, authorization)
+    except (ChainUnknown, TokenUnfit) as error:
+        advice = "put it back into ETHEREUM_CHAINS_FILE until its debts are collected"
+        log.warning("token_unfit", token=authorization.token_address, reason=error.detail, advice=advice)
+        return
+    with operation():
+        readings.note(covering.lock_current(authorization.pk, now=now), seen, now=now)
 
 
 def _require_fit(rpc: Rpc, chain: Chain, key: Key) -> None:
@@ -126,19 +199,18 @@ def _require_fit(rpc: Rpc, chain: Chain, key: Key) -> None:
         raise ConfigurationUnfit(f"the node of {chain.name} is of chain {answered}, not {chain.chain_id}")
 
 
-def _drafts(rpc: Rpc, chain: Chain, owing: Sequence[Authorization], *, now: datetime) -> list[Draft]:
-    # What a viewer has revoked gets no allowance any more; whoever owes may still give it.
-    permits = Authorization.objects.filter(
-        chain_id=chain.chain_id,
-        status__in=LIVING_AUTHORIZATION,
-        permit_signature__isnull=False,
-        permit_send=None,
-        expires_at__gt=now,
-    ).order_by("id")
-    found = [debts.permit(each) for each in permits]
-    payable = [each for each in owing if _can_pay(rpc, each, now=now)]
-    found += debts.batches([each for each in payable if each.collector])
-    return [*found, *(debts.plain(each) for each in payable if not each.collector)]
+def _drafts(
+    rpc: Rpc, chain: Chain, owing: Sequence[Authorization], *, read_clock: Callable[[], datetime]
+) -> Iterator[Draft]:
+    """Yield what is to be sent: what brings money before what costs some."""
+    payable = []
+    for each in owing:
+        with _holding_up_no_other(authorization=each.public_id):
+            if _is_payable(rpc, each, now=read_clock()):
+                payable.append(each)
+    yield from debts.batches([each for each in payable if each.collector])
+    yield from (debts.plain(each) for each in payable if not each.collector)
+    yield from permits.due(rpc, chain, now=read_clock())
 
 
 def _unfit_spenders(
@@ -171,63 +243,53 @@ def _spender(authorization: Authorization) -> tuple[str, str]:
     return authorization.spender, authorization.treasury
 
 
-def _can_pay(rpc: Rpc, authorization: Authorization, *, now: datetime) -> bool:
+def _is_payable(rpc: Rpc, authorization: Authorization, *, now: datetime) -> bool:
     """Whether a collection would succeed now; where it would not, it has failed without a transaction.
 
-    The reading of this round tells of allowance and balance; a token asked by the service's own key may
-    refuse for reasons of its own.
+    The reading of this round tells of allowance and balance; the rest a simulation does.
     """
-    debt = authorization.debt_units
-    if (authorization.allowance_units or 0) < debt:
-        reason = "allowance"
-    elif (authorization.balance_units or 0) < debt:
-        reason = "balance"
-    else:
-        reason = "" if authorization.collector else _refusal(rpc, authorization)
+    reason = debts.missing(authorization) or _refusal(rpc, authorization)
     if reason:
-        _fail(authorization, reason=reason, now=now)
+        failing.without_sending(authorization, reason=reason, now=now)
     return not reason
 
 
-def _refusal(rpc: Rpc, authorization: Authorization) -> str:
+def _refusal(rpc: Rpc, authorization: Authorization) -> str | None:
+    """Return why the chain would refuse a collection: the same call, alone, by whoever will make it."""
+    if reason := _unsigned(rpc, authorization):
+        return reason
     draft = debts.plain(authorization)
+    gas = _TRANSFER_GAS if authorization.collector else draft.gas
     try:
-        answer = rpc.call(draft.to, draft.data, sender=authorization.spender)
+        answer = rpc.call(draft.to, draft.data, sender=authorization.spender, gas=gas)
     except CallReverted as error:
         return f"token_refused: {error}"[:200]
     # A token may return nothing; one that returns false has moved nothing.
-    return "" if not answer or int.from_bytes(answer[:32]) == 1 else "token_refused"
+    return None if not answer or int.from_bytes(answer[:32]) == 1 else "token_refused"
 
 
-def _fail(authorization: Authorization, *, reason: str, now: datetime) -> None:
-    """Book a collection that the chain would refuse."""
-    with operation():
-        locked = covering.lock_current(authorization.pk, now=now)
-        part = debts.piece(locked)
-        if part.to_units == part.from_units or locked.collections.filter(status__in=statuses.UNFINISHED):
-            return
-        failed = Collection.objects.create(
-            authorization=locked,
-            from_units=part.from_units,
-            to_units=part.to_units,
-            status=CollectionStatus.FAILED,
-            reason=reason,
-            created_at=now,
-            finished_at=now,
+def _unsigned(rpc: Rpc, authorization: Authorization) -> str | None:
+    """Return that the contract would take a signature for none: a contract wallet may change its mind."""
+    if authorization.collector is None or authorization.collected_units:
+        return None
+    try:
+        signatures.require(
+            rpc,
+            wallet=authorization.wallet_address,
+            collector=authorization.collector,
+            digest=typed_data.digest(authorization.typed_data),
+            signature=bytes(authorization.signature or b""),
+            field="signature",
         )
-        statuses.note_transactions(failed, TransactionStatus.FAILED)
-        suspend(failed, reason=reason, now=now)
+    except SignatureInvalid:
+        return "not_signed"
+    return None
 
 
-def _send(rpc: Rpc, chain: Chain, key: Key, draft: Draft, *, now: datetime) -> bool:
-    """Write and hand over one transaction; False where gas is dearer than the operator allows."""
-    offered = fees.current(rpc, chain)
-    if offered is None:
-        log.warning("gas_too_dear", chain=chain.name, advice="collections wait; max_fee_gwei is the cap")
-        return False
+def _send(rpc: Rpc, chain: Chain, key: Key, draft: Draft, offered: Fees, *, now: datetime) -> None:
+    """Write and hand over one transaction, unless what it is about has changed meanwhile."""
     try:
         send = journal.write(chain, key, draft, fees=offered, chain_nonce=rpc.nonce(key.address), now=now)
     except Overtaken:
-        return True
+        return
     journal.hand_over(rpc, send, now=now)
-    return True

@@ -14,15 +14,25 @@ _PATIENCE_S = 120.0
 
 
 def deploy(chain: Chain, key: Key, code: bytes, *, now: datetime) -> str:
-    """Deploy a contract and wait for its block; return its address.
+    """Deploy a contract and wait for its block; return its address. No collector sends meanwhile.
 
     A journal that knew all of the key's transactions is told of this one.
 
     Raises:
         ConfigurationUnfit: another key or chain, gas above the cap or unpaid, a failing constructor, or
             collections on their way, whose nonce it would take.
-        ChainUnavailable: the node is away, or the block does not come.
+        ChainUnavailable: the node is away, or the block does not come; or a collector does not pause.
     """
+    until = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < until:
+        with nonces.alone(chain) as first:
+            if first:
+                return _deploy(chain, key, code, now=now)
+        time.sleep(0.5)
+    raise ChainUnavailable(f"a collector is busy with {chain.name}: stop it, and deploy then")
+
+
+def _deploy(chain: Chain, key: Key, code: bytes, *, now: datetime) -> str:
     rpc = connect(chain)
     if key.address != chain.service or rpc.chain_id() != chain.chain_id:
         raise ConfigurationUnfit("the key or the node is not what the configuration says")

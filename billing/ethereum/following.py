@@ -7,20 +7,17 @@ import structlog
 from django.conf import settings
 
 from billing import covering, ledger
-from billing.authorizations import change_status
-from billing.ethereum import abi, debts, fees, journal, lost, outcomes, running, statuses, typed_data
+from billing.ethereum import abi, debts, failing, fees, journal, lost, outcomes, running, statuses, typed_data
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnavailable
 from billing.ethereum.fees import Fees
 from billing.ethereum.keys import Key
 from billing.ethereum.outcomes import Outcome
 from billing.ethereum.rpc import ChainReceipt, Rpc, is_for_its_fee
-from billing.ethereum.rules import AuthorizationStatus, ChainSendStatus, CollectionStatus
+from billing.ethereum.rules import KEEPS_FEE, AuthorizationStatus, ChainSendStatus, CollectionStatus
 from billing.models_ethereum import ChainSend, Collection
 from billing.rules import TransactionStatus
-from core import outbox
 from core.db import operation
-from sessions_app.rules import EndReason
 
 log = structlog.get_logger(__name__)
 
@@ -33,15 +30,26 @@ def follow(rpc: Rpc, chain: Chain, key: Key, *, now: datetime) -> int:
     """
     finished, tip = 0, rpc.latest_block().number
     for send in journal.unfinished(chain):
-        receipt = _receipt(rpc, send)
-        if receipt is None:
-            _unmined(rpc, chain, key, send, now=now)
-        elif tip - receipt.block_number + 1 >= chain.confirmations:
-            _finish(rpc, send, receipt, now=now)
-            finished += 1
-        else:
-            _mined(send, receipt)
+        try:
+            finished += _follow(rpc, chain, key, send, tip=tip, now=now)
+        except ChainUnavailable:
+            raise
+        except Exception:  # what is wrong with one must not keep the others from being booked
+            log.exception("chain_send_put_aside", chain=chain.name, nonce=send.nonce)
     return finished
+
+
+def _follow(rpc: Rpc, chain: Chain, key: Key, send: ChainSend, *, tip: int, now: datetime) -> bool:
+    """Ask the chain about one; whether it became final."""
+    receipt = _receipt(rpc, send)
+    if receipt is None:
+        _unmined(rpc, chain, key, send, now=now)
+        return False
+    if tip - receipt.block_number + 1 < chain.confirmations:
+        _mined(send, receipt)
+        return False
+    _finish(rpc, send, receipt, now=now)
+    return True
 
 
 def _receipt(rpc: Rpc, send: ChainSend) -> ChainReceipt | None:
@@ -59,27 +67,25 @@ def _receipt(rpc: Rpc, send: ChainSend) -> ChainReceipt | None:
 def _unmined(rpc: Rpc, chain: Chain, key: Key, send: ChainSend, *, now: datetime) -> None:
     if send.status == ChainSendStatus.MINED:
         _give_back(send)
-    if rpc.nonce(send.sender) > send.nonce:
+    # What was once seen deep in the chain a node that lags does not undo.
+    if send.reason == lost.NONCE_TAKEN or rpc.nonce(send.sender) > send.nonce:
         lost.look(rpc, chain, send, now=now)
         return
     journal.hand_over(rpc, send, now=now)
-    if _is_stuck(send, key, now=now) and (more := _raised(rpc, chain, send)):
+    if send.tried_at > now - timedelta(seconds=settings.ETHEREUM_REPLACE_SECONDS):
+        return
+    if send.sender != key.address:
+        lost.let_go(send, now=now)
+    elif _wants_gas_money(send) and (more := _raised(rpc, chain, send)):
         send = journal.replace(chain, key, send, fees=more, now=now)
         log.info("chain_send_replaced", nonce=send.nonce, max_fee_wei=send.max_fee_wei)
         journal.hand_over(rpc, send, now=now)
 
 
-def _is_stuck(send: ChainSend, key: Key, *, now: datetime) -> bool:
-    """Whether a transaction waits for more gas money, and this key can offer it.
-
-    One that a node refuses for anything else would be refused for any fee.
-    """
-    if send.sender != key.address:
-        log.warning("chain_send_of_old_key", nonce=send.nonce, sender=send.sender)
-        return False
+def _wants_gas_money(send: ChainSend) -> bool:
+    """Whether more of it may help: what a node refuses for anything else it would refuse for any fee."""
     waits = send.status == ChainSendStatus.SENT and not send.reason
-    stuck_since = now - timedelta(seconds=settings.ETHEREUM_REPLACE_SECONDS)
-    return send.tried_at <= stuck_since and (waits or is_for_its_fee(send.reason))
+    return waits or is_for_its_fee(send.reason)
 
 
 def _raised(rpc: Rpc, chain: Chain, send: ChainSend) -> Fees | None:
@@ -147,21 +153,19 @@ def _book(collection: Collection, outcome: Outcome, *, now: datetime) -> None:
     received = outcome.received_units if outcome.paid else None
     if not statuses.finish(collection, to=to, received_units=received, reason=outcome.reason, now=now):
         return
-    if outcome.paid:
-        ledger.collected(collection, received_units=outcome.received_units, now=now)
-        authorization.collected_units = collection.to_units
-        authorization.save(update_fields=["collected_units"])
-        statuses.confirm_paid([authorization])
-        if authorization.status == AuthorizationStatus.SUSPENDED and not authorization.debt_units:
-            running.lift(authorization, now=now)
-    else:
-        statuses.note_transactions(collection, TransactionStatus.FAILED)
     if not outcome.paid:
-        suspend(collection, reason=outcome.reason, now=now)
-    elif outcome.received_units < collection.amount_units:
+        failing.book(collection, reason=outcome.reason, now=now)
+        return
+    ledger.collected(collection, received_units=outcome.received_units, now=now)
+    authorization.collected_units = collection.to_units
+    authorization.save(update_fields=["collected_units"])
+    statuses.confirm_paid([authorization])
+    if authorization.status == AuthorizationStatus.SUSPENDED and not authorization.debt_units:
+        running.lift(authorization, now=now)
+    if outcome.received_units < collection.amount_units:
         # The wallet has paid all of it; the treasury got less than that. No more of such a token.
-        suspend(collection, reason="token_keeps_fee", now=now)
-    _tell(collection, to, outcome, now=now)
+        failing.suspend(collection, reason=KEEPS_FEE, now=now)
+    failing.tell(collection, CollectionStatus.CONFIRMED, reason=outcome.reason, now=now)
 
 
 def _is_undone_with_others(collection: Collection, outcome: Outcome) -> bool:
@@ -174,35 +178,6 @@ def _is_undone_with_others(collection: Collection, outcome: Outcome) -> bool:
     if outcome.reason != outcomes.REVERTED or authorization.collector is None:
         return False
     return not debts.to_try_alone([authorization])
-
-
-def suspend(collection: Collection, *, reason: str, now: datetime) -> None:
-    """Suspend the authorisation of a failed collection: its sessions end `exhausted`, its debt is kept."""
-    authorization = covering.lock_current(collection.authorization_id, now=now)
-    if authorization.status != AuthorizationStatus.ACTIVE:
-        return
-    at = running.stop_all(authorization, now=now, reason=EndReason.EXHAUSTED)
-    to = AuthorizationStatus.SUSPENDED
-    change_status(authorization, to=to, effective_at=at, booked_at=now)
-    authorization.suspended_for = reason
-    authorization.save(update_fields=["suspended_for"])
-
-
-def _tell(collection: Collection, to: CollectionStatus, outcome: Outcome, *, now: datetime) -> None:
-    authorization = collection.authorization
-    outbox.emit(
-        f"collection.{to}",
-        client_id=authorization.client_id,
-        subject=authorization.public_id,
-        payload={
-            "authorization_id": str(authorization.public_id),
-            "collection_id": str(collection.public_id),
-            "asset": authorization.asset,
-            "amount": str(collection.amount_units),
-            "reason": outcome.reason,
-        },
-        now=now,
-    )
 
 
 def _write_block(

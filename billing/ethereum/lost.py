@@ -10,7 +10,7 @@ from datetime import datetime
 import structlog
 from django.db.models import Q
 
-from billing import covering
+from billing import covering, operators
 from billing.ethereum import outcomes, statuses
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnavailable, ConfigurationUnfit
@@ -18,6 +18,8 @@ from billing.ethereum.keys import Key
 from billing.ethereum.rpc import ChainTransaction, Rpc
 from billing.ethereum.rules import ChainSendStatus, CollectionStatus
 from billing.models_ethereum import Authorization, ChainSend, Collection
+from billing.operator_rules import Verb
+from billing.operators import Word
 from billing.rules import TransactionStatus
 from core.db import operation
 
@@ -60,21 +62,44 @@ def require_none(chain: Chain, key: Key) -> None:
         )
 
 
-def lose(send: ChainSend, *, reason: str, now: datetime) -> None:
+def lose(send: ChainSend, *, reason: str, now: datetime, word: Word | None = None) -> None:
     """Give up a transaction that can never be mined: what it was to collect is owed as before."""
     log.error("chain_send_lost", nonce=send.nonce, reason=reason)
     with operation():
-        for collection in collections(send):
-            covering.lock_current(collection.authorization_id, now=now)
-            if statuses.finish(
-                collection, to=CollectionStatus.FAILED, received_units=None, reason="nonce_lost", now=now
-            ):
-                statuses.note_transactions(collection, TransactionStatus.PENDING)
-        # A permit is handed in anew.
-        Authorization.objects.filter(permit_send=send).update(permit_send=None)
+        _free(send, now=now)
         ChainSend.objects.filter(pk=send.pk, status__in=statuses.FOLLOWED).update(
             status=ChainSendStatus.LOST, finished_at=now, reason=reason[:500]
         )
+        if word:
+            _note(word, send, paid_by=None, now=now)
+
+
+def let_go(send: ChainSend, *, now: datetime) -> None:
+    """Give back what an earlier key's transaction was to do, which waits and can be made no dearer.
+
+    It is followed on, and may still be mined: the contract takes no total twice, and a permit is good once.
+    In plain mode it would be a second payment: that waits for its key, which `of_old_keys` tells an operator.
+    """
+    if _is_plain(send):
+        return
+    with operation():
+        if _free(send, now=now):
+            log.warning("chain_send_let_go", nonce=send.nonce, sender=send.sender)
+
+
+def of_old_keys(chain: Chain, key: Key) -> list[str]:
+    """Return what is wrong with plain collections of earlier keys, which nobody else can make dearer."""
+    waiting = ChainSend.objects.filter(
+        chain_id=chain.chain_id,
+        status__in=[ChainSendStatus.SIGNED, ChainSendStatus.SENT],
+        collections__status__in=statuses.UNFINISHED,
+        collections__authorization__collector=None,
+    ).exclude(sender=key.address)
+    return [
+        f"{chain.name}: nonce {each.nonce} of the earlier key {each.sender} is in no block: go back to that "
+        f"key until it is; where another transaction has it, {_ADVICE}"
+        for each in waiting.order_by("sender", "nonce")
+    ]
 
 
 def collections(send: ChainSend) -> list[Collection]:
@@ -83,11 +108,8 @@ def collections(send: ChainSend) -> list[Collection]:
     return list(found.select_related("authorization").order_by("authorization_id"))
 
 
-def paid_by(rpc: Rpc, chain: Chain, send: ChainSend, tx_hash: str, *, reason: str) -> int:
-    """Let another transaction, which an operator names, count as the one of a send; return what it has paid.
-
-    Its receipt is followed from now on as any. Where it has paid less than the send was to collect, the rest
-    is owed as before.
+def would_pay(rpc: Rpc, chain: Chain, send: ChainSend, tx_hash: str) -> int:
+    """Return what another transaction has paid of what a send was to collect.
 
     Raises:
         ConfigurationUnfit: it is no final transaction that has paid the treasury from the wallet, or it is in
@@ -103,13 +125,46 @@ def paid_by(rpc: Rpc, chain: Chain, send: ChainSend, tx_hash: str, *, reason: st
     paid = min(outcomes.received_units(collection, receipt), collection.amount_units)
     if paid == 0:
         raise ConfigurationUnfit(f"{tx_hash} has paid nothing from the wallet to the treasury")
+    return paid
+
+
+def paid_by(rpc: Rpc, chain: Chain, send: ChainSend, tx_hash: str, *, word: Word, now: datetime) -> int:
+    """Let another transaction, which an operator names, count as the one of a send; return what it has paid.
+
+    Its receipt is followed from now on as any. Where it has paid less than the send was to collect, the rest
+    is owed as before.
+
+    Raises:
+        ConfigurationUnfit: see `would_pay`.
+    """
+    paid = would_pay(rpc, chain, send, tx_hash)
+    (collection,) = collections(send)
     with operation():
         statuses.note_transactions(collection, TransactionStatus.PENDING)
         Collection.objects.filter(pk=collection.pk, status__in=statuses.UNFINISHED).update(
             to_units=collection.from_units + paid
         )
-        _remember(send, tx_hash, reason=reason)
+        _remember(send, tx_hash, reason=word.reason)
+        _note(word, send, paid_by=tx_hash, now=now)
     return paid
+
+
+def _note(word: Word, send: ChainSend, *, paid_by: str | None, now: datetime) -> None:
+    details = {"chain_id": send.chain_id, "nonce": send.nonce, "paid_by": paid_by}
+    operators.note(word, Verb.RESOLVE_SEND, now=now, details=details)
+
+
+def _free(send: ChainSend, *, now: datetime) -> int:
+    """Let what a transaction was to do be done by another; return how much that was; a step."""
+    unfinished = collections(send)
+    for collection in unfinished:
+        covering.lock_current(collection.authorization_id, now=now)
+        if statuses.finish(
+            collection, to=CollectionStatus.FAILED, received_units=None, reason="nonce_lost", now=now
+        ):
+            statuses.note_transactions(collection, TransactionStatus.PENDING)
+    # A permit is handed in anew.
+    return len(unfinished) + Authorization.objects.filter(permit_send=send).update(permit_send=None)
 
 
 def _holder(rpc: Rpc, send: ChainSend, *, deep: int) -> ChainTransaction | None:
@@ -144,6 +199,9 @@ def _is_plain(send: ChainSend) -> bool:
 
 def _may_be_ours(chain: Chain, holder: ChainTransaction) -> bool:
     """Whether a transaction may be one that the database has forgotten: it calls a token or the collector."""
+    if holder.to is None:
+        # It has made a contract.
+        return False
     known = {each.address.lower() for each in chain.tokens} | {str(chain.collector).lower()}
     called = Q(token_address__iexact=holder.to) | Q(collector__iexact=holder.to)
     return holder.to in known or Authorization.objects.filter(called, chain_id=chain.chain_id).exists()

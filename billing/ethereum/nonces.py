@@ -1,5 +1,7 @@
 """The nonces of the service's key: one sequence, which the journal must know as far as the chain does."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import structlog
@@ -9,9 +11,20 @@ from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnavailable, ConfigurationUnfit
 from billing.ethereum.keys import Key
 from billing.models_ethereum import ChainKey, ChainSend
+from core import db
 from core.db import advisory_number, execute, operation, require_transaction
 
 log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def alone(chain: Chain) -> Iterator[bool]:
+    """Keep every other process from sending on a chain; yield False where one of them does just now.
+
+    The lock is the connection's, not a transaction's: the node is asked meanwhile.
+    """
+    with db.alone(f"ethereum collector {chain.chain_id}") as first:
+        yield first
 
 
 def hold(chain: Chain, key: Key) -> None:

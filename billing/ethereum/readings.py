@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import F, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from billing import covering, linked, metering
 from billing.ethereum import chains, outcomes, tokens
@@ -21,6 +21,9 @@ from core.db import operation, require_transaction
 
 # So old may what the chain said be when a session starts.
 _FRESH = timedelta(seconds=30)
+# So long a reading stands against one of an older block: nodes behind one address lag by less. What the chain
+# itself has taken back is believed after that.
+_LAG = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,17 @@ def look(rpc: Rpc, authorization: Authorization) -> Seen:
 
 
 def note(authorization: Authorization, seen: Seen, *, now: datetime) -> None:
-    """Write a reading on a locked, settled authorisation; a step."""
+    """Write a reading on a locked, settled authorisation, where it is not older than the last; a step."""
     require_transaction()
+    if _is_overtaken(authorization, seen, now=now):
+        return
     token = chains.chain(authorization.chain_id).token(authorization.token_address)
-    owed_elsewhere = _owed_elsewhere(authorization)
+    same_spender = Q(wallet_address=authorization.wallet_address, spender=authorization.spender)
+    owed_elsewhere = _debt(_others(authorization).filter(same_spender))
     authorization.allowance_units = seen.reading.allowance_units
     authorization.balance_units = seen.reading.balance_units
-    authorization.chain_read_at = now
-    authorization.ceiling_units = ceiling_of(authorization, token)
+    authorization.chain_read_at, authorization.chain_read_block = now, seen.reading.block_number
+    authorization.ceiling_units = _ceiling(authorization, token)
     bound = cutoff(
         limit_units=authorization.limit_units,
         taken_units=_taken_units(authorization, seen),
@@ -94,33 +100,49 @@ def note(authorization: Authorization, seen: Seen, *, now: datetime) -> None:
     authorization.cutoff_units, authorization.binding = bound.cutoff_units, bound.binding
     authorization.save(
         update_fields=[
-            "allowance_units", "balance_units", "chain_read_at", "ceiling_units", "cutoff_units", "binding",
+            "allowance_units", "balance_units", "chain_read_at", "chain_read_block",
+            "ceiling_units", "cutoff_units", "binding",
         ]
     )  # fmt: skip
     metering.note_cutoff(authorization, now=now)
 
 
-def ceiling_of(authorization: Authorization, token: Token) -> int:
-    """Return how much the wallet may owe, by what it has paid in this token so far."""
-    same = Authorization.objects.filter(
-        chain_id=authorization.chain_id,
-        token_address=authorization.token_address,
-        wallet_address=authorization.wallet_address,
+def _is_overtaken(authorization: Authorization, seen: Seen, *, now: datetime) -> bool:
+    """Whether a newer block's reading was written already: slow calls and nodes that lag bring older ones."""
+    if authorization.chain_read_at is None or authorization.chain_read_block is None:
+        return False
+    is_older = seen.reading.block_number < authorization.chain_read_block
+    return is_older and now - authorization.chain_read_at < _LAG
+
+
+def _ceiling(authorization: Authorization, token: Token) -> int:
+    """Return how much may be owed by an authorisation: by what its wallet has paid in this token so far.
+
+    What its viewer owes by others counts against it, whoever's they are: no number of them makes it more.
+    """
+    others = _others(authorization)
+    by_wallet = Q(wallet_address=authorization.wallet_address)
+    paid = others.filter(by_wallet).aggregate(paid=Sum("collected_units"))["paid"] or 0
+    whole = ceiling(
+        first_units=token.first_debt_units,
+        most_units=token.most_debt_units,
+        paid_units=int(paid) + authorization.collected_units,
     )
-    paid = same.aggregate(paid=Sum("collected_units"))["paid"] or 0
-    return ceiling(first_units=token.first_debt_units, most_units=token.most_debt_units, paid_units=int(paid))
+    by_viewer = Q(linked_wallet_address=authorization.linked_wallet_address, client=authorization.client_id)
+    is_linked = authorization.linked_wallet_address is not None
+    return max(0, whole - _debt(others.filter(by_wallet | by_viewer if is_linked else by_wallet)))
 
 
-def _owed_elsewhere(authorization: Authorization) -> int:
-    """Return what the wallet owes by its other authorisations for the same spender, whoever's they are."""
-    others = Authorization.objects.filter(
-        chain_id=authorization.chain_id,
-        token_address=authorization.token_address,
-        wallet_address=authorization.wallet_address,
-        spender=authorization.spender,
-        charged_units__gt=F("collected_units"),
-    ).exclude(pk=authorization.pk)
-    return int(others.aggregate(owed=Sum(F("charged_units") - F("collected_units")))["owed"] or 0)
+def _others(authorization: Authorization) -> QuerySet[Authorization]:
+    same_token = Authorization.objects.filter(
+        chain_id=authorization.chain_id, token_address=authorization.token_address
+    )
+    return same_token.exclude(pk=authorization.pk)
+
+
+def _debt(authorizations: QuerySet[Authorization]) -> int:
+    owing = authorizations.filter(charged_units__gt=F("collected_units"))
+    return int(owing.aggregate(owed=Sum(F("charged_units") - F("collected_units")))["owed"] or 0)
 
 
 def _taken(rpc: Rpc, authorization: Authorization, *, block_number: int) -> frozenset[int]:

@@ -15,7 +15,19 @@ _HASH = re.compile(r"0x[0-9a-f]{64}")
 _BYTES = re.compile(r"0x([0-9a-f]{2})*")
 _MOST_BYTES = 1 << 20
 # How nodes say that the code was at fault, not they.
-_REVERTS = ("revert", "invalid opcode", "invalid jump", "out of gas", "outofgas", "stack underflow")
+_REVERTS = (
+    "revert",
+    "invalid opcode",
+    "invalid jump",
+    "out of gas",
+    "outofgas",
+    "stack underflow",
+    "stack overflow",
+    "stack limit",
+    "badinstruction",
+    "evm error",
+    "vm execution error",
+)
 # In the words of geth, erigon, nethermind, besu, reth and anvil: JSON-RPC has no codes for these.
 _KNOWN = re.compile(r"already (known|imported|exists)|known ?transaction", re.IGNORECASE)
 _FEE_TOO_LOW = re.compile(r"underpriced|fee.* (too low|below|less than)|feetoolow", re.IGNORECASE)
@@ -137,15 +149,6 @@ class Rpc:
         return _bytes(
             self._ask("eth_call", [request, "latest" if block is None else hex(block)], reverts=True)
         )
-
-    def estimate_gas(self, *, sender: str, to: str, data: bytes) -> int:
-        """Return the gas of a transaction.
-
-        Raises:
-            CallReverted: it would fail.
-        """
-        request = {"from": sender, "to": to, "data": "0x" + data.hex()}
-        return _quantity(self._ask("eth_estimateGas", [request], reverts=True))
 
     def receipt(self, tx_hash: str) -> ChainReceipt | None:
         """Return what became of a transaction, None while it is in no block."""

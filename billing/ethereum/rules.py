@@ -31,6 +31,8 @@ class CollectionStatus(StrEnum):
 # Why a collection failed without any fault of its wallet: another transaction took the place of its own, or
 # all of a batch was undone.
 BLAMELESS = ("nonce_lost", "batch_reverted")
+# Why one failed that was not collected by the instant until which the viewer has allowed it.
+TOO_LATE = "too_late"
 # Why an authorisation is suspended that owes nothing: the treasury got less than the wallet gave.
 KEEPS_FEE = "token_keeps_fee"
 
@@ -44,6 +46,15 @@ class ChainSendStatus(StrEnum):
     CONFIRMED = "confirmed"  # deep enough; it succeeded
     REVERTED = "reverted"  # deep enough; it moved nothing
     LOST = "lost"  # its nonce went to a transaction of somebody else's: it never happens
+
+
+class PermitStatus(StrEnum):
+    """How far a signed permit is."""
+
+    WAITING = "waiting"  # until the wallet has what a first collection takes
+    SENT = "sent"
+    CONFIRMED = "confirmed"
+    FAILED = "failed"  # the viewer has to approve the spender instead
 
 
 class Binding(StrEnum):
@@ -89,6 +100,16 @@ CHAIN_SEND_TRANSITIONS: dict[ChainSendStatus, frozenset[ChainSendStatus]] = {
 }
 # What is followed until it is final.
 FOLLOWED_CHAIN_SEND = (_S.SIGNED, _S.SENT, _S.MINED)
+
+PERMIT_OF_SEND = {
+    _S.SIGNED: PermitStatus.SENT,
+    _S.SENT: PermitStatus.SENT,
+    _S.MINED: PermitStatus.SENT,
+    _S.CONFIRMED: PermitStatus.CONFIRMED,
+    _S.REVERTED: PermitStatus.FAILED,
+    # It is taken from the authorisation with that, and handed in anew.
+    _S.LOST: PermitStatus.WAITING,
+}
 
 # What may run a meter, and what still owes or may come back.
 LIVING_AUTHORIZATION = (_A.ACTIVE, _A.EXHAUSTED, _A.SUSPENDED)

@@ -4,10 +4,11 @@ from datetime import datetime
 
 from django.db.models import Q
 
-from billing import metering
+from billing import arrears, covering, metering, sweeps
 from billing.authorizations import change_status
 from billing.ethereum.rules import AuthorizationStatus
 from billing.models_ethereum import Authorization
+from core.db import operation
 from sessions_app.rules import EndReason
 
 
@@ -16,6 +17,24 @@ def stop_all(authorization: Authorization, *, now: datetime, reason: EndReason) 
     at = metering.effective_instant(authorization, now=now) if authorization.settled_at else now
     metering.stop_all(authorization, at=at, now=now, reason=reason)
     return at
+
+
+def stop_debtors(*, now: datetime) -> None:
+    """End what runs on any authorisation of a viewer of whom another debt could not be collected.
+
+    It is looked for, not done as the collection fails: the locks of two authorisations have no order.
+    """
+    streaming = Authorization.objects.filter(arrears.any_of_viewer(), open_transactions__gt=0)
+
+    def stop(key: int) -> bool:
+        with operation():
+            locked = covering.lock_current(key, now=now)
+            if not locked.open_transactions or not arrears.of(locked):
+                return False
+            stop_all(locked, now=now, reason=EndReason.EXHAUSTED)
+            return True
+
+    sweeps.each(streaming.order_by("pk").values_list("pk", flat=True), stop, what="stream of a debtor")
 
 
 def lift(authorization: Authorization, *, now: datetime) -> None:

@@ -22,8 +22,8 @@ def require_fit(rpc: Rpc, chain: Chain, token: Token) -> None:
     """Refuse a chain or token that is not what the configuration says.
 
     Raises:
-        ConfigurationUnfit: the node is of another chain; the collector is no contract, or another's.
-        TokenUnfit: no contract, or other decimals than configured.
+        ConfigurationUnfit: the node is of another chain.
+        TokenUnfit: no contract, or other decimals than configured; no contract to collect it, or another's.
     """
     if (answered := rpc.chain_id()) != chain.chain_id:
         raise ConfigurationUnfit(f"the node of {chain.name} is of chain {answered}, not {chain.chain_id}")
@@ -35,7 +35,11 @@ def require_fit(rpc: Rpc, chain: Chain, token: Token) -> None:
             f"{token.symbol} has {decimals} decimals; the configuration says {token.decimals}", field="token"
         )
     if collector := chain.collector_of(token):
-        require_collector(rpc, chain, collector, treasury=chain.treasury)
+        try:
+            require_collector(rpc, chain, collector, treasury=chain.treasury)
+        except ConfigurationUnfit as error:
+            # Nobody's repetition mends it; the collector's round names it to the operator.
+            raise TokenUnfit(f"it cannot be collected: {error.detail}", field="token") from error
 
 
 def require_collector(rpc: Rpc, chain: Chain, collector: str, *, treasury: str) -> None:

@@ -1,11 +1,12 @@
 # pragma version 0.4.3
 # pragma evm-version cancun
 """
-@title A contract wallet for tests (EIP-1271): what its owner has signed, it has signed
+@title A contract wallet for tests (EIP-1271): what its owner has signed, it has signed, until it is told otherwise
 @license MIT
 """
 
 owner: public(immutable(address))
+denies: public(bool)
 
 
 @deploy
@@ -16,7 +17,7 @@ def __init__(owner_: address):
 @external
 @view
 def isValidSignature(digest: bytes32, signature: Bytes[320]) -> bytes4:
-    if len(signature) != 65:
+    if self.denies or len(signature) != 65:
         return 0x00000000
     r: uint256 = convert(slice(signature, 0, 32), uint256)
     s: uint256 = convert(slice(signature, 32, 32), uint256)
@@ -24,6 +25,11 @@ def isValidSignature(digest: bytes32, signature: Bytes[320]) -> bytes4:
     if ecrecover(digest, v, r, s) != owner:
         return 0x00000000
     return 0x1626ba7e
+
+
+@external
+def deny(denies: bool):
+    self.denies = denies
 
 
 @external

@@ -1,5 +1,8 @@
 """The courier: sends what is due, each endpoint in a lane of its own, so that a dead one delays nobody.
 
+Of the lanes for healthy endpoints, and of those for failing ones, a client has a quarter at most: one that
+answers, but as late as it may, delays its own client alone.
+
 `dispatch` starts lanes and returns; the threads outlive the task that started them. A lane belongs to one
 process by a lease in the database, so any number of processes may run couriers. What one leaves when it is
 killed is due for the others.
@@ -25,6 +28,7 @@ log = structlog.get_logger(__name__)
 LANES: Final = 16
 # So that endpoints that hang leave room for those that answer.
 _FAILING_LANES: Final = LANES // 2
+_SHARE: Final = 4
 # A lane's turn: well within its lease, also with the one request that begins at its end.
 _TURN_SECONDS: Final = 20.0
 _PAGE: Final = 50
@@ -42,11 +46,9 @@ class Courier:
         """Start a lane for each endpoint that is owed something, as many as there are; return how many."""
         with self._lock:
             free = LANES - len(self._lanes)
-            started = self._start(deliveries.claim_lanes(limit=free, healthy=True, now=now)) if free else 0
+            started = self._claim(free, LANES, healthy=True, now=now)
             room = min(free - started, _FAILING_LANES - self._failing)
-            if room > 0:
-                started += self._start(deliveries.claim_lanes(limit=room, healthy=False, now=now))
-        return started
+            return started + self._claim(room, _FAILING_LANES, healthy=False, now=now)
 
     def wait(self) -> None:
         """Return when no lane is under way."""
@@ -54,7 +56,10 @@ class Courier:
             for lane in lanes:
                 lane.join()
 
-    def _start(self, endpoints: list[WebhookEndpoint]) -> int:
+    def _claim(self, limit: int, of: int, *, healthy: bool, now: datetime) -> int:
+        if limit <= 0:
+            return 0
+        endpoints = deliveries.claim_lanes(limit=limit, share=of // _SHARE, healthy=healthy, now=now)
         for endpoint in endpoints:
             lane = threading.Thread(target=self._run, args=(endpoint,), name="webhooks", daemon=True)
             self._lanes.add(lane)

@@ -1,14 +1,12 @@
 """Deliveries: made when an event is published, claimed an endpoint at a time, recorded after each attempt."""
 
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
-
 from core import db, outbox
-from core.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
-from core.webhooks import rules
+from core.models import WebhookDelivery, WebhookEndpoint
+from core.webhooks import attempts, rules
+from core.webhooks.attempts import Answer
 from core.webhooks.rules import DeliveryStatus, DisabledReason, Outcome
 
 # An attempt takes less; a process that died gives its endpoint back after so long.
@@ -43,37 +41,37 @@ ON CONFLICT (endpoint_id, event_id) WHERE status = 'pending' DO NOTHING
 """
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What came of one request; `status` is None where nothing came, and `error` says why."""
+# Endpoints that are owed something by now and that nobody sends to, healthy or failing ones: those that were
+# served longest ago first, a slow one must not have every turn, and of a client no more than its share of
+# lanes with those that it has already, in whichever process. What another process claims now is skipped.
+_CLAIM = """
+WITH owed AS MATERIALIZED (
+    SELECT w.id, row_number() OVER (PARTITION BY w.client_id ORDER BY w.lane_until NULLS FIRST, w.id)
+           + (SELECT count(*) FROM core_webhookendpoint o WHERE o.client_id = w.client_id
+              AND o.lane_until > %(now)s AND (o.failing_since IS NULL) = %(healthy)s) AS nth
+    FROM core_webhookendpoint w
+    WHERE w.disabled_at IS NULL AND w.deleted_at IS NULL AND (w.failing_since IS NULL) = %(healthy)s
+      AND (w.lane_until IS NULL OR w.lane_until <= %(now)s)
+      AND (w.resume_at IS NULL OR w.resume_at <= %(now)s)
+      AND EXISTS (SELECT FROM core_webhookdelivery d WHERE d.endpoint_id = w.id AND d.status = 'pending'
+                  AND d.next_attempt_at <= %(now)s)
+), chosen AS (
+    SELECT w.id FROM core_webhookendpoint w JOIN owed ON owed.id = w.id
+    WHERE owed.nth <= %(share)s AND (w.lane_until IS NULL OR w.lane_until <= %(now)s)
+    ORDER BY w.lane_until NULLS FIRST, w.id LIMIT %(limit)s
+    FOR NO KEY UPDATE OF w SKIP LOCKED
+)
+UPDATE core_webhookendpoint w SET lane_until = %(lease_until)s FROM chosen WHERE w.id = chosen.id
+RETURNING w.id
+"""
 
-    headers: dict[str, str]
-    duration_ms: int
-    status: int | None
-    body: str = ""
-    error: str = ""
 
-
-def claim_lanes(*, limit: int, healthy: bool, now: datetime) -> list[WebhookEndpoint]:
-    """Take some endpoints that are owed something for this process alone, those that wait longest first."""
-    due = WebhookDelivery.objects.filter(
-        endpoint=OuterRef("pk"), status=DeliveryStatus.PENDING, next_attempt_at__lte=now
-    )
-    free = _enabled().filter(
-        Exists(due),
-        _is_past("lane_until", now),
-        _is_past("resume_at", now),
-        failing_since__isnull=healthy,
-    )
+def claim_lanes(*, limit: int, share: int, healthy: bool, now: datetime) -> list[WebhookEndpoint]:
+    """Take some endpoints that are owed something for this process alone, of a client at most its share."""
+    asked = {"limit": limit, "share": share, "healthy": healthy, "now": now, "lease_until": now + LEASE}
     with db.operation():
-        claimed = list(
-            # Who was served longest ago comes first: a slow endpoint must not have every turn.
-            free.order_by(F("lane_until").asc(nulls_first=True), "id").select_for_update(
-                skip_locked=True, no_key=True
-            )[:limit]
-        )
-        WebhookEndpoint.objects.filter(pk__in=[each.pk for each in claimed]).update(lane_until=now + LEASE)
-    return claimed
+        claimed = [key for (key,) in db.rows(_CLAIM, asked)]
+    return list(WebhookEndpoint.objects.filter(pk__in=claimed))
 
 
 def release_lane(endpoint: WebhookEndpoint, *, now: datetime) -> None:
@@ -103,7 +101,7 @@ def record(delivery: WebhookDelivery, answer: Answer, *, now: datetime) -> Outco
         endpoint = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=delivery.endpoint_id)
         current = WebhookDelivery.objects.select_for_update(no_key=True).get(pk=delivery.pk)
         current.attempts += 1
-        _log(current, answer, url=delivery.endpoint.url, now=now)
+        attempts.write(current, answer, url=delivery.endpoint.url, now=now)
         if current.status == DeliveryStatus.PENDING:
             _follow(current, outcome, now=now)
         current.save(update_fields=["attempts", "status", "next_attempt_at", "finished_at"])
@@ -184,25 +182,3 @@ def _judge(endpoint: WebhookEndpoint, outcome: Outcome, *, now: datetime) -> Non
         disable(endpoint, reason=DisabledReason.GONE, now=now)
     elif endpoint.failing_since and now - endpoint.failing_since >= rules.DISABLE_AFTER:
         disable(endpoint, reason=DisabledReason.FAILING, now=now)
-
-
-def _log(delivery: WebhookDelivery, answer: Answer, *, url: str, now: datetime) -> None:
-    WebhookAttempt.objects.create(
-        delivery=delivery,
-        number=delivery.attempts,
-        started_at=now,
-        duration_ms=answer.duration_ms,
-        url=url,
-        request_headers=answer.headers,
-        response_status=answer.status,
-        response_body=answer.body,
-        error=answer.error,
-    )
-
-
-def _enabled() -> QuerySet[WebhookEndpoint]:
-    return WebhookEndpoint.objects.filter(disabled_at=None, deleted_at=None)
-
-
-def _is_past(field: str, now: datetime) -> Q:
-    return Q(**{f"{field}__isnull": True}) | Q(**{f"{field}__lte": now})

@@ -1,23 +1,32 @@
 """Endpoints: what a client can do with them."""
 
 import base64
-import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
 
-from core import db, feed, idempotency
+from core import db, feed, idempotency, jsonrows
 from core.idempotency import Receipt
-from core.models import User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from core.models import User, WebhookDelivery, WebhookEndpoint
 from core.webhooks import deliveries
-from core.webhooks.errors import DeliveryNotFound, EndpointDisabled, EndpointNotFound, TooManyEndpoints
+from core.webhooks.errors import (
+    DeliveryNotFound,
+    EndpointDisabled,
+    EndpointNotFound,
+    TooManyEndpoints,
+    TooManySecrets,
+)
 from core.webhooks.rules import DeliveryStatus, DisabledReason
 from core.webhooks.sender import check_url
 
-_SECRET_BYTES = 32
+# What a receipt must not keep: a deleted endpoint's secrets are forgotten. The new one follows from the seed.
+_SECRETS = ("secret", "previous_secrets")
+# Each adds a signature to every request.
+_MAX_PREVIOUS_SECRETS = 4
 
 
 def create(
@@ -39,41 +48,44 @@ def create(
     check_url(url)
     with db.operation():
         if receipt and (result := idempotency.claim(receipt, now=now)):
-            return find(UUID(result["endpoint_id"]), client_id=client_id)
+            return _as_answered(result)
         # Two calls at once would each see room for one more.
         User.objects.select_for_update(no_key=True).get(pk=client_id)
         if of_client(client_id).count() >= settings.MAX_WEBHOOK_ENDPOINTS:
             raise TooManyEndpoints(f"a client has at most {settings.MAX_WEBHOOK_ENDPOINTS}")
+        seed = idempotency.new_seed()
         endpoint = WebhookEndpoint.objects.create(
             client_id=client_id,
             url=url,
             kinds=list(kinds),
             description=description,
-            secret=_new_secret(),
+            secret=_secret_of(seed),
             created_at=now,
         )
         if receipt:
-            idempotency.store(receipt, {"endpoint_id": str(endpoint.public_id)}, now=now)
+            idempotency.store(receipt, _kept(endpoint, seed), now=now)
     return endpoint
 
 
 def rotate(
     public_id: UUID, *, client_id: int, overlap: timedelta, now: datetime, receipt: Receipt | None = None
 ) -> WebhookEndpoint:
-    """Sign with a new secret, and for a while with the old one too.
+    """Sign with a new secret, and for as long as `overlap` with every one that is valid by now.
+
+    Whoever rotates twice, because the first answer was lost, say, has receivers that know only the oldest.
+    Without an overlap nothing but the new secret signs.
 
     Raises:
-        EndpointNotFound; KeyInFlight, KeyReused: see core.idempotency.
+        EndpointNotFound; TooManySecrets: as many as may be are valid already.
+        KeyInFlight, KeyReused: see core.idempotency.
     """
     with db.operation():
-        if receipt and idempotency.claim(receipt, now=now):
-            return find(public_id, client_id=client_id)
-        endpoint = lock(public_id, client_id=client_id)
-        endpoint.previous_secret, endpoint.previous_until = endpoint.secret, now + overlap
-        endpoint.secret = _new_secret()
-        endpoint.save(update_fields=["secret", "previous_secret", "previous_until"])
+        if receipt and (result := idempotency.claim(receipt, now=now)):
+            return _as_answered(result)
+        endpoint, seed = lock(public_id, client_id=client_id), idempotency.new_seed()
+        _replace_secret(endpoint, _secret_of(seed), overlap=overlap, now=now)
         if receipt:
-            idempotency.store(receipt, {"endpoint_id": str(public_id)}, now=now)
+            idempotency.store(receipt, _kept(endpoint, seed), now=now)
     return endpoint
 
 
@@ -115,8 +127,8 @@ def delete(public_id: UUID, *, client_id: int, now: datetime, receipt: Receipt |
         if endpoint.is_enabled:
             deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
         endpoint.deleted_at, endpoint.secret = now, ""
-        endpoint.previous_secret = endpoint.previous_until = None
-        endpoint.save(update_fields=["deleted_at", "secret", "previous_secret", "previous_until"])
+        endpoint.previous_secrets, endpoint.previous_until = [], None
+        endpoint.save(update_fields=["deleted_at", "secret", "previous_secrets", "previous_until"])
         if receipt:
             idempotency.store(receipt, {"endpoint_id": str(public_id)}, now=now)
 
@@ -131,10 +143,10 @@ def redeliver(
     """
     with db.operation():
         if receipt and (result := idempotency.claim(receipt, now=now)):
-            return find_delivery(UUID(result["delivery_id"]), client_id=client_id)
+            return jsonrows.as_kept(WebhookDelivery, result)
         again = send_again(delivery_id, client_id=client_id, now=now)
         if receipt:
-            idempotency.store(receipt, {"delivery_id": str(again.public_id)}, now=now)
+            idempotency.store(receipt, jsonrows.kept(again), now=now)
     return again
 
 
@@ -199,11 +211,6 @@ def log_of(endpoint: WebhookEndpoint, *, before: UUID | None, limit: int) -> Seq
     return list(found.order_by("-pk")[:limit])
 
 
-def attempts_of(delivery: WebhookDelivery) -> Sequence[WebhookAttempt]:
-    """Return the attempts of a delivery, in order."""
-    return list(WebhookAttempt.objects.filter(delivery=delivery).order_by("number"))
-
-
 def replay_from(endpoint: WebhookEndpoint, *, after: int, now: datetime, even_taken: bool = False) -> int:
     """Let an enabled endpoint have every event after a position that it has not taken; return how many.
 
@@ -252,6 +259,27 @@ def lock(public_id: UUID, *, client_id: int | None = None) -> WebhookEndpoint:
     return _one(WebhookEndpoint.objects.select_for_update(no_key=True), public_id, client_id=client_id)
 
 
-def _new_secret() -> str:
+def _replace_secret(endpoint: WebhookEndpoint, secret: str, *, overlap: timedelta, now: datetime) -> None:
+    previous = endpoint.signing_secrets(now=now) if overlap else []
+    if len(previous) > _MAX_PREVIOUS_SECRETS:
+        raise TooManySecrets(f"until {endpoint.previous_until:%Y-%m-%d %H:%M} UTC, or rotate without overlap")
+    endpoint.previous_secrets, endpoint.previous_until = previous, now + overlap if previous else None
+    endpoint.secret = secret
+    endpoint.save(update_fields=["secret", "previous_secrets", "previous_until"])
+
+
+def _kept(endpoint: WebhookEndpoint, seed: str) -> dict[str, Any]:
+    return {"seed": seed, "endpoint": jsonrows.kept(endpoint, without=_SECRETS)}
+
+
+def _as_answered(result: Mapping[str, Any]) -> WebhookEndpoint:
+    """Return the endpoint as the first call with this Idempotency-Key told of it, whatever became of it."""
+    endpoint = jsonrows.as_kept(WebhookEndpoint, result["endpoint"])
+    endpoint.secret = _secret_of(result["seed"])
+    return endpoint
+
+
+def _secret_of(seed: str) -> str:
     """Return a secret in the form of Standard Webhooks, of 256 random bits."""
-    return "whsec_" + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+    secret = idempotency.secret_of(seed, purpose="webhook-endpoint")
+    return "whsec_" + base64.b64encode(secret).decode()

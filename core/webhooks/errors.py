@@ -36,3 +36,10 @@ class TooManyEndpoints(Conflict):
 
     code = "webhook_endpoint_limit_reached"
     title = "No more webhook endpoints"
+
+
+class TooManySecrets(Conflict):
+    """As many of an endpoint's old secrets as may be are valid still."""
+
+    code = "webhook_secret_limit_reached"
+    title = "Too many secrets are valid"

@@ -20,10 +20,10 @@ from standardwebhooks import Webhook
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from core import feed
-from core.deadline import WithDeadline, deadline
+from core.deadline import WithDeadline, bounded, deadline
 from core.models import WebhookDelivery, WebhookEndpoint
 from core.webhooks.addresses import may_be_dialled
-from core.webhooks.deliveries import Answer
+from core.webhooks.attempts import Answer
 from core.webhooks.errors import UrlRefused
 
 MAX_URL = 2000
@@ -44,8 +44,10 @@ class _Adapter(WithDeadline, IPFilterAdapter):  # type: ignore[misc]  # it has n
 
         Raises:
             InvalidIPAddress: it is no public address.
+            TimeoutError: its name was not looked up before the deadline.
         """
-        dialled, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        look_up = super().build_connection_pool_key_attributes
+        dialled, options = bounded(lambda: look_up(request, verify, cert))
         if not may_be_dialled(dialled["host"], allow_loopback=self._allow_loopback):
             raise InvalidIPAddress(dialled["host"])
         return dialled, options
@@ -76,13 +78,11 @@ def check_url(url: str) -> None:
 def signed_headers(
     endpoint: WebhookEndpoint, message_id: str, body: str, *, now: datetime, wall: datetime
 ) -> dict[str, str]:
-    """Return the headers of Standard Webhooks; after a rotation both secrets sign until the old one ends.
+    """Return the headers of Standard Webhooks; after a rotation the old secrets sign too until they end.
 
     `wall` is the time of the world, by which receivers judge: a sandbox's clock runs ahead of it.
     """
-    secrets = [endpoint.secret]
-    if endpoint.previous_secret and endpoint.previous_until and now < endpoint.previous_until:
-        secrets.append(endpoint.previous_secret)
+    secrets = endpoint.signing_secrets(now=now)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(wall.timestamp())),

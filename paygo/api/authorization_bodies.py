@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from billing import privacy
 from billing.ethereum import abi, typed_data
-from billing.ethereum.rules import AuthorizationStatus, Binding
+from billing.ethereum.rules import AuthorizationStatus, Binding, PermitStatus
 from billing.models_ethereum import Authorization
 from paygo.api.ethereum_fields import ConsentField, EthereumAddressField, SignatureField, UnitsTextField
 from paygo.api.fields import ChoiceField, StrictSerializer, ViewersAddressField, WholeField
@@ -63,11 +63,20 @@ class AuthorizationState(serializers.Serializer[Any]):
     binding = ChoiceField([each.value for each in Binding], help_text="Which bound makes it no more")
     allowance = serializers.CharField(allow_null=True, help_text="As the chain was last read")
     balance = serializers.CharField(allow_null=True, help_text="As the chain was last read")
-    debt_ceiling = serializers.CharField(help_text="The most that may be charged and not collected")
+    debt_ceiling = serializers.CharField(
+        help_text="The most that may be charged and not collected; what is owed by others is taken off"
+    )
     chain_read_at = serializers.DateTimeField(allow_null=True)
     suspended_for = serializers.CharField(
         allow_null=True, help_text="Why what is owed could not be collected"
     )
+    permit_status = ChoiceField(
+        [each.value for each in PermitStatus],
+        allow_null=True,
+        help_text="How far the signed permit is; null: none was given. `waiting`: it is handed in once the "
+        "wallet has the money for a first collection. `failed`: approve the spender instead",
+    )
+    permit_refusal = serializers.CharField(allow_null=True, help_text="Why the permit failed")
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     collectable_until = serializers.DateTimeField()
@@ -109,6 +118,8 @@ def render_authorization(found: Authorization) -> dict[str, Any]:
         "debt_ceiling": str(found.ceiling_units),
         "chain_read_at": instant(found.chain_read_at) if found.chain_read_at else None,
         "suspended_for": found.suspended_for or None,
+        "permit_status": found.permit_status,
+        "permit_refusal": found.permit_refusal or None,
         "created_at": instant(found.created_at),
         "expires_at": instant(found.expires_at),
         "collectable_until": instant(found.collectable_until),

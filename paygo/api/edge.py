@@ -1,8 +1,11 @@
 """What Django must not be given: the outermost WSGI wrapper (PEP 3333).
 
 Django reads some headers before any of its handlers can answer, so that a hostile one becomes a bare 500.
+A body is read here, before a call has its turn: who sends one slowly keeps nobody else waiting.
 """
 
+import io
+import json
 import re
 import threading
 from collections.abc import Callable, Iterable
@@ -30,6 +33,19 @@ def limit_looks(number: int) -> None:
     looks = threading.BoundedSemaphore(number)
 
 
+# The server takes no thread back from who sends a body for ever, so that bodies have a part of the threads:
+# who sends none is always served. Times are the proxy's to bound (docs/operators/production.md).
+bodies = threading.BoundedSemaphore(64)
+most_bytes = 1024 * 1024
+_BODY_WAIT_SECONDS = 1.0
+
+
+def limit_bodies(number: int, *, longest: int) -> None:
+    """Let so many bodies be on their way to this process at once, and read none with more bytes."""
+    global bodies, most_bytes
+    bodies, most_bytes = threading.BoundedSemaphore(number), longest
+
+
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 _NAME = r"[A-Za-z0-9!#$%&'+.^_`|~-]+"
@@ -41,7 +57,7 @@ _UNKNOWN = "application/octet-stream"
 
 
 def guarded(application: Application) -> Application:
-    """Return the application behind a check of the content type and without NUL in the query."""
+    """Return the application behind a check of the content type, with all of its body, and no NUL."""
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         content_type = environ.get("CONTENT_TYPE", "")
@@ -50,10 +66,44 @@ def guarded(application: Application) -> Application:
         if "%00" in environ.get("QUERY_STRING", ""):
             # PostgreSQL has no such text; the admin's filters would ask it for one.
             environ["QUERY_STRING"] = environ["QUERY_STRING"].replace("%00", "%EF%BF%BD")
+        if not _take_body(environ):
+            return _refuse(start_response)
         with calls:
             return application(environ, start_response)
 
     return answer
+
+
+def _take_body(environ: dict[str, Any]) -> bool:
+    """Put what there is of the body in the place of its stream; False: too many others are on their way.
+
+    One that is too long stays unread: its length says so to whoever wants it.
+    """
+    text = environ.get("CONTENT_LENGTH") or "0"
+    length = int(text) if text.isdecimal() else 0
+    if length > most_bytes:
+        environ["wsgi.input"] = io.BytesIO()
+    elif length:
+        if not bodies.acquire(timeout=_BODY_WAIT_SECONDS):
+            return False
+        try:
+            environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
+        finally:
+            bodies.release()
+    return True
+
+
+def _refuse(start_response: Callable[..., Any]) -> Iterable[bytes]:
+    problem = {
+        "type": "/problems/busy",
+        "title": "Too many bodies are on their way",
+        "status": 503,
+        "detail": "nothing was read of yours",
+        "code": "busy",
+    }
+    headers = [("Content-Type", "application/problem+json"), ("Retry-After", "5"), ("Connection", "close")]
+    start_response("503 Service Unavailable", headers)
+    return [json.dumps(problem).encode()]
 
 
 def _is_usable(content_type: str) -> bool:

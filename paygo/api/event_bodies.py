@@ -8,6 +8,8 @@ from core import feed
 from core.feed import FeedPage
 from paygo.api.event_kinds import KINDS
 from paygo.api.fields import ChoiceField, StrictSerializer, UuidTextField, WholeTextField
+from paygo.api.session_bodies import AssetTotal
+from sessions_app.rules import EndReason
 
 _LIMIT, _MOST = 100, 500
 LAST_POSITION = 10**15
@@ -36,6 +38,28 @@ class EventState(serializers.Serializer[Any]):
     sequence = serializers.IntegerField(help_text=_SEQUENCE)
     subject = serializers.UUIDField(help_text="The permission, the session or the endpoint that it is about")
     data = serializers.DictField()  # type: ignore[assignment]
+
+
+class SessionCost(serializers.Serializer[Any]):
+    """A session that has ended, and what it cost."""
+
+    session_id = serializers.UUIDField()
+    session_code = serializers.CharField()
+    user_wallet_address = serializers.CharField()
+    vendor_id = serializers.CharField()
+    rate_per_hour = serializers.CharField(allow_null=True, help_text="In ZEC; null: a token alone paid")
+    started_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField()
+    end_reason = ChoiceField([each.value for each in EndReason])
+    duration_seconds = serializers.FloatField(help_text="Billed, to the millisecond")
+    amount = serializers.CharField(help_text="In ZEC, to the zatoshi")
+    totals = AssetTotal(many=True, help_text="What it cost in each asset that paid")
+
+
+class SessionEndedEvent(EventState):
+    """The event that a session has ended."""
+
+    data = SessionCost()  # type: ignore[assignment]
 
 
 class EventPage(serializers.Serializer[Any]):

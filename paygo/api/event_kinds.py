@@ -23,7 +23,7 @@ KINDS: Mapping[str, str] = {
     "session.paused": "A session is paused and costs nothing.",
     "session.resumed": "A paused session streams again.",
     "session.grant_changed": "A session may stream for less time than was said before.",
-    "session.ended": "A session has ended; `end_reason` says why.",
+    "session.ended": "A session has ended; `end_reason` says why, `totals` what it cost.",
     "refund.queued": "Unused money is on its way back.",
     "refund.sending": "The wallet was asked to pay a refund.",
     "refund.sent": "A refund was sent.",

@@ -118,7 +118,12 @@ def rotate(key_id: int, *, overlap: timedelta, now: datetime, receipt: Receipt |
         old.expires_at = old_expires_at
         old.save(update_fields=["expires_at"])
         if receipt:
-            result = {"seed": seed, "key_id": row.pk, "old_expires_at": old.expires_at.isoformat()}
+            result = {
+                "seed": seed,
+                "key_id": row.pk,
+                "expires_at": row.expires_at and row.expires_at.isoformat(),
+                "old_expires_at": old.expires_at.isoformat(),
+            }
             idempotency.store(receipt, result, now=now)
     _known.clear()
     log.info("api_key_rotated", old=old.prefix, new=row.prefix, old_expires_at=str(old.expires_at))
@@ -143,6 +148,11 @@ def find(key: str, *, now: datetime) -> ApiKey | None:
         return None
     _note_use(found, now=now)
     return found
+
+
+def is_known(key: str) -> bool:
+    """Whether this process has found the key before: then it is no guess."""
+    return digest(key) in _known
 
 
 def revoke(key_ids: list[int], *, now: datetime) -> int:
@@ -187,6 +197,8 @@ def _rotated(stored: Mapping[str, Any]) -> Rotated:
     row = ApiKey.objects.select_related("replaces").get(pk=stored["key_id"])
     assert row.replaces is not None
     row.replaces.expires_at = datetime.fromisoformat(stored["old_expires_at"])
+    # Another rotation may have shortened its life since.
+    row.expires_at = datetime.fromisoformat(stored["expires_at"]) if stored["expires_at"] else None
     return Rotated(_key_of(stored["seed"]), row, row.replaces)
 
 

@@ -5,6 +5,8 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
+from drf_spectacular.generators import SchemaGenerator
+
 from paygo.api import examples
 from paygo.api.fields import AddressField, SessionCodeField, VendorIdField
 from paygo.api.problem_pages import entries
@@ -68,10 +70,11 @@ _TAGS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def complete(result: Document, **_: Any) -> Document:
+def complete(result: Document, generator: SchemaGenerator, **_: Any) -> Document:
     """Return the document with what is the same for all calls (drf-spectacular's hook)."""
     result["info"]["description"] = _INTRODUCTION
-    components = result["components"]
+    # Once more, because the library looks at webhooks later than it collects what they refer to.
+    components = result["components"] = generator.registry.build({})
     components["headers"] = {name: _header(*what) for name, what in _HEADERS.items()}
     for path, method, operation in operations(result):
         _close_body(operation, components["schemas"])

@@ -55,11 +55,12 @@ class PayoutTermsState(serializers.Serializer[Any]):
 
 
 class TokenEarningsState(serializers.Serializer[Any]):
-    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is paid or owed."""
+    """What a vendor has earned in a token, in its smallest unit: `earned` less `fees` is the rest."""
 
     asset = serializers.CharField(help_text="The token's symbol")
     earned_units = serializers.CharField()
     fees_units = serializers.CharField()
+    pending_units = serializers.CharField(help_text="Not collected from the viewers' wallets yet")
     paid_units = serializers.CharField(help_text="By hand, as the operator has written it down")
     owed_units = serializers.CharField(help_text="The operator pays it by hand: payouts are in ZEC")
 

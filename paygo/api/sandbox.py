@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -168,17 +168,18 @@ class SandboxPayments(SandboxView):
         """Pay what a permission asks for, or any amount, as a viewer's wallet would."""
         values = body(request, PaymentRequest)
         asked = receipt(request, values)
-        # The payment has a receipt of its own: blocks that cannot be mined must not let it be made again.
-        first = replace(asked, endpoint=f"{asked.endpoint} payment") if asked else None
+        # What is to be paid, and by which reference, is kept first: where the node's answer is lost, or
+        # blocks cannot be mined, a repetition pays the same, which the node does once.
+        ordered = replace(asked, endpoint=f"{asked.endpoint} order") if asked else None
 
         def pay_and_mine() -> dict[str, Any]:
-            payment = _once(first, lambda: _pay(client_id(request), values))
+            order = _once(ordered, lambda: _order(client_id(request), values))
+            payment = _pay(order)
             if values["blocks"]:
                 simulation.mine(values["blocks"])
             return payment
 
-        paid = _once(asked, pay_and_mine)
-        return Response({**paid, "amount": zec_number(paid["amount"])}, status=201)
+        return Response(_once(asked, pay_and_mine), status=201)
 
 
 class SandboxBlocks(SandboxView):
@@ -260,10 +261,15 @@ def _once(asked: Receipt | None, effect: Callable[[], dict[str, Any]]) -> dict[s
     return idempotency.once(asked, effect, now=clock.now())
 
 
-def _pay(client: int, values: Mapping[str, Any]) -> dict[str, Any]:
+def _order(client: int, values: Mapping[str, Any]) -> dict[str, Any]:
     address, amount_zat = _due(client, public_id=values["permission_id"], amount_zat=values.get("amount"))
-    txid = simulation.pay(address, amount_zat=amount_zat)
-    return {"txid": txid, "payment_address": address, "amount": amount_zat}
+    return {"address": address, "amount_zat": amount_zat, "reference": str(uuid4())}
+
+
+def _pay(order: Mapping[str, Any]) -> dict[str, Any]:
+    address, amount_zat = order["address"], order["amount_zat"]
+    txid = simulation.pay(address, amount_zat=amount_zat, reference=order["reference"])
+    return {"txid": txid, "payment_address": address, "amount": zec_number(amount_zat)}
 
 
 def _start_fault(values: Mapping[str, Any]) -> dict[str, Any]:

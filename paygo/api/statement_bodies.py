@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from billing.statements import Asked, Line, Statement
 from core.errors import Invalid
-from paygo.api.fields import ChoiceField, InstantField, StrictSerializer, WholeTextField
+from paygo.api.fields import ChoiceField, InstantField, StrictSerializer, UuidTextField, WholeTextField
 from paygo.api.payout_bodies import TokenEarningsState, render_tokens
 from paygo.api.render import instant, instant_or_none, seconds, zec_number, zec_or_none
 
@@ -22,6 +22,15 @@ class StatementQuery(StrictSerializer):
     after = WholeTextField(low=1, high=10**15 - 1, required=False, help_text="Lines behind this page.")
     limit = WholeTextField(low=1, high=_MOST, default=_LIMIT, help_text="Lines on a page; CSV has them all.")
     format = ChoiceField(FORMATS, required=False)
+
+
+class VendorStatementQuery(StatementQuery):
+    """Which part of a vendor's statement, or what one of his payouts is made of."""
+
+    payout = UuidTextField(
+        required=False,
+        help_text="A `payout_id`: what was earned for it, which adds up to its amount. Not with a period.",
+    )
 
 
 class StretchState(serializers.Serializer[Any]):
@@ -73,6 +82,8 @@ def asked_of(values: dict[str, Any]) -> Asked:
         Invalid: it ends before it begins.
     """
     since, until = values.get("since"), values.get("until")
+    if values.get("payout") and (since or until):
+        raise Invalid("is not given with a period of its own", field="payout")
     if since and until and until <= since:
         raise Invalid("must be later than since", field="until")
     return Asked(since=since, until=until, after=values.get("after", 0), limit=values["limit"])

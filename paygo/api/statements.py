@@ -15,7 +15,13 @@ from core import clock
 from paygo import statement_files
 from paygo.api.fields import VendorIdField, path_uuid, path_value
 from paygo.api.schema import PERMISSION_IN_PATH, VENDOR_IN_PATH, documented
-from paygo.api.statement_bodies import StatementQuery, StatementState, asked_of, render_statement
+from paygo.api.statement_bodies import (
+    StatementQuery,
+    StatementState,
+    VendorStatementQuery,
+    asked_of,
+    render_statement,
+)
 from paygo.api.views import ApiView, client_id, query
 from zcash import queries
 
@@ -57,15 +63,20 @@ class VendorStatement(ApiView):
         answers={200: StatementState},
         images=_FILES,
         problems=(400, 404, 503),
-        parameters=[VENDOR_IN_PATH, StatementQuery],
+        parameters=[VENDOR_IN_PATH, VendorStatementQuery],
     )
     def get(self, request: Request, vendor_id: str) -> HttpResponseBase:
-        """Answer every movement of the vendor's money: what streams earned, fees, payouts."""
-        values = query(request, StatementQuery)
+        """Answer every movement of the vendor's money, or what one payout is made of, line by line."""
+        values = query(request, VendorStatementQuery)
         client, slug = client_id(request), path_value(VendorIdField(), vendor_id, name="vendor_id")
-        return _answer(
-            request, values, lambda asked: statements.of_vendor(client_id=client, slug=slug, asked=asked)
-        )
+        payout = values.get("payout")
+
+        def read(asked: Asked) -> Statement:
+            if payout:
+                return statements.of_payout(payout, client_id=client, slug=slug, asked=asked)
+            return statements.of_vendor(client_id=client, slug=slug, asked=asked)
+
+        return _answer(request, values, read)
 
 
 def _answer(request: Request, values: dict[str, Any], read: Read) -> HttpResponseBase:

@@ -46,7 +46,8 @@ class ApiView(APIView):
         try:
             super().perform_authentication(request)
         except AuthenticationFailed:
-            limits.count_guess(request)
+            if counted := limits.count_guess(request):
+                self.headers |= counted.headers
             raise
 
     def check_permissions(self, request: Request) -> None:

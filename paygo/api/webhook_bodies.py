@@ -41,7 +41,7 @@ class RotationRequest(StrictSerializer):
         low=0,
         high=_MAX_OVERLAP_HOURS,
         required=False,
-        help_text=f"How long the old secret signs too; {_OVERLAP_HOURS} without one.",
+        help_text=f"How long the old secrets sign too; {_OVERLAP_HOURS} without one. 0: none of them does.",
     )
 
 
@@ -62,7 +62,9 @@ class EndpointState(serializers.Serializer[Any]):
     status = ChoiceField(["enabled", "disabled"])
     disabled_reason = ChoiceField(_REASONS, allow_null=True)
     failing_since = serializers.DateTimeField(allow_null=True, help_text="It took nothing since then")
-    previous_secret_until = serializers.DateTimeField(allow_null=True)
+    previous_secret_until = serializers.DateTimeField(
+        allow_null=True, help_text="Until when secrets of before the last rotation sign too"
+    )
     created_at = serializers.DateTimeField()
 
 

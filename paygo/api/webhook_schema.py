@@ -2,7 +2,7 @@
 
 from drf_spectacular.utils import OpenApiResponse, OpenApiWebhook, extend_schema
 
-from paygo.api.event_bodies import EventState
+from paygo.api.event_bodies import EventState, SessionEndedEvent
 from paygo.api.event_kinds import KINDS
 
 _ANSWERS = {
@@ -10,6 +10,8 @@ _ANSWERS = {
     410: OpenApiResponse(description="Nothing is sent to this endpoint ever again."),
     "default": OpenApiResponse(description="Not taken: it is sent again, over three days."),
 }
+# Of the others `docs/events.md` says what `data` has.
+_BODIES = {"session.ended": SessionEndedEvent}
 WEBHOOKS = [
     OpenApiWebhook(
         name=kind,
@@ -19,7 +21,7 @@ WEBHOOKS = [
             "(Standard Webhooks). It may come twice, and later than its successor: `id`, `sequence` and "
             "`position` tell.",
             operation_id=f"on_{kind.replace('.', '_')}",
-            request=EventState,
+            request=_BODIES.get(kind, EventState),
             responses=_ANSWERS,
             tags=["webhooks"],
         ),

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import clock
-from core.webhooks import endpoints, rules
+from core.webhooks import attempts, endpoints, rules
 from paygo.api.fields import path_uuid
 from paygo.api.schema import DELIVERY_IN_PATH, ENDPOINT_IN_PATH, documented
 from paygo.api.views import ApiView, NoFields, body, client_id, query, receipt
@@ -96,7 +96,7 @@ class WebhookRotation(ApiView):
         idempotency_key=True,
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
-        """Sign with a new secret, and with the old one too until it ends."""
+        """Sign with a new secret, and with those that are valid by now too until `overlap_hours` are over."""
         values = body(request, RotationRequest)
         hours = values.get("overlap_hours")
         rotated = endpoints.rotate(
@@ -206,7 +206,7 @@ class WebhookDelivery(ApiView):
         """Answer what was sent at each attempt, and what came back."""
         public_id = path_uuid(delivery_id, field="delivery_id")
         found = endpoints.find_delivery(public_id, client_id=client_id(request))
-        return Response(render_with_log(found, endpoints.attempts_of(found)))
+        return Response(render_with_log(found, attempts.of(found)))
 
 
 class WebhookRedelivery(ApiView):

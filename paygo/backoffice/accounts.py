@@ -6,7 +6,8 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -17,10 +18,12 @@ from django_celery_beat.models import (
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from billing import account_changes
 from core import accounts, clock
 from core.models import ReceiptRow, User
 from paygo.backoffice import rights, roles
 from paygo.backoffice.base import ReadOnlyAdmin
+from paygo.backoffice.filters import OfferedFilters
 
 # Beat's schedule is the settings'; a task deleted by hand would not come back before beat starts again.
 for model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
@@ -33,7 +36,7 @@ _RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions"
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(OfferedFilters, DjangoUserAdmin, ModelAdmin):
     """Accounts are never deleted, for rows name them: they are switched off by `is_active`."""
 
     form = UserChangeForm
@@ -61,6 +64,24 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
             return (*fixed, *_RIGHTS)
         return fixed if request.user.is_superuser else (*fixed, "is_superuser")
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002  # Django's name
+        """Change a password and write that down in one transaction."""
+        with transaction.atomic():
+            return super().user_change_password(request, id, form_url)
+
+    def log_addition(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """Tell all who look after accounts of a new one, too."""
+        entry = super().log_addition(request, obj, message)
+        account_changes.note([obj], by=request.user, what="made the account", now=clock.now())
+        return entry
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        """Tell all who look after accounts of a change, too."""
+        entry = super().log_change(request, obj, message)
+        what = entry.get_change_message() or "looked at the account and saved it"
+        account_changes.note([obj], by=request.user, what=what, now=clock.now())
+        return entry
+
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer, and take, what the operator has himself."""
         field = super().formfield_for_manytomany(db_field, request, **kwargs)
@@ -68,7 +89,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(OfferedFilters, DjangoGroupAdmin, ModelAdmin):
     """Groups of the operator's own; what the four roles may do is said by `paygo.backoffice.roles`."""
 
     def has_change_permission(self, request: HttpRequest, obj: Group | None = None) -> bool:
@@ -88,7 +109,10 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Its members can do something else from now on."""
         super().save_related(request, form, formsets, change)
-        accounts.note_rights_changed(form.instance.user_set.values_list("pk", flat=True), now=clock.now())
+        members = list(form.instance.user_set.all())
+        accounts.note_rights_changed([each.pk for each in members], now=clock.now())
+        what = f"changed their group {form.instance}"
+        account_changes.note(members, by=request.user, what=what, now=clock.now())
 
     def _may(self, request: HttpRequest, group: Group | None) -> bool:
         if group is None:

@@ -8,13 +8,13 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
-from billing import approvals, payouts
+from billing import approvals, resolutions
 from billing.interventions import UNDER_WAY
 from billing.models import Refund
 from billing.operator_rules import APPROVERS, Verb
 from billing.operators import Word
 from billing.payout_models import Payout
-from billing.rules import WAITING_REFUND, RefundStatus
+from billing.rules import RefundStatus
 from core.models import WebhookDelivery, WebhookEndpoint
 from paygo.api.models import ApiKey
 from paygo.backoffice import calls
@@ -22,7 +22,8 @@ from paygo.backoffice.reasons import ExtendForm, ReasonForm
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
 from zcash.models import Deposit, SpendingPermission
-from zcash.rules import CLOSED, DepositStatus, PermissionStatus, SuspensionReason
+from zcash.rules import CLOSED, PermissionStatus, SuspensionReason
+from zcash.unmatched_models import UnmatchedDeposit
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def _status_in(*states: str) -> Callable[[Any], bool]:
     return lambda row: row.status in states
 
 
-def _waits_for_approval(row: Payout) -> bool:
-    """Whether a payout does; those of the queue, of which that is known, are not asked for one by one."""
-    return getattr(row, "waits", False) or payouts.needs_approval(row)
+def _waits_for_approval(row: Refund | Payout) -> bool:
+    """Whether a row does; those of the queue, of which that is known, are not asked for one by one."""
+    return hasattr(row, "approvals_given") or approvals.is_needed(row)
 
 
 _P = PermissionStatus
@@ -120,10 +121,11 @@ _ACTIONS = (
         Verb.RESOLVE,
         SpendingPermission,
         "Mark as resolved",
-        "Takes the case from its queue. Nothing else changes; it comes back when what is left changes.",
+        "Takes the case from its queue. Nothing else changes; it comes back when what is left changes, or it "
+        "is held anew.",
         "resolve_case",
         calls.resolve_permission,
-        lambda row: row.below_minimum,
+        resolutions.is_permission_a_case,
     ),
     Action(
         Verb.VERIFY,
@@ -138,10 +140,20 @@ _ACTIONS = (
         Verb.RESOLVE,
         Deposit,
         "Mark as resolved",
-        "Takes the deposit from its queue. Nothing else changes; it comes back if it is reversed again.",
+        "Takes the deposit from its queue. Nothing else changes; it comes back if it is credited or reversed "
+        "after this.",
         "resolve_case",
         calls.resolve_deposit,
-        _status_in(DepositStatus.REVERSED),
+        resolutions.is_deposit_a_case,
+    ),
+    Action(
+        Verb.RESOLVE,
+        UnmatchedDeposit,
+        "Mark as resolved",
+        "Takes the money from its queue. Nothing is sent or credited; say in the reason whose it is.",
+        "resolve_case",
+        calls.resolve_unmatched,
+        lambda row: row.resolved_at is None,
     ),
     Action(
         Verb.END_SESSION,
@@ -153,15 +165,22 @@ _ACTIONS = (
         _status_in(SessionStatus.ACTIVE, SessionStatus.PAUSED),
     ),
     Action(
+        Verb.RESOLVE,
+        StreamingSession,
+        "Mark as resolved",
+        "Takes the session from its queue. It goes on, and is charged; it is back in a day if it still runs.",
+        "resolve_case",
+        calls.resolve_session,
+        resolutions.is_session_a_case,
+    ),
+    Action(
         Verb.APPROVE,
         Refund,
         "Approve",
         f"Says that this refund may go to its address. Above the limit {APPROVERS} operators have to.",
         "approve_refund",
         calls.approve,
-        lambda row: (
-            row.status in WAITING_REFUND and row.amount_zat > (approvals.above_zat() or row.amount_zat)
-        ),
+        _waits_for_approval,
     ),
     Action(
         Verb.RETRY,
@@ -178,7 +197,7 @@ _ACTIONS = (
         "Approve",
         f"Says that this payout may go to its address. Above the limit {APPROVERS} operators have to.",
         "approve_refund",
-        calls.approve_payout,
+        calls.approve,
         _waits_for_approval,
     ),
     Action(
@@ -205,7 +224,7 @@ _ACTIONS = (
         "Mark as resolved",
         "Takes this try from its queue. It is tried again when its time comes, and is back if that fails.",
         "resolve_case",
-        calls.resolve_refund,
+        calls.resolve_payment,
         _status_in(RefundStatus.FAILED),
     ),
     Action(
@@ -223,7 +242,7 @@ _ACTIONS = (
         "Mark as resolved",
         "Takes this try from its queue. It is tried again when its time comes, and is back if that fails.",
         "resolve_case",
-        calls.resolve_payout,
+        calls.resolve_payment,
         _status_in(RefundStatus.FAILED),
     ),
     Action(

@@ -20,6 +20,7 @@ from core.amounts import zec_text
 from core.models import User
 from paygo.backoffice import csv_export
 from paygo.backoffice.actions import buttons, page_of
+from paygo.backoffice.filters import OfferedFilters
 
 _TONES = {
     "active": "success",
@@ -38,13 +39,11 @@ _TONES = {
     "reversed": "danger",
 }
 _FORMAT = "format"
-# What a list shows nobody it must not be filtered by either: a letter at a time, that tells it all.
-_SECRET = ("secret", "previous_secret", "digest", "password")
 # So many rows are found by one name.
 _FOUND = 1_000
 
 
-class Window(ModelAdmin):
+class Window(OfferedFilters, ModelAdmin):
     """A list that can be taken along as CSV, and a page that offers what can be done to its row."""
 
     show_full_result_count = False
@@ -57,12 +56,6 @@ class Window(ModelAdmin):
     change_form_outer_before_template: str | None = "backoffice/record_before.html"
     # Beside the list's columns, in the CSV alone.
     csv_also: Sequence[str] = ()
-
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Refuse filters by secrets, those of related rows included."""
-        if set(lookup.split("__")).intersection(_SECRET):
-            return False
-        return bool(super().lookup_allowed(lookup, value, request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         """Show the list, or send it as CSV where `?format=csv` asks for that."""

@@ -5,10 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from billing import approvals
 from billing.models import ForeignSend, IntervalRun, Refund, Transaction, WalletSend
 from billing.operator_models import OperatorAction
-from billing.operator_rules import APPROVERS
 from paygo.backoffice import pages
 from paygo.backoffice.actions import buttons
 from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, status_column, zec_column
@@ -70,14 +68,7 @@ class RefundAdmin(ReadOnlyAdmin):
 
     def page_extra(self, request: HttpRequest, row: Refund) -> dict[str, Any]:
         """Show who has approved it, too."""
-        needed = approvals.is_large(row)
-        given = row.approvals.filter(address=row.address).select_related("operator") if needed else ()
-        return {
-            "office_buttons": buttons(row, request),
-            "office_approvals": [str(each.operator) for each in given] if needed else None,
-            "office_approvers": APPROVERS,
-            **pages.of_refund(row),
-        }
+        return {"office_buttons": buttons(row, request), **pages.of_refund(row)}
 
 
 @admin.register(OperatorAction)

@@ -6,13 +6,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from billing import payouts
 from billing.ledger_models import Reconciliation, Transfer
 from billing.ledger_rules import ZEC
-from billing.operator_rules import APPROVERS
 from billing.payout_models import Payout
 from core.amounts import zec_text
-from core.models import User
 from paygo.backoffice import pages
 from paygo.backoffice.actions import buttons
 from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, zec_column
@@ -71,14 +68,7 @@ class PayoutAdmin(ReadOnlyAdmin):
 
     def page_extra(self, request: HttpRequest, row: Payout) -> dict[str, Any]:
         """Show who has approved it, too."""
-        is_large = bool(row.approved_by) or payouts.needs_approval(row)
-        given = User.objects.filter(pk__in=row.approved_by).order_by("username") if is_large else ()
-        return {
-            "office_buttons": buttons(row, request),
-            "office_approvals": [str(each) for each in given] if is_large else None,
-            "office_approvers": APPROVERS,
-            **pages.of_payout(row),
-        }
+        return {"office_buttons": buttons(row, request), **pages.of_payout(row)}
 
 
 @admin.register(Reconciliation)

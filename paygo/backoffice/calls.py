@@ -65,13 +65,6 @@ def follow_payout(row: Payout, word: Word, _: Mapping[str, Any]) -> str:
     return f"Wallet and chain were asked: the payout is {state}."
 
 
-def approve_payout(row: Payout, word: Word, _: Mapping[str, Any]) -> str:
-    given = payouts.approve(row.pk, word=word, now=clock.now())
-    if given < APPROVERS:
-        return f"Approved: {given} of {APPROVERS}. Another operator has to approve it too."
-    return "Approved: the next round sends it."
-
-
 def retry_payout(row: Payout, word: Word, _: Mapping[str, Any]) -> str:
     if not payouts.retry(row.pk, now=clock.now(), word=word):
         return "Nothing was queued: the payout has not failed."
@@ -90,8 +83,8 @@ def follow(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
     )
 
 
-def approve(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
-    given = approvals.approve(row.pk, word=word, now=clock.now())
+def approve(row: Refund | Payout, word: Word, _: Mapping[str, Any]) -> str:
+    given = approvals.approve(row, word=word, now=clock.now())
     if given < APPROVERS:
         return f"Approved: {given} of {APPROVERS}. Another operator has to approve it too."
     return "Approved: the next round sends it."
@@ -122,8 +115,13 @@ def _resolved(resolve: Callable[..., None]) -> Callable[[Any, Word, Mapping[str,
     return call
 
 
-resolve_refund = _resolved(resolutions.resolve_refund)
-resolve_payout = _resolved(resolutions.resolve_payout)
+def resolve_payment(row: Refund | Payout, word: Word, _: Mapping[str, Any]) -> str:
+    resolutions.resolve_payment(row, word=word, now=clock.now())
+    return "Marked as resolved."
+
+
 resolve_deposit = _resolved(resolutions.resolve_deposit)
+resolve_unmatched = _resolved(resolutions.resolve_unmatched)
 resolve_permission = _resolved(resolutions.resolve_permission)
+resolve_session = _resolved(resolutions.resolve_session)
 resolve_endpoint = _resolved(resolutions.resolve_endpoint)

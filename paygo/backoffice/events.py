@@ -35,7 +35,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     search_fields = ("=public_id", "=url", "=client__username")
     ordering = ("-id",)
     # What it signs with is the client's.
-    exclude = ("secret", "previous_secret")
+    exclude = ("secret", "previous_secrets")
 
 
 @admin.register(WebhookDelivery)
@@ -78,5 +78,5 @@ class MailAdmin(ReadOnlyAdmin):
     list_display = ("id", "created_at", "event", "permission", "status", "attempts", "finished_at", "error")
     list_filter = ("status",)
     list_select_related = ("event", "permission")
-    search_fields = ("=permission__public_id", "=recipient")
+    search_fields = ("=permission__public_id",)
     ordering = ("-id",)

@@ -47,6 +47,7 @@ def _holdings(latest: Reconciliation) -> list[State]:
     return [
         ("The wallet holds", _zec(latest.holdings_zat), ""),
         *([("It pays now", _zec(under_way_zat), "")] if under_way_zat else []),
+        ("It should hold, by the books", _zec(latest.holdings_zat - latest.parts.get("difference", 0)), ""),
         ("Deficit" if over_zat < 0 else "Surplus", _zec(abs(over_zat)), "bad" if over_zat < 0 else "good"),
     ]
 

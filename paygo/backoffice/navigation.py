@@ -38,6 +38,7 @@ def _groups() -> list[dict[str, Any]]:
             "items": [
                 _rows("Permissions", "verified_user", "zcash", "spendingpermission"),
                 _rows("Deposits", "south_west", "zcash", "deposit"),
+                _rows("Unmatched deposits", "question_mark", "zcash", "unmatcheddeposit"),
                 _rows("Transactions", "receipt_long", "billing", "transaction"),
                 _rows("Refunds", "undo", "billing", "refund"),
                 _rows("Payouts", "payments", "billing", "payout"),

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from billing import earnings, live
+from billing import approvals, earnings, live
 from billing.models import Refund, Transaction
 from billing.operator_models import OperatorAction
+from billing.operator_rules import APPROVERS
 from billing.payout_models import Payout
 from core.amounts import zec_text
 from core.errors import DomainError
@@ -141,13 +142,20 @@ def of_vendor(vendor: Vendor, *, now: datetime) -> dict[str, Any]:
 def of_refund(refund: Refund) -> dict[str, Any]:
     """Return what paid a refund, and what operators did to it."""
     actions = OperatorAction.objects.filter(refund=refund).select_related("operator")
-    return {"office_tables": [_sends(refund), _actions(actions)]}
+    return {"office_tables": [_sends(refund), _actions(actions)], **_approvals(refund)}
 
 
 def of_payout(payout: Payout) -> dict[str, Any]:
     """Return what paid a payout, and what operators did to it."""
     actions = OperatorAction.objects.filter(payout=payout).select_related("operator")
-    return {"office_tables": [_sends(payout), _actions(actions)]}
+    return {"office_tables": [_sends(payout), _actions(actions)], **_approvals(payout)}
+
+
+def _approvals(row: Refund | Payout) -> dict[str, Any]:
+    """Return who has agreed to a large refund or payout."""
+    given = [str(each.operator) for each in approvals.given(row)]
+    is_large = bool(given) or approvals.is_needed(row)
+    return {"office_approvals": given if is_large else None, "office_approvers": APPROVERS}
 
 
 def _sends(row: Refund | Payout) -> Table:

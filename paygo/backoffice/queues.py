@@ -10,14 +10,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Model, Q, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from billing import approvals, payouts, resolutions
+from billing import account_changes, approvals, resolutions
 from billing.models import Refund
+from billing.operator_models import OperatorAction
 from billing.operator_rules import APPROVERS, Verb
 from billing.payout_models import Payout
 from billing.rules import RefundStatus
@@ -30,6 +30,7 @@ from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
 from zcash.models import Deposit, SpendingPermission
 from zcash.rules import CLOSED, DepositStatus, PermissionStatus
+from zcash.unmatched_models import UnmatchedDeposit
 
 SILENT_FOR = timedelta(hours=2)
 FAILING_FOR = timedelta(hours=1)
@@ -75,12 +76,16 @@ def _late_deposits() -> QuerySet[Deposit]:
     )
     # Two indexes, one question each.
     ids = {*waiting.values_list("pk", flat=True)[:COUNTED], *credited.values_list("pk", flat=True)[:COUNTED]}
-    return Deposit.objects.filter(pk__in=ids).select_related("permission__client").order_by("id")
+    rows = resolutions.deposits_to_look_at(Deposit.objects.filter(pk__in=ids))
+    return rows.select_related("permission__client").order_by("id")
+
+
+def _unmatched_deposits() -> QuerySet[UnmatchedDeposit]:
+    return UnmatchedDeposit.objects.waiting()
 
 
 def _reversed_deposits() -> QuerySet[Deposit]:
-    rows = Deposit.objects.filter(status=DepositStatus.REVERSED)
-    rows = resolutions.unresolved_since("deposit", "reversed_at", rows)
+    rows = resolutions.deposits_to_look_at(Deposit.objects.filter(status=DepositStatus.REVERSED))
     return rows.select_related("permission__client").order_by("id")
 
 
@@ -104,36 +109,41 @@ def _stuck_payouts() -> QuerySet[Payout]:
 
 
 def _large_payouts() -> QuerySet[Payout]:
-    rows = payouts.waiting_for_approval().annotate(waits=Value(value=True))
-    return rows.select_related("vendor").order_by("id")
+    return approvals.waiting(Payout.objects.select_related("vendor")).order_by("id")
 
 
 def _silent_sessions() -> QuerySet[StreamingSession]:
+    now = clock.now()
     rows = StreamingSession.objects.filter(
-        status=SessionStatus.ACTIVE,
-        heartbeat_seconds__isnull=True,
-        started_at__lt=clock.now() - SILENT_FOR,
+        status=SessionStatus.ACTIVE, heartbeat_seconds__isnull=True, started_at__lt=now - SILENT_FOR
     )
+    rows = resolutions.sessions_to_look_at(rows, now=now)
     return rows.select_related("client", "vendor").order_by("started_at")
 
 
 def _suspended() -> QuerySet[SpendingPermission]:
     rows = SpendingPermission.objects.filter(status=PermissionStatus.SUSPENDED)
-    return rows.select_related("client").order_by("id")
+    return resolutions.holds_to_look_at(rows).select_related("client").order_by("id")
 
 
 def _failing_endpoints() -> QuerySet[WebhookEndpoint]:
     """What has taken nothing for a while, switched off for that or not yet; what its client does is his."""
     failing = WebhookEndpoint.objects.filter(deleted_at=None, failing_since__lt=clock.now() - FAILING_FOR)
     rows = failing.filter(Q(disabled_at=None) | Q(disabled_reason=DisabledReason.FAILING))
-    rows = rows.annotate(changed_at=Coalesce("disabled_at", "failing_since"))
-    return (
-        resolutions.unresolved_since("endpoint", "changed_at", rows).select_related("client").order_by("id")
-    )
+    return resolutions.endpoints_to_look_at(rows).select_related("client").order_by("id")
+
+
+def _account_changes() -> QuerySet[OperatorAction]:
+    return account_changes.recent(now=clock.now())
 
 
 def _deposit_cells(row: Deposit) -> Sequence[str]:
     return (row.txid, f"{zec_text(row.amount_zat)} ZEC", row.status, str(row.permission.client))
+
+
+def _unmatched_cells(row: UnmatchedDeposit) -> Sequence[str]:
+    block = "not mined yet" if row.height is None else str(row.height)
+    return (row.txid, f"{zec_text(row.amount_zat)} ZEC", block, row.address)
 
 
 def _refund_cells(row: Refund) -> Sequence[str]:
@@ -149,8 +159,8 @@ def _payout_cells(row: Payout) -> Sequence[str]:
     return (str(row.public_id), str(row.vendor), f"{zec_text(row.amount_zat)} ZEC", row.status, row.reason)
 
 
-def _payout_approval_cells(row: Payout) -> Sequence[str]:
-    given = f"{len(row.approved_by)} of {APPROVERS}"
+def _payout_approval_cells(row: Any) -> Sequence[str]:
+    given = f"{row.approvals_given} of {APPROVERS}"
     return (str(row.public_id), str(row.vendor), f"{zec_text(row.amount_zat)} ZEC", given, row.address)
 
 
@@ -180,6 +190,11 @@ def _endpoint_cells(row: WebhookEndpoint) -> Sequence[str]:
         since,
         "switched off" if row.disabled_at else f"{row.failures} failures",
     )
+
+
+def _change_cells(row: OperatorAction) -> Sequence[str]:
+    by = str(row.operator or row.details["by"])
+    return (", ".join(row.details["names"]), by, f"{row.created_at:%Y-%m-%d %H:%M}", row.reason)
 
 
 QUEUES: tuple[Queue, ...] = (
@@ -224,6 +239,16 @@ QUEUES: tuple[Queue, ...] = (
         (Verb.APPROVE,),
     ),
     Queue(
+        "account-changes",
+        "Operators' accounts made or changed this week",
+        "Whoever makes accounts must not approve twice. Switch off what you do not know, and ask.",
+        "core.view_user",
+        _account_changes,
+        ("accounts", "by", "when", "what"),
+        _change_cells,
+        (),
+    ),
+    Queue(
         "late-deposits",
         "Late deposits",
         "Paid to a permission that had ended. The money is kept for its payer, and goes back.",
@@ -231,7 +256,17 @@ QUEUES: tuple[Queue, ...] = (
         _late_deposits,
         ("transaction", "amount", "status", "client"),
         _deposit_cells,
-        (Verb.VERIFY,),
+        (Verb.VERIFY, Verb.RESOLVE),
+    ),
+    Queue(
+        "unmatched-deposits",
+        "Unmatched deposits",
+        "Received at an address that no permission has. zcashd lists none: there the books show a surplus.",
+        "zcash.view_unmatcheddeposit",
+        _unmatched_deposits,
+        ("transaction", "amount", "block", "address"),
+        _unmatched_cells,
+        (Verb.RESOLVE,),
     ),
     Queue(
         "reversed-deposits",
@@ -261,7 +296,7 @@ QUEUES: tuple[Queue, ...] = (
         _suspended,
         ("permission", "left", "held for", "client"),
         _suspended_cells,
-        (Verb.LIFT, Verb.VERIFY),
+        (Verb.LIFT, Verb.VERIFY, Verb.RESOLVE),
     ),
     Queue(
         "silent-sessions",
@@ -271,7 +306,7 @@ QUEUES: tuple[Queue, ...] = (
         _silent_sessions,
         ("session", "since", "rate", "vendor"),
         _session_cells,
-        (Verb.END_SESSION,),
+        (Verb.END_SESSION, Verb.RESOLVE),
     ),
     Queue(
         "failing-endpoints",

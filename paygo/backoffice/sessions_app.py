@@ -6,6 +6,8 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
+from billing import payouts
+from billing.operators import Word
 from core import clock
 from paygo.backoffice import pages
 from paygo.backoffice.actions import buttons
@@ -120,6 +122,8 @@ class VendorAdmin(Window):
             vendors.insert(obj, actor=actor)
             return
         vendors.change(obj, fields=form.changed_data)
+        word = Word(int(request.user.pk or 0), str(request.user), "by the vendor's page")
+        payouts.note_terms(obj, word=word, now=now)
         if "price_zat_per_hour" in form.changed_data:
             vendors.publish(obj.pk, price_zat_per_hour=obj.price_zat_per_hour, actor=actor, now=now)
 

@@ -13,14 +13,9 @@ from paygo.backoffice import pages
 from paygo.backoffice.actions import buttons
 from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, status_column, zec_column
 from paygo.backoffice.filters import TimeFilter
-from zcash.models import (
-    AuditSeal,
-    Deposit,
-    PermissionAudit,
-    SpendingPermission,
-    WatchedChain,
-)
+from zcash.models import AuditSeal, Deposit, PermissionAudit, SpendingPermission, WatchedChain
 from zcash.rules import AuditAction
+from zcash.unmatched_models import UnmatchedDeposit
 
 
 @admin.register(SpendingPermission)
@@ -90,6 +85,18 @@ class DepositAdmin(ReadOnlyAdmin):
     state = status_column()
 
     of_permission = link_column("permission", "permission")
+    amount = zec_column("amount_zat", "amount (ZEC)")
+
+
+@admin.register(UnmatchedDeposit)
+class UnmatchedDepositAdmin(ReadOnlyAdmin):
+    list_display = ("txid", "pool", "amount", "received_at", "height", "first_seen_at", "resolved_at")
+    list_filter = ("pool", ("first_seen_at", TimeFilter), ("resolved_at", TimeFilter))
+    search_fields = ("=txid", "=address")
+    search_help_text = "Txid or address"
+    ordering = ("-id",)
+
+    received_at = address_column("address", "address")
     amount = zec_column("amount_zat", "amount (ZEC)")
 
 

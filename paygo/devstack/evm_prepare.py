@@ -45,6 +45,7 @@ max_fee_gwei = 100
 symbol = "tUSD"
 address = "{token}"
 decimals = 6
+collect_least = "0.05"
 collect_at = "0.50"
 first_debt = "2"
 most_debt = "50"
@@ -60,6 +61,7 @@ def _is_there(url: str, file: Path, *, service: str) -> bool:
         return False
     places = [chain["collector"], *(token["address"] for token in chain["token"])]
     same = (chain["rpc_url"], chain["service"]) == (url, service)
+    same = same and all("collect_least" in token for token in chain["token"])
     return same and all(_ask(url, "eth_getCode", each, "latest") != "0x" for each in places)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
@@ -21,6 +21,8 @@ from paygo.pages import limits
 log = structlog.get_logger(__name__)
 
 View = Callable[..., HttpResponseBase]
+# Opens the payer's own page, and it alone.
+PAYER_COOKIE = "paygo_payer"
 
 
 def private(view: View) -> View:
@@ -30,7 +32,9 @@ def private(view: View) -> View:
     def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             limits.count(request, limits.PAGES)
-            response = view(request, *args, **kwargs)
+            if token := kwargs.get("token") or request.COOKIES.get(PAYER_COOKIE):
+                limits.count_link(token)
+            response = _found(view, request, *args, **kwargs)
         except (DomainError, RateLimited, OperationalError, InterfaceError) as error:
             response = refusal(request, error)
         response.headers["Cache-Control"] = "no-store"
@@ -38,6 +42,15 @@ def private(view: View) -> View:
         return response
 
     return answered
+
+
+def _found(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    """Call a view; what is not there was a guess."""
+    try:
+        return view(request, *args, **kwargs)
+    except Http404:
+        limits.count(request, limits.GUESSES)
+        raise
 
 
 def refusal(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -26,7 +26,6 @@ from zcash.errors import PermissionGone
 from zcash.wallets import viewers_wallet
 from zcash.zip321 import payment_uri
 
-COOKIE = "paygo_payer"
 _PATH = "/payer/"
 _PARTS = {
     "warning": "pages/parts/payer_warning.html",
@@ -48,7 +47,7 @@ def _of_payer(view: View) -> View:
 
     @wraps(view)
     def asked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        cookie = request.COOKIES.get(COOKIE, "")
+        cookie = request.COOKIES.get(answers.PAYER_COOKIE, "")
         link = payer_links.of_cookie(cookie, now=clock.now()) if cookie else None
         if link is None:
             return _closed(request)
@@ -70,7 +69,7 @@ def open_link(request: HttpRequest, token: str) -> HttpResponse:
         return _closed(request)
     response = redirect("payer")
     response.set_cookie(
-        COOKIE,
+        answers.PAYER_COOKIE,
         cookie,
         max_age=link.ends_at - now,
         path=_PATH,
@@ -185,7 +184,7 @@ def leave(request: HttpRequest, link: PayerLink) -> HttpResponse:
     """Close the page for good; another link opens it anew."""
     payer_links.close(link, now=clock.now())
     response = _closed(request)
-    response.delete_cookie(COOKIE, path=_PATH, samesite="Lax")
+    response.delete_cookie(answers.PAYER_COOKIE, path=_PATH, samesite="Lax")
     return response
 
 

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='streamingsession',
             name='end_reason',
-            field=models.TextField(choices=[('ended_by_client', 'ended_by_client'), ('exhausted', 'exhausted'), ('permission_expired', 'permission_expired'), ('permission_revoked', 'permission_revoked'), ('permission_suspended', 'permission_suspended'), ('heartbeat_lost', 'heartbeat_lost'), ('max_duration', 'max_duration'), ('spending_cap', 'spending_cap'), ('pause_expired', 'pause_expired'), ('ended_by_operator', 'ended_by_operator'), ('authorization_expired', 'authorization_expired'), ('authorization_revoked', 'authorization_revoked'), ('authorization_suspended', 'authorization_suspended')], null=True),
+            field=models.TextField(choices=[('ended_by_client', 'ended_by_client'), ('exhausted', 'exhausted'), ('permission_expired', 'permission_expired'), ('permission_revoked', 'permission_revoked'), ('permission_suspended', 'permission_suspended'), ('heartbeat_lost', 'heartbeat_lost'), ('max_duration', 'max_duration'), ('spending_cap', 'spending_cap'), ('pause_expired', 'pause_expired'), ('ended_by_operator', 'ended_by_operator'), ('authorization_expired', 'authorization_expired'), ('authorization_revoked', 'authorization_revoked')], null=True),
         ),
         migrations.AlterField(
             model_name='streamingsession',

@@ -12,7 +12,6 @@
   let again = false; // something was done while an answer was on its way
   let pressed = null; // what a finger is on
 
-
   const swap = (part, html) => {
     const focused = part.contains(document.activeElement) ? document.activeElement : null;
     const name = focused?.getAttribute("aria-label") ?? focused?.textContent;
@@ -53,7 +52,8 @@
     try {
       const answer = await fetch(page.dataset.live, { headers: { Accept: "application/json" } });
       if (answer.redirected || answer.status === 403 || answer.status === 404) {
-        location.reload();
+        // What a form was answered is no page to load again: that would send it once more.
+        location.replace(page.dataset.page);
         return;
       }
       if (!answer.ok) throw new Error(answer.status);

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from core import clock
-from paygo.api.event_bodies import EventPage, EventState
+from paygo.api.event_bodies import EventPage, EventState, SessionCost
 from paygo.api.webhook_bodies import (
     DeliveryPage,
     DeliveryState,
@@ -68,6 +69,18 @@ def test_says_of_each_event_what_the_page_about_events_has(vera: Api, node: RpcC
     assert {each["type"].partition(".")[0] for each in told} == {"permission", "deposit", "session"}
     for each in told:
         assert each["data"].keys() <= fields[each["type"].partition(".")[0]], each["type"]
+
+
+def test_says_of_a_sessions_end_what_the_document_has(vera: Api, node: RpcClient) -> None:
+    create_active(vera, node)
+    ended = vera.post(END, {"session_code": start(vera)["session_code"]}).body
+
+    (told,) = vera.get(f"{EVENTS}?type=session.ended").body["events"]
+
+    assert told["data"].keys() == SessionCost().fields.keys()
+    assert told["data"]["duration_seconds"] == ended["duration_seconds"]
+    assert Decimal(told["data"]["amount"]) == Decimal(str(ended["amount"]))
+    assert told["data"]["totals"] == ended["totals"]
 
 
 def test_goes_on_where_a_page_ended(vera: Api, node: RpcClient) -> None:
@@ -174,6 +187,19 @@ def test_rotates_a_secret(vera: Api) -> None:
     assert rotated.body["previous_secret_until"] is not None
     assert vera.post(path, {"overlap_hours": 2}, idempotency_key="once").body == rotated.body
     assert vera.post(path, {"overlap_hours": 169}).fields == {"overlap_hours": "limit_exceeded"}
+
+
+def test_drops_no_valid_secret_for_another_rotation(vera: Api) -> None:
+    path = f"{ENDPOINTS}/{made(vera)['endpoint_id']}/rotate"
+    for _ in range(4):
+        until = vera.post(path, {}).body["previous_secret_until"]
+
+    one_more = vera.post(path, {})
+
+    assert (one_more.status, one_more.code) == (409, "webhook_secret_limit_reached")
+    assert until[:10] in one_more.body["detail"]
+    assert vera.post(path, {"overlap_hours": 0}).body["previous_secret_until"] is None
+    assert vera.post(path, {}).status == 200
 
 
 def test_disables_enables_and_deletes(vera: Api) -> None:

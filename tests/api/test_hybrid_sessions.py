@@ -42,7 +42,7 @@ def _usdt(tmp_path: Path, settings: Any) -> None:
     lines = {"chain_id": 8453, "name": "Base", "rpc_url": "http://127.0.0.1:9", "confirmations": 2}
     lines |= {"service": address, "treasury": address, "max_fee_gwei": 9}
     token = {"symbol": "USDT", "address": "0x" + "22" * 20, "decimals": 6}
-    token |= {"collect_at": "0.5", "first_debt": "2", "most_debt": "50"}
+    token |= {"collect_least": "0.1", "collect_at": "0.5", "first_debt": "2", "most_debt": "50"}
     text = "\n".join(
         [
             "[[chain]]",

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from core.models import ReceiptRow
+from core import clock
+from core.models import ReceiptRow, WebhookDelivery
+from core.webhooks.rules import DeliveryStatus
 from paygo.api.schema import document
 from paygo.api.views import IDEMPOTENCY_HEADER
 from tests.api import matrix
@@ -17,6 +19,8 @@ from tests.api.matrix import Route, World
 from tests.api.world import END, Answer, Api, rows
 from zcash.node.rpc import RpcClient
 
+ENDPOINTS, ROTATE = "/api/v1/webhooks/endpoints", "/api/v1/keys/rotate"
+HOOK = {"url": "https://vera.example/hook"}
 # What leaves everything as it is when it is said again, with what differs in the second answer.
 BY_NATURE: Mapping[str, tuple[str, ...]] = {
     "POST v1/zcash/permissions/<str:permission_id>/verify": (),
@@ -112,11 +116,49 @@ def test_what_takes_no_key_changes_nothing_when_it_is_said_again(route: Route, w
 
 def test_keeps_no_secret_that_it_answers_again(world: World) -> None:
     for route in KEYED:
-        if not route.name.endswith(("payer_links", "keys/rotate")):
+        if not route.name.endswith(("payer_links", "/rotate", "webhooks/endpoints")):
             continue
         answer = send(world, route, key="one")
-        shown = answer.body.get("key") or answer.body["payer_url"].rpartition("/")[2]
+        told = answer.body
+        shown = told.get("key") or told.get("secret") or told["payer_url"].rpartition("/")[2]
         kept = ReceiptRow.objects.get(endpoint=f"POST {world.path(route)}")
 
         assert shown not in str(kept.result)
         assert send(world, route, key="one").body == answer.body
+
+
+def test_answers_again_what_an_endpoint_was_when_it_was_made(vera: Api) -> None:
+    made = vera.post(ENDPOINTS, HOOK, idempotency_key="one")
+    path = f"{ENDPOINTS}/{made.body['endpoint_id']}"
+    rotated = vera.post(f"{path}/rotate", {"overlap_hours": 2}, idempotency_key="one")
+    vera.post(f"{path}/rotate", {"overlap_hours": 2})
+    vera.post(f"{path}/disable")
+
+    assert vera.post(ENDPOINTS, HOOK, idempotency_key="one").body == made.body
+    assert vera.post(f"{path}/rotate", {"overlap_hours": 2}, idempotency_key="one").body == rotated.body
+
+    vera.post(f"{path}/delete")
+
+    again = vera.post(ENDPOINTS, HOOK, idempotency_key="one")
+    assert (again.status, again.body) == (made.status, made.body)
+    assert again.headers["Location"] == made.headers["Location"]
+
+
+def test_answers_again_what_a_redelivery_was_when_it_was_asked_for(world: World) -> None:
+    path = f"/api/v1/webhooks/deliveries/{world.more['delivery_id']}/redeliver"
+    first = world.vera.post(path, idempotency_key="one")
+    WebhookDelivery.objects.filter(public_id=first.body["delivery_id"]).update(
+        status=DeliveryStatus.DELIVERED, attempts=1, next_attempt_at=None, finished_at=clock.now()
+    )
+
+    again = world.vera.post(path, idempotency_key="one")
+
+    assert (again.status, again.body) == (first.status, first.body)
+
+
+def test_answers_again_how_long_a_new_key_was_to_live(vera: Api) -> None:
+    rotated = vera.post(ROTATE, {"overlap_seconds": 3600}, idempotency_key="one")
+    successor = Api(vera.user, rotated.body["key"])
+    assert successor.post(ROTATE, {"overlap_seconds": 60}).status == 201
+
+    assert vera.post(ROTATE, {"overlap_seconds": 3600}, idempotency_key="one").body == rotated.body

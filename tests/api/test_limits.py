@@ -86,11 +86,37 @@ def test_counts_a_call_without_the_scope_too(node: Any, db: None) -> None:
 
 
 def test_slows_down_guesses_and_nobody_with_a_good_key(vera: Api, nobody: Api) -> None:
-    guesses = [nobody.get(SHOWN, authorization=f"Bearer pg_{number}").status for number in range(4)]
+    assert vera.get(SHOWN).status == 404
+    guesses = [guess(nobody, number).status for number in range(4)]
 
     assert guesses == [401, 401, 401, 429]
     assert nobody.get(SHOWN).status == 429
     assert vera.get(SHOWN).status == 404
+
+
+def test_looks_for_no_guess_too_many_in_the_database(
+    nobody: Api, db: None, django_assert_num_queries: Any
+) -> None:
+    for number in range(3):
+        guess(nobody, number)
+
+    with django_assert_num_queries(0):
+        refused = guess(nobody, 4)
+
+    assert refused.code == "rate_limited"
+    assert re.fullmatch(r'"guesses";r=0;t=3[56]\d\d', refused.headers["RateLimit"])
+
+
+def test_tells_who_guesses_where_he_stands(nobody: Api, db: None) -> None:
+    answers = [guess(nobody, 1), nobody.get(SHOWN)]
+
+    assert [each.status for each in answers] == [401, 401]
+    assert {each.headers["RateLimit-Policy"] for each in answers} == {'"guesses";q=3;w=3600'}
+    assert [each.headers["RateLimit"][:13] for each in answers] == ['"guesses";r=2', '"guesses";r=1']
+
+
+def guess(nobody: Api, number: int) -> Any:
+    return nobody.get(SHOWN, authorization=f"Bearer pg_{number}")
 
 
 @of_health

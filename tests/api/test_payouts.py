@@ -60,8 +60,9 @@ def test_answers_what_was_earned_in_tokens(vera: Api) -> None:
             "asset": "USDT",
             "earned_units": "2000000",
             "fees_units": "0",
+            "pending_units": "2000000",
             "paid_units": "0",
-            "owed_units": "2000000",
+            "owed_units": "0",
         }
     ]
     statement = vera.get(f"{VENDOR}/statement").body
@@ -166,3 +167,28 @@ def test_needs_its_own_scope(vera: Api, mallory: Api, nobody: Api) -> None:
     assert unscoped.post(PAYOUTS).code == "insufficient_scope"
     assert mallory.get("/api/v1/vendors/nobodys/earnings").code == "vendor_not_found"
     assert vera.post("/api/v1/vendors/nobodys/payouts").code == "vendor_not_found"
+
+
+def test_tells_what_a_payout_is_made_of(earned: Api) -> None:
+    earned.post(TERMS, terms())
+    hours_pass(24)
+    made = earned.post(PAYOUTS).body
+    statement = f"{VENDOR}/statement?payout={made['payout_id']}"
+
+    told = earned.get(statement).body
+
+    assert [line["kind"] for line in told["lines"]] == ["stream", "fee"]
+    assert told["closing"] == pytest.approx(made["amount"] + made["fee"], abs=1e-9)
+    table = earned.get(f"{statement}&format=csv")
+    assert 'filename="statement-vendor123-payout-1.csv"' in table.headers["content-disposition"]
+    assert "vendor123-payout-1" in str(earned.get(f"{statement}&format=html").body)
+
+
+NOBODYS = "payout=0d9f2a5e-9d3c-4d7e-8a54-3f4c1a2b9e77"
+
+
+@pytest.mark.parametrize("asked", ["payout=1", NOBODYS, f"{NOBODYS}&since=2026-01-01T00:00:00Z"])
+def test_tells_nothing_of_what_is_no_payout(vera: Api, asked: str) -> None:
+    answer = vera.get(f"{VENDOR}/statement?{asked}")
+
+    assert (answer.status, list(answer.fields)) == (400, ["payout"])

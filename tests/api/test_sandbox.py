@@ -2,18 +2,26 @@
 
 import json
 import time
+from contextlib import nullcontext
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from billing import rounds
 from core import clock
 from tests.api import world
 from tests.api.world import ALICE, PERMISSIONS, SESSIONS, Answer, Api, create, make_api, start
+from tests.faults.cutting import HttpProxy, Scissors, running
 from zcash.addresses import Network
 from zcash.node import simulation
 from zcash.node.rpc import RpcClient
+from zcash.simnode import SimNode
 from zcash.simnode.faults import Kind
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -75,6 +83,58 @@ def test_ends_a_session_at_the_instant_at_which_the_money_ends(vera: Api) -> Non
 
     assert (found["end_reason"], found["amount"]) == ("exhausted", 10.0)
     assert found["ended_at"] == session["depletes_at"]
+
+
+def test_passes_every_reminder_at_its_instant_in_order(vera: Api) -> None:
+    created = active(vera)
+    expires_at = datetime.fromisoformat(created["expires_at"])
+    sandbox(vera, "clock", advance_seconds=40 * DAY)
+
+    found = vera.get("/api/v1/events?limit=100").body["events"]
+    told = [each for each in found if each["type"] == "permission.expiring"]
+    ended = [each["type"] for each in found if each["type"] in ("permission.expiring", "permission.expired")]
+
+    assert [each["data"]["rule"] for each in told] == ["expires_in_72h", "expires_in_24h", "expires_in_1h"]
+    for each, hours in zip(told, (72, 24, 1), strict=True):
+        late = datetime.fromisoformat(each["timestamp"]) - (expires_at - timedelta(hours=hours))
+        assert timedelta(0) <= late < timedelta(minutes=1)
+    assert ended == ["permission.expiring"] * 3 + ["permission.expired"]
+
+
+def test_passes_the_warnings_of_little_money_before_it_ends(vera: Api) -> None:
+    active(vera)
+    start(vera)
+    sandbox(vera, "clock", advance_seconds=DAY)
+
+    found = vera.get("/api/v1/events?limit=100").body["events"]
+    told = [
+        each["data"].get("rule", each["type"])
+        for each in found
+        if each["type"] in ("permission.low_balance", "permission.exhausted")
+    ]
+
+    assert told == ["remaining_20_percent", "time_to_top_up", "permission.exhausted"]
+
+
+def test_a_clock_that_stopped_on_its_way_goes_on_at_a_repetition(
+    vera: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    active(vera)
+    body, before = {"advance_seconds": 40 * DAY}, clock.now()
+    with monkeypatch.context() as broken:
+        broken.setattr(rounds, "notice_round", _no_database)
+        assert vera.post(f"{SANDBOX}/clock", body, idempotency_key="one").status == 503
+    assert clock.now() - before < timedelta(days=28)
+
+    again = vera.post(f"{SANDBOX}/clock", body, idempotency_key="one")
+
+    assert again.status == 200
+    assert timedelta(0) <= clock.now() - before - timedelta(days=40) < timedelta(minutes=1)
+    assert datetime.fromisoformat(again.body["now"]) <= clock.now()
+
+
+def _no_database() -> None:
+    raise OperationalError("the connection is lost")
 
 
 def test_advances_once_for_each_idempotency_key(vera: Api) -> None:
@@ -217,6 +277,29 @@ def test_moves_nothing_where_tokens_of_a_real_evm_chain_are_collected(
     assert "(1) is no test chain" in answer.body["detail"]
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_moves_nothing_where_an_evm_node_says_that_its_chain_is_a_real_one(
+    call: str, vera: Api, settings: Any, httpserver: HTTPServer, tmp_path: Path
+) -> None:
+    answer = {"jsonrpc": "2.0", "id": 1, "result": "0x1"}
+    httpserver.expect_request("/").respond_with_handler(
+        lambda request: Response(
+            json.dumps({**answer, "id": json.loads(request.data)["id"]}), content_type="application/json"
+        )
+    )
+    example = (settings.BASE_DIR / "docs" / "operators" / "ethereum-chains.example.toml").read_text()
+    first = example[: example.index("[[chain]]", example.index("[[chain]]") + 1)]
+    file = tmp_path / "chains.toml"
+    url = httpserver.url_for("/")
+    file.write_text(first.replace("chain_id = 1", "chain_id = 31337").replace("env:ETHEREUM_RPC_URL", url))
+    settings.ETHEREUM_CHAINS_FILE = str(file)
+
+    answered = sandbox(vera, call, **CALLS[call])
+
+    assert answered.code == "sandbox_off"
+    assert "(1) is no test chain" in answered.body["detail"]
+
+
 def test_moves_no_clock_where_the_node_cannot_be_asked(vera: Api, settings: Any) -> None:
     settings.ZCASH_RPC_URL = "http://127.0.0.1:9"
 
@@ -245,6 +328,34 @@ def test_starts_no_session_by_a_payment_of_another_wallet(vera: Api) -> None:
     active(vera, user_wallet_address=world.BOB)
 
     assert vera.post(SESSIONS, world.session_body(user_wallet_address=ALICE)).code == "permission_required"
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3], ids=["request", "answer", "half an answer"])
+def test_a_payment_whose_answer_was_lost_is_made_once(
+    lost: int, vera: Api, node: RpcClient, simnode: SimNode, settings: Any
+) -> None:
+    created, scissors = create(vera), Scissors()
+    verify_url = f"{PERMISSIONS}/{created['permission_id']}/verify"
+    with running(proxy := HttpProxy(scissors, upstream=("127.0.0.1", int(simnode.url.rpartition(":")[2])))):
+        pay_once = partial(_pay_through, proxy, vera, created, settings=settings)
+        assert pay_once(cut=scissors.open(at=lost)).status == 503
+        # What is missing is another amount by now, where the node has taken the payment.
+        settings.ZCASH_RPC_URL = simnode.url
+        verified = vera.post(verify_url).body["payment"]["received"]
+        again = pay_once(cut=nullcontext())
+        settings.ZCASH_RPC_URL = simnode.url
+
+    assert verified == (0 if lost == 1 else 10.0)
+    assert (again.status, again.body["amount"]) == (201, 10.0)
+    assert vera.post(verify_url).body["payment"]["received"] == 10.0
+
+
+def _pay_through(proxy: HttpProxy, api: Api, created: Any, *, cut: Any, settings: Any) -> Answer:
+    """Pay over a connection that is cut; what the sandbox asks before is not."""
+    settings.ZCASH_RPC_URL = f"http://127.0.0.1:{proxy.address[1]}"
+    with cut:
+        body = {"permission_id": created["permission_id"]}
+        return api.post(f"{SANDBOX}/payments", body, idempotency_key="one")
 
 
 def test_a_payment_whose_blocks_could_not_be_mined_is_not_made_again(vera: Api, node: RpcClient) -> None:

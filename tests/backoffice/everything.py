@@ -16,6 +16,7 @@ from core import db
 from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from sessions_app.models import Vendor
 from zcash.models import AuditSeal, Deposit, SpendingPermission, WatchedChain
+from zcash.unmatched_models import UnmatchedDeposit
 
 
 def leave(number: int, *, permission: SpendingPermission, operator: User, now: datetime) -> None:
@@ -28,13 +29,14 @@ def leave(number: int, *, permission: SpendingPermission, operator: User, now: d
     payout = _payout(number, permission=permission, send=send, now=now)
     endpoint = _webhooks(event, now=now)
     Notice.objects.create(permission=permission, rule="x", period=str(number), told=True, created_at=now)
-    Mail.objects.create(
-        event=event, permission=permission, recipient="x@example.org", created_at=now, next_attempt_at=now
-    )
+    Mail.objects.create(event=event, permission=permission, created_at=now, next_attempt_at=now)
     ReceiptRow.objects.create(
         client=permission.client, endpoint="x", key=str(number), body_digest=b"x", created_at=now, result={}
     )
     ForeignSend.objects.create(txid=f"{number:064x}", payments=[], seen_height=1, first_seen_at=now)
+    UnmatchedDeposit.objects.create(
+        txid=f"{number:064x}", pool="orchard", output_index=0, address="x", amount_zat=1, first_seen_at=now
+    )
     Reconciliation.objects.create(at=now, owed_zat=0, booked_zat=0)
     AuditSeal.objects.create(
         partition=f"x{number}",

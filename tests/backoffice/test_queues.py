@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import funding, holds, interventions, operators, refunds, resolutions, reversals
+from billing import engine, funding, holds, interventions, operators, refunds, resolutions, reversals
 from billing.models import Refund, WalletSend
 from billing.operator_models import OperatorAction
 from billing.operators import Word
@@ -17,9 +17,11 @@ from core import clock
 from core.errors import Conflict
 from core.models import User
 from paygo.backoffice.queues import QUEUES
+from sessions_app.models import StreamingSession
 from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
 from zcash.addresses import Network, encode_sapling
 from zcash.models import Deposit, SpendingPermission
+from zcash.unmatched_models import UnmatchedDeposit
 
 pytestmark = pytest.mark.django_db
 
@@ -151,7 +153,7 @@ def test_nothing_but_a_failed_refund_is_resolved(
     assert b"this cannot be done" in answer.content
     assert not OperatorAction.objects.filter(verb="resolve").exists()
     with pytest.raises(Conflict):
-        resolutions.resolve_refund(refund.pk, word=word, now=clock.now())
+        resolutions.resolve_payment(refund, word=word, now=clock.now())
 
 
 def test_a_rest_that_has_changed_since_it_was_resolved_is_a_case_again(
@@ -223,6 +225,35 @@ def test_a_reversed_deposit_waits_until_it_is_resolved(browser: Client, vera: Us
     assert waiting("reversed-deposits") == []
 
 
+@pytest.mark.parametrize("height", [None, 100])
+def test_an_unmatched_deposit_waits_until_somebody_says_whose_it_is(
+    browser: Client, height: int | None
+) -> None:
+    row = UnmatchedDeposit.objects.create(
+        txid="a" * 64,
+        pool="orchard",
+        output_index=1,
+        address="uregtest1x",
+        amount_zat=ZEC,
+        height=height,
+        first_seen_at=clock.now(),
+    )
+    assert waiting("unmatched-deposits") == [row]
+    page = browser.get(reverse("admin:queue", args=["unmatched-deposits"]))
+    assert reverse("admin:act", args=["resolve-unmatcheddeposit", row.pk]) in page.content.decode()
+
+    act(browser, "resolve-unmatcheddeposit", row, reason="")
+    assert waiting("unmatched-deposits") == [row]
+    act(browser, "resolve-unmatcheddeposit", row)
+
+    assert waiting("unmatched-deposits") == []
+    said = OperatorAction.objects.get()
+    assert (said.verb, said.reason) == ("resolve", "looked at it with the viewer")
+    assert said.details == row.details
+    again = act(browser, "resolve-unmatcheddeposit", row)
+    assert b"this cannot be done" in again.content
+
+
 def test_a_held_permission_waits_until_somebody_lifts_that(browser: Client, vera: User, word: Word) -> None:
     permission = active(vera)
     holds.hold(permission.pk, word=word, now=clock.now())
@@ -235,17 +266,115 @@ def test_a_held_permission_waits_until_somebody_lifts_that(browser: Client, vera
 
 
 def test_a_session_of_which_nobody_hears_is_ended(browser: Client, vera: User) -> None:
-    permission = active(vera)
-    three_hours_ago = clock.now() - timedelta(hours=3)
-    SpendingPermission.objects.filter(pk=permission.pk).update(settled_at=three_hours_ago)
-    stream(vera, wallet=permission.wallet_address, now=three_hours_ago)
-    (session,) = waiting("silent-sessions")
+    session = silent(vera)
+    assert waiting("silent-sessions") == [session]
 
     act(browser, "end_session-streamingsession", session)
 
-    session.refresh_from_db()  # type: ignore[attr-defined]
-    assert session.end_reason == "ended_by_operator"  # type: ignore[attr-defined]
+    session.refresh_from_db()
+    assert session.end_reason == "ended_by_operator"
     assert waiting("silent-sessions") == []
+
+
+def test_a_late_deposit_that_is_resolved_is_a_case_again_when_it_is_credited(
+    browser: Client, vera: User, word: Word
+) -> None:
+    permission = revoked(vera, word)
+    late = see_deposit(permission, amount=ZEC, now=clock.now(), confirmations=0)
+
+    act(browser, "resolve-deposit", late)
+    assert waiting("late-deposits") == []
+    Deposit.objects.filter(pk=late.pk).update(confirmations=10, height=100, block_hash="a" * 64)
+    funding.credit(permission.pk, now=clock.now())
+    assert waiting("late-deposits") == [late]
+    act(browser, "resolve-deposit", late)
+
+    assert waiting("late-deposits") == []
+    assert OperatorAction.objects.filter(verb="resolve", deposit=late, permission=permission).count() == 2
+
+
+def test_what_was_credited_before_the_end_is_no_late_deposit(vera: User, word: Word) -> None:
+    deposit = Deposit.objects.get(permission=revoked(vera, word, requested=50_000))
+    assert deposit.permission.below_minimum
+
+    assert waiting("late-deposits") == []
+    with pytest.raises(Conflict):
+        resolutions.resolve_deposit(deposit.pk, word=word, now=clock.now())
+
+
+def test_a_hold_that_is_resolved_is_a_case_again_when_it_is_held_anew(
+    browser: Client, vera: User, word: Word
+) -> None:
+    permission = active(vera)
+    holds.hold(permission.pk, word=word, now=clock.now())
+
+    act(browser, "resolve-spendingpermission", permission)
+    permission.refresh_from_db()
+    assert (permission.status, waiting("suspended")) == ("suspended", [])
+    holds.lift(permission.pk, word=word, now=clock.now())
+    holds.hold(permission.pk, word=word, now=clock.now())
+
+    assert waiting("suspended") == [permission]
+
+
+def test_a_hold_that_is_resolved_is_a_case_again_when_its_payment_leaves_the_chain(
+    browser: Client, vera: User, word: Word
+) -> None:
+    permission = active(vera)
+    deposit = Deposit.objects.get(permission=permission)
+    holds.hold(permission.pk, word=word, now=clock.now())
+    act(browser, "resolve-spendingpermission", permission)
+
+    Deposit.objects.filter(pk=deposit.pk).update(lost_at=clock.now())
+    deposit.refresh_from_db()
+    reversals.reverse(deposit, now=clock.now())
+
+    assert waiting("suspended") == [permission]
+    act(browser, "resolve-deposit", deposit)
+    # That was said of the deposit, and nothing of the permission.
+    assert waiting("suspended") == [permission]
+
+
+def test_a_hold_that_was_resolved_says_nothing_of_what_is_left_later(
+    browser: Client, vera: User, word: Word
+) -> None:
+    permission = active(vera, requested=50_000)
+    holds.hold(permission.pk, word=word, now=clock.now())
+    act(browser, "resolve-spendingpermission", permission)
+
+    interventions.revoke(permission, word=word, now=clock.now())
+    refunds.queue_due(now=clock.now())
+
+    assert waiting("small-refunds") == [permission]
+
+
+def test_a_silent_session_that_is_resolved_goes_on_and_is_a_case_again_the_next_day(
+    browser: Client, vera: User, word: Word
+) -> None:
+    session = silent(vera)
+    assert waiting("silent-sessions") == [session]
+
+    act(browser, "resolve-streamingsession", session)
+
+    session.refresh_from_db()
+    assert (session.status, waiting("silent-sessions")) == ("active", [])
+    said = OperatorAction.objects.get()
+    assert (said.verb, said.session, said.reason) == ("resolve", session, "looked at it with the viewer")
+    tomorrow = clock.now() + resolutions.SESSION_LEFT_FOR
+    assert resolutions.sessions_to_look_at(StreamingSession.objects.all(), now=tomorrow).exists()
+    engine.end(session.code, client_id=vera.pk, now=clock.now())
+    with pytest.raises(Conflict):
+        resolutions.resolve_session(session.pk, word=word, now=clock.now())
+
+
+def silent(vera: User) -> StreamingSession:
+    """Return a session that has run for three hours without a heartbeat."""
+    permission = active(vera)
+    three_hours_ago = clock.now() - timedelta(hours=3)
+    SpendingPermission.objects.filter(pk=permission.pk).update(settled_at=three_hours_ago)
+    return StreamingSession.objects.get(
+        code=stream(vera, wallet=permission.wallet_address, now=three_hours_ago)
+    )
 
 
 def test_a_large_refund_waits_for_two(vera: User, word: Word, browser: Client, settings) -> None:
@@ -324,6 +453,9 @@ def test_the_queues_take_as_many_queries_for_many_cases_as_for_one(
 
 def queries_of(browser: Client) -> int:
     browser.get(reverse("admin:queues"))
+    # It is read again every ten seconds, which is a query more.
+    clock.forget()
+    clock.now()
     with CaptureQueriesContext(connection) as captured:
         assert browser.get(reverse("admin:queues")).status_code == 200
     return len(captured)

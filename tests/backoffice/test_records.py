@@ -253,7 +253,7 @@ def test_a_csv_under_a_filter_that_says_nothing_leads_back_to_the_list(
 ) -> None:
     path = path_of(SpendingPermission, "changelist")
 
-    answer = browser.get(path, {"format": "csv", "requested_zat": "a lot"})
+    answer = browser.get(path, {"format": "csv", "created_at__exact": "a lot"})
 
     assert (answer.status_code, answer["Location"]) == (302, f"{path}?e=1")
 

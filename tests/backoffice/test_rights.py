@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing import approvers
+from billing.operator_models import OperatorAction
 from core import clock
 from core.errors import Conflict
 from core.models import User
@@ -175,7 +176,7 @@ def old(settings) -> User:
     """An operator whose account nobody has touched for long."""
     settings.APPROVAL_ACCOUNT_AGE_HOURS = 24
     long_ago = clock.now() - timedelta(days=90)
-    return User.objects.create_user("old", password=PASSWORD, is_staff=True, rights_changed_at=long_ago)
+    return User.objects.create_superuser("old", password=PASSWORD, rights_changed_at=long_ago)
 
 
 def counts(user: User) -> bool:
@@ -202,7 +203,7 @@ def test_an_old_account_has_one_and_keeps_it_by_logging_in(old: User) -> None:
 
 
 def reset(user: User) -> None:
-    boss = User.objects.create_superuser("boss")
+    boss, _ = User.objects.get_or_create(username="boss", is_superuser=True, is_staff=True)
     new = {"password1": "another long password", "password2": "another long password"}
     page = reverse("admin:auth_user_password_change", args=[user.pk])
     assert browser_of(boss).post(page, {**new, "usable_password": "true"}).status_code == 302
@@ -219,7 +220,7 @@ CHANGES: dict[str, Callable[[User], object]] = {
     "role": lambda user: user.groups.add(Group.objects.get(name="finance")),
     "right": lambda user: user.user_permissions.add(Permission.objects.get(codename="approve_refund")),
     "staff": lambda user: User.objects.filter(pk=user.pk).update(is_staff=False),
-    "superuser": lambda user: User.objects.filter(pk=user.pk).update(is_superuser=True),
+    "superuser": lambda user: User.objects.filter(pk=user.pk).update(is_superuser=False),
     "switched off": lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
 }
 
@@ -254,3 +255,52 @@ def test_the_mark_never_moves_back(old: User) -> None:
     stale.save()
 
     assert not counts(old)
+
+
+# -- What the others see --------------------------------------------------------------------------------
+
+
+def test_whoever_looks_after_accounts_is_told_of_a_new_one(boss: User, ada: User) -> None:
+    new = {"username": "second", "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+
+    browser_of(boss).post(reverse("admin:core_user_add"), new)
+
+    second = User.objects.get(username="second")
+    said = OperatorAction.objects.get(verb="change_account")
+    assert (said.operator, said.reason, said.details["accounts"]) == (boss, "made the account", [second.pk])
+    assert (
+        b"made the account" in browser_of(ada).get(reverse("admin:queue", args=["account-changes"])).content
+    )
+    support = browser_of(operator_of("support"))
+    assert support.get(reverse("admin:queue", args=["account-changes"])).status_code == 403
+
+
+HANDS: dict[str, Callable[[User, User], object]] = {
+    "a password": lambda boss, user: reset(user),
+    "a role": lambda boss, user: change(
+        browser_of(boss), user, is_active="on", groups=[Group.objects.get(name="finance").pk]
+    ),
+    "a group": lambda boss, user: give_group(boss, user),
+}
+
+
+def give_group(boss: User, user: User) -> None:
+    own = Group.objects.create(name="own")
+    user.groups.add(own)
+    browser_of(boss).post(reverse("admin:auth_group_change", args=[own.pk]), {"name": "renamed"})
+
+
+@pytest.mark.parametrize("what", HANDS)
+def test_what_an_account_is_given_is_written_down_with_who_gave_it(boss: User, what: str) -> None:
+    user = User.objects.create_user("clerk", is_staff=True)
+
+    HANDS[what](boss, user)
+
+    said = OperatorAction.objects.get(verb="change_account")
+    assert (said.operator, said.details) == (boss, {"accounts": [user.pk], "names": ["clerk"]})
+
+
+def test_what_somebody_changes_of_himself_is_his_own(boss: User) -> None:
+    change(browser_of(boss), boss, first_name="New")
+
+    assert not OperatorAction.objects.exists()

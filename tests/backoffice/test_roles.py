@@ -86,6 +86,8 @@ CARE = {
     "lift-spendingpermission",
     "resolve-spendingpermission",
     "resolve-deposit",
+    "resolve-unmatcheddeposit",
+    "resolve-streamingsession",
     "resolve-refund",
     "resolve-payout",
     "resolve-webhookendpoint",

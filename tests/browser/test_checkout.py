@@ -115,6 +115,25 @@ def test_takes_a_refund_address_until_a_payment_is_seen(
     assert shown["refund_address"] == BOB
 
 
+def test_a_page_that_is_over_is_left_without_sending_its_form_again(
+    open_tab: OpenTab, vera: Api, node: RpcClient
+):
+    page = open_tab()
+    created = create(vera)
+    sent: list[str] = []
+    page.on("request", lambda each: sent.append(each.url) if each.method == "POST" else None)
+
+    page.goto(created["checkout_url"])
+    page.get_by_label("Another Zcash address").fill("nonsense")
+    page.get_by_role("button", name="Use this address").click()
+    expect(page.locator("[data-live]")).to_have_count(1)
+    assert page.url.endswith("/refund-address")
+    page.route("**/state", lambda route: route.fulfill(status=404))
+
+    page.wait_for_url(created["checkout_url"])
+    assert len(sent) == 1
+
+
 def test_works_without_javascript_and_by_keyboard(open_tab: OpenTab, vera: Api):
     page = open_tab(javascript=False)
     created = create(vera)

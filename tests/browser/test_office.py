@@ -37,9 +37,13 @@ def world(settings: Settings, tmp_path: Path) -> Iterator[World]:
         call_command(
             "seeddemo", permissions=PERMISSIONS, days=DAYS, stdout=io.StringIO(), stderr=io.StringIO()
         )
-        operator = User.objects.create_user("frida", password=PASSWORD, is_staff=True)
-        operator.groups.add(Group.objects.get(name="finance"))
+        make_operator()
         yield found
+
+
+def make_operator() -> None:
+    operator = User.objects.create_user("frida", password=PASSWORD, is_staff=True)
+    operator.groups.add(Group.objects.get(name="finance"))
 
 
 def log_in(page: Page) -> None:

@@ -117,6 +117,30 @@ def test_lives_a_whole_stream(cli: Cli, live_server: LiveServer, key: str) -> No
     assert said(cli("uri", permission)).startswith("nothing is to be paid")
 
 
+def test_watches_what_is_used_up_until_it_is_topped_up_or_revoked(
+    cli: Cli, live_server: LiveServer, key: str
+) -> None:
+    from paygo_client import PayGo
+
+    permission = word(said(cli("create", ALICE, "10", "2.5")), "permission")
+    pay(live_server, key, permission)
+    said(cli("watch", permission))
+    with PayGo(live_server.url, key) as paygo:
+        paygo.start_session(user_wallet_address=ALICE, vendor_id="vendor123")
+        paygo.advance_clock(advance_seconds=5 * 3600)
+        watching = cli.start("watch", permission, "--every", "0.1")
+        assert watching.stdout is not None
+        assert "used up" in watching.stdout.readline()
+
+        paygo.simulate_payment(permission_id=permission, amount=Decimal("2.5"), blocks=3)
+        watched, _ = watching.communicate(timeout=90)
+        assert (watching.returncode, watched.splitlines()[-1].split()[1]) == (0, "active:")
+
+        paygo.revoke_permission(permission)
+    done = cli("watch", permission)
+    assert (done.returncode, "revoked" in done.stderr) == (1, True)
+
+
 def test_ends_the_session_when_interrupted(cli: Cli, live_server: LiveServer, key: str) -> None:
     permission = word(said(cli("create", ALICE, "10", "2.5")), "permission")
     pay(live_server, key, permission)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from paygo.devstack.anvil import command, find_anvil
+from paygo.devstack.anvil import CHAIN_ID, command, find_anvil
 from paygo.devstack.ports import free_port
 from paygo.devstack.process import wait_until
 
@@ -44,13 +44,14 @@ class Node:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[Node]:
+def running(*arguments: str, chain_id: int = CHAIN_ID, port: int | None = None) -> Iterator[Node]:
     """Run an anvil until the block ends."""
     program = find_anvil(BASE)
     if program is None:
         pytest.skip("anvil is not installed: npm ci")
-    port = free_port()
+    port = port or free_port()
     line = [*command(program, port=port, state=None, block_seconds=None), *arguments]
+    line[line.index("--chain-id") + 1] = str(chain_id)
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         node = Node(f"http://127.0.0.1:{port}")
         try:

@@ -72,6 +72,15 @@ def test_a_viewer_signs_and_approves_and_the_answer_says_what_binds(api: Api, wo
     assert {each["privacy_note"] for each in (body, early.body, ready.body)} == {privacy.NOTE}
 
 
+def test_a_repetition_is_answered_what_was_to_be_signed_even_when_it_was(api: Api, world: World) -> None:
+    first = api.post(PATH, ask(world), idempotency_key="one")
+    assert verify(api, first.body, sign(first.body["typed_data"], viewer(1))).status == 202
+
+    again = api.post(PATH, ask(world), idempotency_key="one")
+
+    assert (again.status, again.body) == (first.status, first.body)
+
+
 def test_a_permit_stands_in_for_an_approval_and_the_collector_pays_its_gas(api: Api, world: World) -> None:
     who = viewer(1)
     body = asked(api, world)
@@ -94,6 +103,7 @@ def test_a_permit_stands_in_for_an_approval_and_the_collector_pays_its_gas(api: 
         ("limit", "0", "invalid"),
         ("limit", str(2**256), "limit_exceeded"),
         ("limit", 5, "invalid"),
+        ("limit", "999", "limit_exceeded"),
         ("rate_per_hour", str(10**30 + 1), "limit_exceeded"),
         ("wallet_address", viewer(1).address.lower(), "ethereum_address_invalid"),
         ("wallet_address", viewer(1).address.swapcase().replace("0X", "0x"), "ethereum_address_invalid"),
@@ -130,7 +140,8 @@ def test_refuses_a_collector_that_is_no_contract_or_another_services(api: Api, w
     for wrong in (viewer(6).address, foreign):
         world.configure(collector=wrong)
         answer = api.post(PATH, ask(world))
-        assert (answer.status, answer.code) == (503, "chain_misconfigured")
+        assert (answer.status, answer.fields) == (400, {"token": "token_unfit"})
+        assert wrong in str(answer.body)
 
 
 def test_refuses_signatures_that_are_not_this_wallets_under_this_document(api: Api, world: World) -> None:

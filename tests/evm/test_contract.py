@@ -325,6 +325,45 @@ def test_a_contract_wallet_signs_by_its_owner(world: World) -> None:
     assert world.balance(TREASURY) == USD
 
 
+def test_a_wallet_that_changes_its_mind_pays_nothing_first_and_cannot_once_it_has_paid(world: World) -> None:
+    owner = viewer(1)
+    wallet = deploy(world.node, "TestWallet", ["address"], owner.address, sender=ADMIN)
+    world.give(wallet, 10 * USD)
+    world.approve(wallet, 10 * USD)
+    of = promise(world, wallet)
+    signature = sign(typed_data.of_promise(of), owner)
+
+    world.do(owner.address, wallet, "deny(bool)", True)
+    denied = collect(world, [charge(of, USD)], [signature])
+    world.do(owner.address, wallet, "deny(bool)", False)
+    admitted = collect(world, [charge(of, USD)], [signature])
+    world.do(owner.address, wallet, "deny(bool)", True)
+    later = collect(world, [charge(of, 2 * USD)], [signature])
+
+    assert (reasons(denied), reasons(admitted), reasons(later)) == ([3], [], [])
+    assert world.balance(TREASURY) == 2 * USD
+
+
+@pytest.mark.parametrize("inner", ["the same charge", "no charge"])
+@pytest.mark.parametrize("is_service", [False, True], ids=["a stranger", "the service itself"])
+def test_a_token_that_calls_back_is_let_in_nowhere(world: World, inner: str, is_service: bool) -> None:
+    """Not even where token and service are one: no charge is the call that would need least."""
+    token = deploy(world.node, "TestReentrantToken", [], sender=ADMIN)
+    of, who = promise(world, viewer(1), token=token), viewer(1)
+    charges, signatures = [charge(of, USD)], [sign(typed_data.of_promise(of), who)]
+    whole = abi.call(abi.COLLECT, token, charges, signatures)
+    again = whole if inner == "the same charge" else abi.call(abi.COLLECT, token, [], [])
+    world.do(ADMIN, token, "arm(address,bytes)", world.collector, again)
+    if is_service:
+        world.do(ADMIN, world.collector, "set_service(address)", token)
+        receipt = world.do(ADMIN, token, "call(address,bytes)", world.collector, whole)
+    else:
+        receipt = world.do(world.service, world.collector, abi.COLLECT, token, charges, signatures)
+
+    assert (paid(receipt), reasons(receipt)) == (1, [])
+    assert (world.call(token, "moved()"), world.call(token, "entered()")) == (USD, 0)
+
+
 def test_fifty_wallets_cost_at_most_sixty_percent_of_single_transfers(world: World) -> None:
     """Both on wallets that have paid before: what streams owe is collected again and again."""
     people = [viewer(number) for number in range(1, 51)]

@@ -13,7 +13,10 @@ from billing.ethereum import authorizing
 from billing.ethereum.errors import DebtUnpaid
 from billing.ethereum.rules import AuthorizationStatus
 from billing.models_ethereum import Authorization, Collection
+from billing.operator_models import OperatorAction
+from billing.operators import Word
 from core.models import User
+from sessions_app.models import StreamingSession
 from tests.evm.world import USD, World, viewer
 from tests.factories import ALICE
 
@@ -86,6 +89,27 @@ def test_a_debt_that_fails_after_a_new_signature_blocks_its_streams(world: World
     assert fresh.charged_units == 1_000
 
 
+def test_a_debt_that_fails_ends_what_runs_on_another_authorisation(world: World, vera: User) -> None:
+    world.add_token("PLAIN", 0)
+    world.configure()
+    first = world.active(vera, WHO)
+    world.stream(first, USD)
+    end(world, first, "revoked")
+    second = world.active(vera, WHO, symbol="PLAIN")
+    world.active(vera, viewer(2), linked_wallet_address=ALICE)
+    started = engine.start(StartRequest(WHO.address, "vendor123"), client_id=vera.pk, now=world.now)
+    engine.start(StartRequest(viewer(2).address, "vendor123"), client_id=vera.pk, now=world.now)
+    world.approve(WHO.address, 1)
+
+    world.round(seconds=1)
+
+    second.refresh_from_db()
+    session = StreamingSession.objects.get(code=started.session_code)
+    assert (session.end_reason, session.ended_at) == ("exhausted", world.now)
+    assert (second.status, second.charged_units) == ("active", 1_000)
+    assert StreamingSession.objects.filter(status="active").count() == 1
+
+
 def test_another_wallet_of_the_same_viewer_is_blocked_too(world: World, vera: User) -> None:
     fail(world, world.active(vera, WHO, linked_wallet_address=ALICE))
 
@@ -109,22 +133,28 @@ def test_a_pardoned_debt_blocks_nobody_and_is_still_collected(world: World, vera
     authorizing.revoke(client_id=vera.pk, public_id=first.public_id, now=world.now)
 
     said = io.StringIO()
-    call_command("pardondebt", str(first.public_id), "--operator", "Olga", stdout=said)
+    call_command("pardondebt", str(first.public_id), "--dry-run", stdout=io.StringIO())
+    assert not OperatorAction.objects.exists()
+    call_command("pardondebt", str(first.public_id), "--reason", "to be kind", stdout=said)
     second = world.signed(world.asked(vera, WHO), WHO)
     pay(world)
     world.stream(second, 1_000)
 
     first.refresh_from_db()
+    written = OperatorAction.objects.get()
+    assert (written.verb, written.reason) == ("pardon", "to be kind")
+    assert written.details["units"] == str(USD)
     assert said.getvalue().startswith(f"{USD} units of USDT are owed")
     assert (first.collected_units, second.charged_units) == (USD, 1_000)
     with pytest.raises(CommandError, match="no collection of it has failed"):
-        call_command("pardondebt", str(first.public_id), "--operator", "Olga")
+        call_command("pardondebt", str(first.public_id))
 
 
 def test_a_pardon_covers_no_later_debt(world: World, vera: User) -> None:
     authorization = world.active(vera, WHO)
     fail(world, authorization)
-    authorizing.pardon(authorization.public_id, now=world.now)
+    word = Word(None, "shell:olga", "to be kind")
+    authorizing.pardon(authorization.public_id, word=word, now=world.now)
     pay(world)
     world.stream(authorization, USD)
     world.approve(WHO.address, 1)

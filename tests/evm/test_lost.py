@@ -8,9 +8,10 @@ from django.core.management import CommandError, call_command
 from billing.ethereum import abi, debts, keys, nonces
 from billing.ethereum.rpc import is_for_its_fee
 from billing.models_ethereum import Authorization, ChainKey, ChainSend, Collection
+from billing.operator_models import OperatorAction
 from core.models import User
 from tests.evm.cutting import answering, silent
-from tests.evm.world import RETURNS_NOTHING, SERVICE_KEY, TREASURY, USD, World, viewer
+from tests.evm.world import ADMIN, RETURNS_NOTHING, SERVICE_KEY, TREASURY, USD, World, viewer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEW_KEY = "0x" + "52" * 32
@@ -28,6 +29,12 @@ def owing(world: World, client: User, units: int = USD, *, number: int = 1) -> A
     authorization = world.active(client, viewer(number), symbol="PLAIN")
     world.stream(authorization, units)
     return authorization
+
+
+def change_key(world: World) -> None:
+    world.key = keys.Key(NEW_KEY)
+    world.service = world.key.address
+    world.node.fund(world.service)
 
 
 def pull(world: World, number: int, units: int) -> bytes:
@@ -102,7 +109,12 @@ def test_a_forgotten_payment_under_its_nonce_is_left_to_an_operator(
     for _ in range(3):
         assert "resolvesend" in plain.round(seconds=601)["Local"]
     assert (states(), plain.balance(TREASURY, symbol="PLAIN")) == (["unknown"], paid)
+    tried = resolve("0", "--paid-by", tx_hash, "--dry-run")
+    assert tried.endswith("would be paid by it; nothing was changed\n")
+    assert not OperatorAction.objects.exists()
     told = resolve("0", "--paid-by", tx_hash)
+    said = OperatorAction.objects.get()
+    assert (said.verb, said.details["nonce"], said.details["paid_by"]) == ("resolve_send", 0, tx_hash)
     plain.round()
     authorization.refresh_from_db()
     collected = authorization.collected_units
@@ -189,9 +201,7 @@ def test_a_node_that_is_behind_what_was_final_is_not_believed(plain: World, vera
 def test_what_an_old_key_has_sent_is_followed_and_never_signed_by_another(plain: World, vera: User) -> None:
     owing(plain, vera)
     plain.round()
-    plain.key = keys.Key(NEW_KEY)
-    plain.service = plain.key.address
-    plain.node.fund(plain.service)
+    change_key(plain)
     plain.configure(by_collector=False)
 
     plain.round(seconds=601)
@@ -205,11 +215,75 @@ def test_what_an_old_key_has_sent_is_followed_and_never_signed_by_another(plain:
     assert plain.balance(TREASURY, symbol="PLAIN") == USD
 
 
+def test_a_payment_of_an_old_key_that_is_stuck_is_told_and_waits_for_it(plain: World, vera: User) -> None:
+    owing(plain, vera)
+    plain.round()
+    old = plain.key
+    change_key(plain)
+    plain.configure(by_collector=False)
+    told = plain.round(seconds=601)["Local"]
+    plain.key, plain.service = old, old.address
+    plain.configure(by_collector=False)
+    plain.settle()
+
+    assert f"nonce 0 of the earlier key {old.address}" in told
+    assert states() == ["confirmed"]
+    assert plain.balance(TREASURY, symbol="PLAIN") == USD
+
+
+def test_what_an_old_key_has_not_got_mined_the_new_one_collects(world: World, vera: User) -> None:
+    authorization = world.active(vera, viewer(1))
+    world.stream(authorization, USD)
+    world.round()
+    old = ChainSend.objects.get()
+    world.node.ask("anvil_dropTransaction", old.hashes[0])
+    world.node.ask("anvil_setBalance", world.service, "0x0")
+    change_key(world)
+    world.do(ADMIN, world.collector, "set_service(address)", world.service)
+    world.configure()
+
+    assert world.round(seconds=601) == {}
+    let_go = states()
+    world.round(seconds=601)
+    world.settle()
+    # It comes late after all, and takes nothing.
+    world.node.fund(old.sender)
+    world.settle()
+
+    assert (let_go, states()) == (["failed"], ["failed", "confirmed"])
+    assert not ChainSend.objects.filter(status__in=["signed", "sent", "mined"]).exists()
+    assert world.balance(TREASURY) == USD
+    assert Authorization.objects.get().status == "active"
+
+
+def test_a_contract_that_somebody_made_under_its_nonce_has_paid_nothing(plain: World, vera: User) -> None:
+    owing(plain, vera)
+    plain.round()
+    plain.send_as_service(nonce=0, to=None, data=bytes.fromhex("00"))
+    plain.node.mine(9)
+
+    assert plain.round() == {}
+    assert states() == ["failed"]
+
+
+def test_a_node_that_lags_does_not_take_back_a_doubt(
+    plain: World, vera: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owing(plain, vera)
+    plain.round()
+    plain.send_as_service(nonce=0, to=plain.tokens["PLAIN"], data=pull(plain, 3, 0))
+    plain.node.mine(9)
+    plain.round()
+    with answering("eth_getTransactionCount", {"result": "0x0"}, monkeypatch=monkeypatch):
+        wrong = plain.round()
+
+    assert "resolvesend" in wrong["Local"]
+    assert (states(), ChainSend.objects.get().reason) == (["unknown"], "nonce_taken")
+
+
 def test_an_allowance_of_an_old_key_is_not_the_wallets_fault(plain: World, vera: User) -> None:
     authorization = owing(plain, vera)
-    plain.key = keys.Key(NEW_KEY)
-    plain.service = plain.key.address
-    plain.node.fund(plain.service)
+    change_key(plain)
     plain.configure(by_collector=False)
 
     wrong = plain.round(seconds=601)

@@ -15,7 +15,7 @@ from billing.models_ethereum import Authorization, Collection
 from core.errors import DomainError, PaymentRequired
 from core.models import User
 from tests import books
-from tests.evm.world import ADMIN, TREASURY, USD, World, viewer
+from tests.evm.world import ADMIN, LEAST, TREASURY, USD, World, viewer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ACTIONS = st.one_of(
@@ -115,8 +115,9 @@ class Viewer:
         self.minted += 20 * USD
         self.world.give(self.who.address, 20 * USD)
         self.allow(50 * USD)
-        for _ in range(5):
-            assert self.world.round(seconds=601) == {}
+        # What has failed again and again is tried again within a day.
+        for seconds in (24 * 3600, 601, 601, 601, 601):
+            assert self.world.round(seconds=seconds) == {}
             self.world.node.mine(4)
 
     def conserve(self) -> None:
@@ -129,7 +130,7 @@ class Viewer:
 
     def check(self) -> None:
         self.conserve()
-        assert all(each.collected_units == each.charged_units for each in self.all())
+        assert all(0 <= each.debt_units < LEAST for each in self.all())
         assert not self.owes()
         assert books.violations() == []
 

@@ -21,7 +21,8 @@ from tests.evm.world import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-KILLS = 200
+# With those of tests/evm/test_kills.py two hundred.
+KILLS = 160
 
 
 def states() -> list[str]:

@@ -17,10 +17,13 @@ from billing.engine import StartRequest
 from billing.ethereum import abi, authorizing, chains, collector, keys, typed_data
 from billing.models_ethereum import Authorization
 from core.models import User
+from paygo.devstack.anvil import CHAIN_ID
 from tests.evm.node import BASE, Node, running
 from tests.factories import NOW
 
 USD = 10**6
+# No smaller debt is collected.
+LEAST = USD // 1000
 SERVICE_KEY = "0x" + "51" * 32
 TREASURY: str = Account.from_key("0x" + "71" * 32).address
 ADMIN: str = Account.from_key("0x" + "72" * 32).address
@@ -49,8 +52,8 @@ def viewer(number: int) -> LocalAccount:
 class World:
     """The node, the contracts, and the verbs of those who are not PayGo."""
 
-    def __init__(self, node: Node, folder: Path, settings: Settings) -> None:
-        self.node, self.now = node, NOW
+    def __init__(self, node: Node, folder: Path, settings: Settings, *, chain_id: int = CHAIN_ID) -> None:
+        self.node, self.now, self.chain_id = node, NOW, chain_id
         self._folder, self._settings = folder, settings
         self.key = keys.Key(SERVICE_KEY)
         self.service = self.key.address
@@ -77,7 +80,7 @@ class World:
     ) -> None:
         """Write the service's file of chains, and have it read."""
         lines = {
-            "chain_id": 31337,
+            "chain_id": self.chain_id,
             "name": "Local",
             "rpc_url": url or self.node.url,
             "confirmations": confirmations,
@@ -90,7 +93,7 @@ class World:
         text = "[[chain]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in lines.items())
         for symbol, address in self.tokens.items():
             text += f'[[chain.token]]\nsymbol = "{symbol}"\naddress = "{address}"\ndecimals = 6\n'
-            text += 'collect_at = "0.5"\nfirst_debt = "2"\nmost_debt = "50"\n'
+            text += 'collect_least = "0.001"\ncollect_at = "0.5"\nfirst_debt = "2"\nmost_debt = "50"\n'
             # By the service's key itself, whatever the chain has.
             text += "collector = false\n" if symbol.startswith("PLAIN") else ""
         path = self._folder / f"chains-{len(list(self._folder.iterdir()))}.toml"
@@ -99,7 +102,7 @@ class World:
 
     @property
     def chain(self) -> chains.Chain:
-        return chains.chain(31337)
+        return chains.chain(self.chain_id)
 
     def call(self, to: str, signature: str, *values: Any) -> int:
         data = "0x" + abi.call(signature, *values).hex()
@@ -126,7 +129,7 @@ class World:
     def asked(self, client: User, who: LocalAccount, **changes: Any) -> Authorization:
         """Return an authorisation that waits for its signature."""
         values: dict[str, Any] = {
-            "chain_id": 31337,
+            "chain_id": self.chain_id,
             "token": self.tokens[changes.pop("symbol", "USDT")],
             "wallet_address": who.address,
             "limit_units": 100 * USD,
@@ -137,13 +140,15 @@ class World:
         }
         return authorizing.create(authorizing.Request(**values), client_id=client.pk, now=self.now)
 
-    def signed(self, authorization: Authorization, who: LocalAccount) -> Authorization:
-        """Let the viewer sign an authorisation."""
+    def signed(
+        self, authorization: Authorization, who: LocalAccount, *, permit: bool = False
+    ) -> Authorization:
+        """Let the viewer sign an authorisation, and its permit."""
         return authorizing.verify(
             client_id=authorization.client_id,
             public_id=authorization.public_id,
             signature=sign(authorization.typed_data, who),
-            permit_signature=None,
+            permit_signature=sign(authorization.permit or {}, who) if permit else None,
             read_clock=lambda: self.now,
         )
 
@@ -170,14 +175,14 @@ class World:
         self.now += timedelta(seconds=seconds)
         return collector.run(key=self.key, read_clock=lambda: self.now)
 
-    def send_as_service(self, *, nonce: int, to: str, data: bytes = b"", value: int = 0) -> str:
+    def send_as_service(self, *, nonce: int, to: str | None, data: bytes = b"", value: int = 0) -> str:
         """Send with the service's key what no journal knows, dearer than anything of the collector's."""
         raw, tx_hash = self.key.sign(
             {
                 "type": 2,
-                "chainId": 31337,
+                "chainId": self.chain_id,
                 "nonce": nonce,
-                "to": to,
+                **({"to": to} if to else {}),
                 "value": value,
                 "data": "0x" + data.hex(),
                 "gas": 1_000_000,

@@ -203,7 +203,7 @@ def test_what_cannot_be_trusted_is_sent_nothing(name: str) -> None:
 
 
 def test_sixteen_that_hang_delay_no_healthy_one(settings: Settings) -> None:
-    settings.WEBHOOK_TIMEOUT_SECONDS = patience = 3
+    settings.WEBHOOK_TIMEOUT_SECONDS = 3
     with listening(hangs) as port, receiver() as healthy:
         for number in range(16):
             client = make_client(f"bad-{number}")
@@ -221,14 +221,13 @@ def test_sixteen_that_hang_delay_no_healthy_one(settings: Settings) -> None:
         _happens(good.pk)
         clock.advance(20_000)
         publisher.publish_all(now=clock.now())
-        began = time.monotonic()
+        before = WebhookAttempt.objects.count()
         courier.dispatch(now=clock.now())
-        while not healthy.got and time.monotonic() < began + patience / 2:
-            time.sleep(0.01)
-        in_time = len(healthy.got)
         courier.wait()
 
-    assert in_time == 1
+    # Each is written down when it is over.
+    first = WebhookAttempt.objects.order_by("pk")[before]
+    assert (first.delivery.endpoint.url, first.error) == (healthy.url, "")
 
 
 def _happens(client_id: int) -> None:

@@ -7,6 +7,7 @@ import pytest
 from billing import covering, engine, expiry, interval, live, metering, pauses
 from billing.engine import StartRequest
 from billing.errors import AuthorizationExhausted, AuthorizationExpired, AuthorizationRequired
+from billing.ethereum import authorizing
 from billing.ethereum.rules import AuthorizationStatus
 from billing.models import Transaction
 from billing.models_ethereum import Authorization
@@ -164,10 +165,10 @@ class TestAWalletOfEthereum:
         authorization = make_authorization(vera, linked=None)
         code = stream(vera, wallet=ALICE_ETHEREUM)
 
-        seen = live.of_authorization(authorization.pk, now=after(seconds=90))
+        seen = authorizing.show(client_id=vera.pk, public_id=authorization.public_id, now=after(seconds=90))
         session = live.of_session(code, client_id=vera.pk, now=after(seconds=90))
 
-        assert (seen.charged_units, seen.remaining_units, seen.open_sessions) == (25_000, 9_975_000, 1)
+        assert (seen.charged_units, seen.remaining_units, seen.open_transactions) == (25_000, 9_975_000, 1)
         assert paid(session.record) == [("USDT", USD, 25_000)]
         assert session.depletes_at == after(hours=10)
 

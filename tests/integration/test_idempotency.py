@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 
 from billing import engine
 from billing.engine import StartRequest
-from core import idempotency
+from core import forgetting, idempotency
 from core.db import operation
 from core.idempotency import LEASE, KeyInFlight, KeyReused, Receipt
 from core.models import ReceiptRow, User
@@ -168,7 +168,7 @@ class TestForgetting:
     def test_forgets_what_is_older_than_a_week_and_nothing_else(
         self, vera: User, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(idempotency, "_FORGOTTEN_AT_ONCE", 2)
+        monkeypatch.setattr(forgetting, "_AT_ONCE", 2)
         for number in range(5):
             answer(receipt(vera, key=f"old-{number}"), {})
         with operation():

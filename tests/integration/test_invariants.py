@@ -8,13 +8,14 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 
-from billing import audit, engine, funding, interval, refunds, sends, transactions
+from billing import audit, engine, foreign, funding, interval, refunds, sends, transactions
 from billing.matching import asked
-from billing.models import Refund
+from billing.models import ForeignSend, Refund
+from billing.operators import Word
 from billing.rules import RefundStatus, SendStatus, depletes_ms
 from core import clock, db, publisher
 from core.models import User
-from sessions_app.models import StreamingSession
+from sessions_app.models import StreamingSession, Vendor
 from tests import books
 from tests.factories import (
     ALICE,
@@ -102,6 +103,9 @@ BROKEN = {
         " WHERE kind = 'permission.activated')"
     ),
     "I5 the end of every": "DELETE FROM core_event WHERE kind = 'session.ended'",
+    "I5 the end of a session": (
+        "UPDATE core_event SET payload = payload || '{{\"amount\": \"0.5\"}}' WHERE kind = 'session.ended'"
+    ),
     "I5 every refund": "UPDATE core_event SET payload = '{{}}' WHERE kind = 'refund.queued'",
     "I6 what an ended": (
         "UPDATE zcash_permission SET refund_due = false, remaining_zat = 1 WHERE status = 'revoked'"
@@ -175,6 +179,12 @@ BROKEN = {
         "UPDATE billing_transfer SET kind = 'chain_payout', debit = 'vendor', debit_of = credit_of,"
         " credit = 'treasury' WHERE kind = 'chain_charge'"
     ),
+    "L13 what the operator": "UPDATE billing_foreignsend SET withdrawn_zat = withdrawn_zat - 1",
+    "L14 vendors were paid no more": (
+        "INSERT INTO billing_transfer (kind, debit, debit_of, credit, credit_of, asset, amount_units,"
+        " cause_id, at, booked_at) SELECT 'chain_payout', 'vendor', credit_of, 'treasury', 0, asset,"
+        " amount_units, 1, at, booked_at FROM billing_transfer WHERE kind = 'chain_charge'"
+    ),
     "L11 what an authorisation owes": (
         "UPDATE billing_transfer SET debit_of = 0 WHERE kind = 'chain_charge'"
     ),
@@ -215,6 +225,7 @@ def world() -> User:
     vera = make_client()
     make_vendor(vera)
     make_vendor(vera, slug="cheap", price=ZEC // 3)
+    Vendor.objects.update(fee_bps=250)
     for wallet in ("alice", "bob", ALICE):
         make_active_permission(vera, wallet=wallet, rate=1 * ZEC)
     make_authorization(vera, wallet="0xerin", linked=None)
@@ -230,7 +241,16 @@ def world() -> User:
     refund_what_is_left(vera)
     interval.run_interval(now=after(hours=2), engine="test", chunk_size=100)
     publisher.publish_all(now=after(hours=2))
+    withdraw()
     return vera
+
+
+def withdraw() -> None:
+    """Take money out of the wallet past the service, and say so."""
+    paid = [{"address": MALLORY, "amount_zat": ZEC, "memo": None}]
+    ForeignSend.objects.create(txid="b" * 64, payments=paid, seen_height=9, first_seen_at=after(hours=2))
+    word = Word(None, "shell:otto", "revenue")
+    assert foreign.explain("b" * 64, settles=[], word=word, tip_height=9, now=after(hours=2))
 
 
 def refund_what_is_left(vera: User) -> None:
@@ -277,6 +297,47 @@ def test_names_each_invariant_that_is_broken(world: User) -> None:
     }
 
     assert [name for name in BROKEN if not any(each.startswith(name) for each in found[name])] == []
+
+
+_COLUMNS = "kind, debit, debit_of, credit, credit_of, asset, amount_units, cause_id, at, booked_at"
+# What the platform or the network gets too little of, while all accounts still add up.
+FEES = {
+    "a share is missing": ("L3", "DELETE FROM billing_transfer WHERE kind = 'fee' AND asset = 'ZEC'"),
+    "a share is too small": (
+        "L3",
+        "UPDATE billing_transfer SET amount_units = amount_units - 1 WHERE kind = 'fee' AND asset = 'ZEC'",
+    ),
+    "a token's share is missing": (
+        "L3",
+        "DELETE FROM billing_transfer WHERE kind = 'fee' AND asset <> 'ZEC'",
+    ),
+    "a network's fee is too small": (
+        "L6",
+        (
+            "UPDATE billing_transfer SET amount_units = amount_units"
+            " + CASE kind WHEN 'refund_fee' THEN -1 ELSE 1 END WHERE kind IN ('refund_fee', 'refund_paid')"
+        ),
+    ),
+    "a second try has no network's fee": (
+        "L6",
+        f"""
+        INSERT INTO billing_transfer ({_COLUMNS})
+        SELECT 'refund_returned', 'wallet', 0, 'refund', t.debit_of, t.asset, r.amount_zat, r.id, t.at, t.at
+        FROM billing_transfer t JOIN billing_refund r ON r.id = t.cause_id WHERE t.kind = 'refund_paid'
+        UNION ALL
+        SELECT 'refund_paid', 'refund', t.debit_of, 'wallet', 0, t.asset, r.amount_zat, r.id, t.at, t.at
+        FROM billing_transfer t JOIN billing_refund r ON r.id = t.cause_id WHERE t.kind = 'refund_paid'
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FEES)
+def test_misses_a_fee(world: User, what: str) -> None:
+    letter, statement = FEES[what]
+    db.execute(_UNGUARDED)
+
+    assert [name.split()[0] for name in found_after(statement)] == [letter]
 
 
 def test_every_invariant_is_broken_above() -> None:

@@ -9,7 +9,6 @@ from billing.ledger_models import Transfer
 from billing.ledger_rules import Account
 from core import db
 from core.models import User
-from sessions_app import vendors
 from sessions_app.models import StreamingSession, Vendor
 from tests.factories import (
     ALICE_ETHEREUM,
@@ -104,7 +103,7 @@ class TestCharges:
     def test_keeps_the_share_that_a_session_started_with(self, vera: User, vendor: Vendor, how: str) -> None:
         make_active_permission(vera, requested=ZEC, rate=ZEC)
         code = stream(vera)
-        vendors.set_fee(vendor.slug, client_id=vera.pk, fee_bps=10_000)
+        Vendor.objects.filter(pk=vendor.pk).update(fee_bps=10_000)
 
         if how == "paused":
             pauses.pause(code, client_id=vera.pk, now=after(hours=0.5))
@@ -123,7 +122,7 @@ class TestCharges:
     def test_keeps_the_share_of_a_token_that_a_session_started_with(self, vera: User, vendor: Vendor) -> None:
         make_authorization(vera)
         code = stream(vera, wallet=ALICE_ETHEREUM)
-        vendors.set_fee(vendor.slug, client_id=vera.pk, fee_bps=10_000)
+        Vendor.objects.filter(pk=vendor.pk).update(fee_bps=10_000)
 
         engine.end(code, client_id=vera.pk, now=after(hours=1))
 

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from billing import expiry, mails, notices
 from billing.models import Mail, MailCursor
 from billing.notice_rules import MAIL_LIFE
-from core import publisher
+from core import db, publisher
 from core.models import User
 from tests.factories import after, make_active_permission, make_client, make_vendor, stream
 from zcash.models import SpendingPermission
@@ -184,6 +184,16 @@ def test_a_mail_that_is_unwanted_by_now_is_not_sent(permission: SpendingPermissi
 
     assert mails.send_due(now=now) == 0
     assert Mail.objects.get().status == "unwanted"
+
+
+def test_whoever_has_unsubscribed_is_named_nowhere(permission: SpendingPermission) -> None:
+    assert len(a_round(after(hours=29 * 24))) == 1
+
+    mails.stop(mails.stop_token(permission))
+
+    for table in ("billing_mail", "zcash_permission", "zcash_permission_audit", "core_event"):
+        (kept,) = db.row(f"SELECT json_agg(t)::text FROM {table} t")
+        assert READER not in kept, table
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,15 @@ import json
 from datetime import timedelta
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
 
+from billing.operator_models import OperatorAction
 from core import clock
-from core.models import ReceiptRow, User
+from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from sessions_app.models import Vendor
 from tests.factories import ALICE, ZEC, make_active_permission, make_client, make_permission, make_vendor
 from zcash.models import SpendingPermission
@@ -80,6 +83,37 @@ class TestRetention:
         assert told("retention")["receipts"] == 1
         assert sorted(ReceiptRow.objects.values_list("key", flat=True)) == ["fresh"]
 
+    def test_forgets_requests_to_webhooks_that_are_old_and_keeps_their_delivery(
+        self, vera: User, settings: Settings
+    ) -> None:
+        settings.WEBHOOK_LOG_RETENTION_DAYS = 10
+        now = clock.now()
+        event = Event.objects.create(
+            client=vera, kind="session.started", subject=uuid4(), payload={}, created_at=now
+        )
+        endpoint = WebhookEndpoint.objects.create(
+            client=vera, url="https://vera.example", secret="s", created_at=now
+        )
+        delivery = WebhookDelivery.objects.create(
+            endpoint=endpoint, event=event, status="failed", attempts=2, created_at=now, finished_at=now
+        )
+        for number, days in ((1, 11), (2, 9)):
+            WebhookAttempt.objects.create(
+                delivery=delivery,
+                number=number,
+                started_at=now - timedelta(days=days),
+                duration_ms=1,
+                url=endpoint.url,
+                request_headers={},
+                response_status=500,
+            )
+
+        assert told("retention", "--dry-run")["webhook_attempts"] == 1
+        assert WebhookAttempt.objects.count() == 2
+        assert told("retention")["webhook_attempts"] == 1
+        assert WebhookAttempt.objects.get().number == 2
+        assert WebhookDelivery.objects.count() == 1
+
 
 class TestSetVendorPayouts:
     @pytest.fixture(autouse=True)
@@ -104,11 +138,35 @@ class TestSetVendorPayouts:
         }
         assert told("setvendorpayouts", "vera-tv", "vendor123") == found
         assert (vendor.fee_bps, vendor.payout_minimum_zat) == (250, 3 * ZEC // 2)
+        # Showing them is no change.
+        said = OperatorAction.objects.get()
+        assert (said.verb, said.operator, said.reason) == ("set_terms", None, "manage.py setvendorpayouts")
+        assert said.details["by"].startswith("shell:")
+        assert (said.details["vendor"], said.details["payout_address"]) == (vendor.pk, ALICE)
+
+    def test_changes_all_or_nothing(self) -> None:
+        with pytest.raises(CommandError, match="fee_bps: "):
+            told("setvendorpayouts", "vera-tv", "vendor123", "--schedule", "daily", "--fee-bps", "10001")
+
+        assert Vendor.objects.get().payout_schedule == "weekly"
+        assert not OperatorAction.objects.exists()
+
+    def test_names_the_operator_whose_word_it_is(self) -> None:
+        olga = User.objects.create_user("olga", is_staff=True)
+
+        told(
+            "setvendorpayouts", "vera-tv", "vendor123", "--fee-bps", "1", "--operator", "olga",
+            "--reason", "as agreed",
+        )  # fmt: skip
+
+        said = OperatorAction.objects.get()
+        assert (said.operator, said.reason) == (olga, "as agreed")
 
     def test_changes_nothing_in_a_dry_run(self) -> None:
         told("setvendorpayouts", "vera-tv", "vendor123", "--fee-bps", "250", "--dry-run")
 
         assert Vendor.objects.get().fee_bps == 0
+        assert not OperatorAction.objects.exists()
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -124,7 +182,7 @@ class TestSetVendorPayouts:
             call_command("setvendorpayouts", "vera-tv", "vendor123", *options)
 
     def test_knows_no_vendor_of_somebody_else(self) -> None:
-        with pytest.raises(CommandError, match="no client mallory"):
+        with pytest.raises(CommandError, match="no user mallory"):
             call_command("setvendorpayouts", "mallory", "vendor123")
 
 

@@ -4,11 +4,10 @@ import pytest
 from django.db import InternalError, transaction
 from django.db.utils import IntegrityError
 
-from billing import approvals, engine, expiry, extensions, holds, interventions, operators, refunds
-from billing.models import Refund
+from billing import engine, expiry, extensions, holds, interventions, operators, refunds
 from billing.operator_models import OperatorAction
 from billing.operators import Word
-from core.errors import Conflict, Invalid
+from core.errors import Invalid
 from core.models import User
 from sessions_app.models import StreamingSession
 from tests.factories import ALICE, NOW, ZEC, after, make_active_permission, make_permission, pay, stream
@@ -202,47 +201,6 @@ def test_refunds_nothing_of_a_permission_that_is_alive(vera: User, otto: Word) -
 
     with pytest.raises(WrongPermissionState):
         refunds.give_back(permission.pk, word=otto, now=NOW)
-
-
-def large(vera: User, otto: Word) -> Refund:
-    revoked(vera, otto)
-    return Refund.objects.get()
-
-
-def test_a_large_refund_waits_until_two_have_agreed(vera, otto, settings) -> None:
-    settings.REFUND_APPROVAL_ABOVE = "9.99999999"
-    refund = large(vera, otto)
-    everything = Refund.objects.all()
-    assert list(approvals.waiting(everything)) == [refund]
-    assert list(approvals.sendable(everything)) == []
-
-    approvals.approve(refund.pk, word=otto, now=NOW)
-    with pytest.raises(Conflict):
-        approvals.approve(refund.pk, word=otto, now=NOW)
-    assert list(approvals.sendable(everything)) == []
-    approvals.approve(refund.pk, word=word_of("olga"), now=NOW)
-
-    assert list(approvals.waiting(everything)) == []
-    assert list(approvals.sendable(everything)) == [refund]
-
-
-def test_a_refund_up_to_the_limit_needs_nobody(vera, otto, settings) -> None:
-    settings.REFUND_APPROVAL_ABOVE = "10"
-    refund = large(vera, otto)
-
-    assert list(approvals.sendable(Refund.objects.all())) == [refund]
-
-
-def test_an_approval_is_for_one_address(vera, otto, settings) -> None:
-    settings.REFUND_APPROVAL_ABOVE = "1"
-    refund = large(vera, otto)
-    approvals.approve(refund.pk, word=otto, now=NOW)
-    approvals.approve(refund.pk, word=word_of("olga"), now=NOW)
-
-    Refund.objects.update(address="tmTGxF2krB6EgUzKFzcQhKboyFnUxjYiZM8")
-
-    assert list(approvals.sendable(Refund.objects.all())) == []
-    Refund.objects.update(address=refund.address)
 
 
 @pytest.mark.parametrize("reason", ["", "   ", "no\0\n", "x" * 501])

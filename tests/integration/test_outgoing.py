@@ -1,13 +1,17 @@
 """The guard before every send: the account has paid nothing that the database does not know."""
 
+import contextlib
+import json
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db.models import F
 
-from billing import outgoing, refunds, sends
+from billing import foreign, outgoing, refunds, sends
+from billing.ledger_models import Transfer
 from billing.models import ForeignSend, Refund, SendGuard, WalletSend
+from billing.operator_models import OperatorAction
 from billing.rules import SendStatus
 from core import clock
 from paygo import health
@@ -32,6 +36,15 @@ def reconcile(**options: object) -> tuple[str, str]:
     except CommandError as error:
         failed = str(error)
     return written.getvalue(), failed
+
+
+def reconcile_json() -> dict[str, Any]:
+    """Run the command; return its document."""
+    written = StringIO()
+    with contextlib.suppress(CommandError):
+        call_command("reconcile", stdout=written, json=True)
+    found: dict[str, Any] = json.loads(written.getvalue())
+    return found
 
 
 @pytest.fixture
@@ -82,14 +95,14 @@ class TestWhatSomebodyPaidByHand:
         _, failed = reconcile(explain=halted, reason=" ")
 
         assert failed.startswith("Give a --reason")
-        assert [each.txid for each in outgoing.unexplained()] == [halted]
+        assert [each.txid for each in foreign.unexplained()] == [halted]
         assert world.arrived_zat(ALICE_T) == 0
 
     def test_cannot_be_explained_where_the_wallet_does_not_know_it(self, world: World, halted: str) -> None:
         _, failed = reconcile(explain="ab" * 32, reason="a guess")
 
         assert failed == f"The wallet does not know a transaction {'ab' * 32}."
-        assert [each.txid for each in outgoing.unexplained()] == [halted]
+        assert [each.txid for each in foreign.unexplained()] == [halted]
         assert world.arrived_zat(ALICE_T) == 0
 
     def test_is_noticed_and_can_be_explained_where_it_gave_no_change(self, world: World) -> None:
@@ -163,27 +176,72 @@ class TestWhatSomebodyPaidByHand:
         _, failed = reconcile(explain=txid, reason="a present")
 
         assert f"permission {permission.public_id} is revoked and refunds there" in failed
-        assert [each.txid for each in outgoing.unexplained()] == [txid]
+        assert [each.txid for each in foreign.unexplained()] == [txid]
 
-    @pytest.mark.unbalanced
-    def test_settles_a_refund_on_an_operators_word(self, world: World) -> None:
+    def test_settles_of_a_refund_what_the_chain_says(self, world: World) -> None:
         world.float_money()
         permission = world.revoked(ALICE_T)
         txid = world.pay_by_hand(ALICE_T, "0.7")
         world.mine(REFUND_CONFIRMATIONS)
         world.round(2)
+        refund = refund_of(permission)
 
-        _, failed = reconcile(
-            explain=txid, reason="paid by hand, too little", settles=[refund_of(permission).public_id]
-        )
+        _, failed = reconcile(explain=txid, reason="paid by hand, too little", settles=[refund.public_id])
+        # As a row of the journal it is known from now on.
+        world.by_hand.clear()
         world.round(3)
 
         assert failed == ""
-        assert refund_of(permission).status == "confirmed"
-        assert world.arrived_zat(ALICE_T) == 70_000_000
-        # The refund says what it asked for, the transaction paid less: told to the check at the end.
-        world.by_hand.clear()
-        Refund.objects.update(amount_zat=F("fee_zat") + 70_000_000)
+        refund.refresh_from_db()
+        assert (refund.status, refund.paid_zat) == ("confirmed", 70_000_000)
+        # The rest is the viewer's as before: it is refunded by the next round, with a fee of its own.
+        rest = refund_of(permission)
+        assert rest.amount_zat == ZEC - 70_000_000 - TRANSPARENT_FEE
+        assert world.arrived_zat(ALICE_T) == ZEC - 2 * TRANSPARENT_FEE
+        assert not Transfer.objects.filter(kind="withdrawal").exists()
+
+    def test_settles_no_refund_to_somebody_else(self, world: World) -> None:
+        world.float_money()
+        permission = world.revoked(ALICE_T)
+        txid = world.pay_by_hand(MALLORY, "0.99985")
+        world.mine(REFUND_CONFIRMATIONS)
+        world.round(2)
+        refund = refund_of(permission)
+
+        _, failed = reconcile(explain=txid, reason="paid by hand", settles=[refund.public_id])
+
+        assert failed.startswith(f"the wallet says nothing of a payment to {ALICE_T}")
+        assert refund_of(permission).status == "queued"
+        assert [each.txid for each in foreign.unexplained()] == [txid]
+
+    def test_is_booked_as_taken_out_with_who_said_so(self, world: World, halted: str) -> None:
+        before = reconcile_json()
+        reconcile(explain=halted, reason="salaries")
+
+        after = reconcile_json()
+        assert (before["unexplained_zat"], after["unexplained_zat"]) == (ZEC // 2, 0)
+        withdrawn = Transfer.objects.get(kind="withdrawal")
+        assert (withdrawn.debit, withdrawn.credit) == ("owner", "wallet")
+        assert before["booked_zat"] - after["booked_zat"] == withdrawn.amount_units >= ZEC // 2 + 10_000
+        # Books and wallet differ by the operator's own money, as before; its fee cannot be told exactly.
+        assert abs(before["difference_zat"] - after["difference_zat"]) <= 25_000
+        said = OperatorAction.objects.get(verb="explain")
+        assert said.reason == "salaries"
+        assert said.operator is None
+        assert said.details["by"].startswith("shell:")
+        assert (said.details["txid"], said.details["withdrawn_zat"]) == (halted, withdrawn.amount_units)
+
+    def test_is_not_explained_before_it_is_mined(self, world: World) -> None:
+        world.float_money()
+        world.revoked(ALICE_T)
+        txid = world.pay_by_hand(MALLORY, "0.5")
+        world.round(2)
+
+        _, failed = reconcile(explain=txid, reason="salaries")
+        world.mine()
+        _, lifted = reconcile(explain=txid, reason="salaries")
+
+        assert (failed, lifted) == (f"{txid} is not mined yet: run this again when it is.", "")
 
     def test_is_of_no_account_where_it_expired(self, world: World) -> None:
         world.float_money()

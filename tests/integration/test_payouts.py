@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing import earnings, engine, ledger, operators, outgoing, payouts, rounds, statements
+from billing import approvals, earnings, engine, foreign, ledger, operators, payouts, rounds, statements
 from billing.earnings import Earnings
 from billing.engine import StartRequest
 from billing.errors import PayoutNotPossible, PayoutUnderWay
@@ -78,7 +78,7 @@ def earned(vendor: Vendor) -> Earnings:
 
 
 def word(name: str) -> Word:
-    user = User.objects.create_user(username=name)
+    user = User.objects.create_superuser(username=name)
     return operators.word(operator_id=user.pk, name=name, reason="it is what they earned")
 
 
@@ -256,9 +256,9 @@ class TestAPayout:
 
         assert "vendor studio of vera-tv is paid there" in str(refused.value)
         assert ("waits for the same recipient" in str(refused.value)) == (moment == "queued")
-        assert [each.txid for each in outgoing.unexplained()] == [txid]
+        assert [each.txid for each in foreign.unexplained()] == [txid]
         call_command("reconcile", explain=txid, reason="a present", anyway=True, stdout=StringIO())
-        assert not outgoing.unexplained()
+        assert not foreign.unexplained()
 
     def test_takes_turns_with_refunds(self, world: World, vendor: Vendor) -> None:
         world.float_money()
@@ -403,13 +403,13 @@ class TestWhoIsPaid:
         otto = word("otto")
 
         world.round(2)
-        assert list(payouts.waiting_for_approval()) == [payout]
-        assert payouts.approve(payout.pk, word=otto, now=clock.now()) == 1
+        assert list(approvals.waiting(Payout.objects.all())) == [payout]
+        assert approvals.approve(payout, word=otto, now=clock.now()) == 1
         with pytest.raises(Conflict, match="another operator"):
-            payouts.approve(payout.pk, word=otto, now=clock.now())
+            approvals.approve(payout, word=otto, now=clock.now())
         world.round(2)
         assert send_statuses() == []
-        payouts.approve(payout.pk, word=word("olga"), now=clock.now())
+        approvals.approve(payout, word=word("olga"), now=clock.now())
         world.round(2)
 
         assert Payout.objects.get().status == "sent"
@@ -427,9 +427,9 @@ class TestWhoIsPaid:
         first, second = Payout.objects.order_by("number")
 
         assert (first.status, second.status) == ("confirmed", "queued")
-        assert list(payouts.waiting_for_approval()) == [second]
+        assert list(approvals.waiting(Payout.objects.all())) == [second]
         Payout.objects.filter(pk=first.pk).update(created_at=first.created_at - timedelta(days=1))
-        assert not payouts.waiting_for_approval().exists()
+        assert not approvals.waiting(Payout.objects.all()).exists()
 
     def test_nobody_while_the_books_are_wrong(self, world: World, vendor: Vendor) -> None:
         world.float_money()

@@ -70,6 +70,43 @@ def test_misses_what_somebody_took_from_the_wallet(world: World) -> None:
 
 
 @pytest.mark.unbalanced
+def test_misses_what_the_books_say_and_nobody_is_owed(world: World) -> None:
+    world.paid(ALICE, zec="2")
+    db.execute(
+        "INSERT INTO billing_transfer (kind, debit, debit_of, credit, credit_of, asset, amount_units,"
+        " cause_id, at, booked_at)"
+        " VALUES ('deposit', 'wallet', 0, 'permission', 0, 'ZEC', %(zat)s, 1, now(), now()),"
+        " ('loss_covered', 'permission', 0, 'losses', 0, 'ZEC', %(zat)s, 1, now(), now())",
+        {"zat": ZEC // 4},
+    )
+
+    told, code = reconcile()
+
+    assert (code, told["missing_zat"], told["difference_zat"]) == (1, 0, -ZEC // 4)
+    assert any("0.25 ZEC less than the 2.25 ZEC that the books say" in each for each in told["findings"])
+
+
+def test_counts_what_is_seen_and_not_credited(world: World) -> None:
+    world.paid(ALICE, zec="1")
+    permission = world.create(MALLORY, zec="2")
+    world.pay(permission, "2", blocks=1)
+
+    told, code = reconcile()
+
+    assert (code, told["booked_zat"], told["incoming_zat"]) == (0, ZEC, 2 * ZEC)
+    assert (told["holdings_zat"], told["difference_zat"]) == (3 * ZEC, 0)
+
+
+def test_shows_the_operators_own_money_as_a_difference(world: World) -> None:
+    world.float_money()
+    world.paid(ALICE, zec="1")
+
+    told, _ = reconcile()
+
+    assert told["difference_zat"] == 5 * ZEC
+
+
+@pytest.mark.unbalanced
 def test_names_an_account_that_does_not_say_what_its_permission_says(world: World) -> None:
     permission = world.paid(ALICE, zec="1")
     db.execute(
@@ -90,8 +127,19 @@ def test_changes_nothing_in_a_dry_run(world: World) -> None:
 
     told, code = reconcile(dry_run=True)
 
-    assert (code, told["right"]) == (0, True)
+    assert (code, told["right"], told["chain_searched"]) == (0, True, False)
     assert not Reconciliation.objects.exists()
+
+
+def test_a_dry_run_says_that_it_has_not_searched_the_chain(world: World) -> None:
+    world.paid(ALICE, zec="1")
+    dry, full = StringIO(), StringIO()
+
+    call_command("reconcile", stdout=dry, dry_run=True)
+    call_command("reconcile", stdout=full)
+
+    assert "The chain was not searched" in dry.getvalue()
+    assert "the journal knows everything" in full.getvalue()
 
 
 def test_says_by_its_exit_code_that_the_wallet_cannot_tell(world: World) -> None:
@@ -107,7 +155,35 @@ def test_the_round_keeps_what_it_finds(world: World) -> None:
 
     assert rounds.reconcile_round() is True
 
-    assert Reconciliation.objects.get().holdings_zat == ZEC
+    found = Reconciliation.objects.get()
+    assert (found.holdings_zat, found.chain_searched) == (ZEC, True)
+
+
+def test_the_round_finds_by_itself_what_somebody_paid_by_hand(world: World) -> None:
+    world.float_money()
+    world.paid(ALICE, zec="1")
+    assert rounds.reconcile_round() is True
+    txid = world.pay_by_hand(MALLORY, "0.5")
+    world.mine()
+
+    assert rounds.reconcile_round() is False
+
+    (finding,) = Reconciliation.objects.latest("at").findings
+    assert txid in finding
+
+
+def test_health_fails_where_nobody_compares_the_books(world: World) -> None:
+    assert health.PARTS["books"]() == {"ok": True, "compared_at": None}
+    world.paid(ALICE, zec="1")
+    assert health.PARTS["books"]()["ok"]
+
+    world.hours_pass(19)
+    assert health.PARTS["books"]()["detail"].startswith("the books are not compared")
+    rounds.reconcile_round()
+    assert health.PARTS["books"]()["ok"]
+    world.hours_pass(19)
+
+    assert not health.PARTS["books"]()["ok"]
 
 
 def test_the_round_waits_for_a_node_that_is_away(world: World) -> None:

@@ -12,6 +12,8 @@ from pytest_django.fixtures import Settings
 
 from billing import expiry, funding, live, refunds, reversals
 from billing.models import Refund
+from billing.operator_models import OperatorAction
+from billing.operators import Word
 from core import clock
 from core.models import Event, User
 from paygo import health
@@ -266,8 +268,13 @@ class TestStop:
         lost = self.lose_two(vera, node)
         self.assert_stopped(node, lost)
 
+        with pytest.raises(CommandError, match="2 wait"):
+            run_command("reversals", "--apply", "--dry-run")
+        assert not OperatorAction.objects.exists()
         assert run_command("reversals", "--apply").endswith("2 taken back.\nNone waits.\n")
 
+        said = OperatorAction.objects.order_by("id")
+        assert [(each.verb, each.permission_id) for each in said] == [("take_back", each.pk) for each in lost]
         # By the real clock they have expired meanwhile.
         assert [state(each) for each in lost] == [("expired", 0)] * 2
         assert not reorgs.lost().exists()
@@ -383,10 +390,10 @@ class TestOnce:
         node.mine(DEPTH)
         reverse = reversals.reverse
 
-        def refuse_the_bad_one(deposit: Deposit, *, now: datetime) -> bool:
+        def refuse_the_bad_one(deposit: Deposit, *, now: datetime, word: Word | None) -> bool:
             if deposit.permission_id == bad.pk:
                 raise WrongPermissionState
-            return reverse(deposit, now=now)
+            return reverse(deposit, now=now, word=word)
 
         monkeypatch.setattr(reversals, "reverse", refuse_the_bad_one)
 

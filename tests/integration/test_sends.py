@@ -1,7 +1,6 @@
 """Outgoing transactions: one call for one row of the journal, whatever becomes of the answer."""
 
 from contextlib import nullcontext
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,58 +11,26 @@ from billing.models import Refund, WalletSend
 from billing.rules import RefundStatus
 from core import clock, db
 from tests.concurrency.threads import together
+from tests.integration.sending import revoked_together
 from tests.refunding import (
     ALICE,
     ALICE_O,
     ALICE_T,
     ALICE_TEX,
     ALICE_U,
-    EXPIRY_BLOCKS,
     MALLORY,
-    MARGIN_BLOCKS,
     REFUND_CONFIRMATIONS,
     ZEC,
     World,
     refund_of,
-    send_statuses,
     statuses,
 )
-from zcash import queries
 from zcash.addresses import SAPLING, Network, Receiver, encode_p2pkh, encode_sapling, encode_unified
-from zcash.models import SpendingPermission
-from zcash.node import operations
 from zcash.node.port import Payment, PrivacyPolicy
-from zcash.rules import FINAL_DEPTH
-
-LOST_ANSWERS = ("reset_before", "reset_after", "hang", "half", "server_error", "not_json")
-SENT_ALL_THE_SAME = ("reset_after", "half")
-
-
-class Killed(BaseException):
-    """The process dies here."""
 
 
 def viewers(count: int) -> list[str]:
     return [encode_p2pkh(f"viewer {n}".encode().ljust(20), network=Network.REGTEST) for n in range(count)]
-
-
-def revoked_together(world: World, wallets: list[str], *, zec: str = "0.01") -> list[SpendingPermission]:
-    """Return permissions paid by one transaction and revoked; nothing is refunded yet."""
-    created = [world.create(wallet, zec=zec) for wallet in wallets]
-    world.do("sim_pay_many", [{"address": each.payment_address, "amount": zec} for each in created])
-    world.mine(REFUND_CONFIRMATIONS)
-    return [world.revoke(each) for each in created]
-
-
-def outlive(world: World) -> None:
-    """Mine until nothing that was built now could be mined, with the margin."""
-    world.mine(EXPIRY_BLOCKS + MARGIN_BLOCKS)
-
-
-def wait_for_another_try(world: World) -> None:
-    """Let no reorg be deep enough any more to mine what was given up."""
-    world.mine(FINAL_DEPTH)
-    world.hours_pass(1)
 
 
 class TestABatch:
@@ -192,8 +159,9 @@ class TestADefiniteFailure:
 
     def test_pays_once_there_is_money(self, world: World) -> None:
         permission = world.revoked()
-        self.explained(world, world.pay_by_hand(MALLORY, "0.9"))
+        spent = world.pay_by_hand(MALLORY, "0.9")
         world.mine(REFUND_CONFIRMATIONS)
+        self.explained(world, spent)
         world.round(2)
         world.do("sim_pay", world.settings.ZCASH_SERVICE_WALLET, "1")
         world.mine(REFUND_CONFIRMATIONS)
@@ -216,376 +184,6 @@ class TestADefiniteFailure:
         # What was paid by hand belongs to viewers, and the command says so.
         with pytest.raises(CommandError, match="ZEC less than the 1 ZEC that are owed"):
             call_command("reconcile", explain=txid, reason="salary")
-
-
-class TestALostAnswer:
-    @pytest.mark.parametrize("kind", LOST_ANSWERS)
-    def test_is_never_followed_by_another_call_until_the_chain_has_told(
-        self, world: World, kind: str, settings: Any
-    ) -> None:
-        settings.ZCASH_RPC_TIMEOUT_SECONDS = 1.0
-        permission = world.revoked()
-        refunds.queue_due(now=clock.now())
-        world.fault(kind)
-
-        world.round()
-        unknown = refund_of(permission).status
-        world.round()
-
-        assert unknown == "unknown"
-        if kind in SENT_ALL_THE_SAME:
-            assert (refund_of(permission).status, refund_of(permission).reason) == (
-                "sent",
-                "found on the chain",
-            )
-        else:
-            self.fails_after_the_expiry_and_is_sent_once(world, permission)
-        assert world.transactions() == 1
-
-    def fails_after_the_expiry_and_is_sent_once(self, world: World, permission: SpendingPermission) -> None:
-        world.mine(EXPIRY_BLOCKS + MARGIN_BLOCKS - 1)
-        world.round(2)
-        assert refund_of(permission).status == "unknown"
-        world.mine()
-        world.round()
-        assert refund_of(permission).status == "failed"
-        assert world.transactions() == 0
-        wait_for_another_try(world)
-        world.round(2)
-        assert refund_of(permission).status == "sent"
-
-    def test_is_found_where_it_was_mined_meanwhile(self, world: World) -> None:
-        permission = world.revoked()
-        world.fault("reset_after")
-        world.round()
-        world.mine(5)
-
-        world.round()
-
-        assert refund_of(permission).status == "sent"
-        assert world.transactions() == 1
-
-    @pytest.mark.parametrize("depth", [1, 20])
-    def test_is_found_where_a_reorg_mined_it_below_the_tip_it_was_built_on(
-        self, world: World, depth: int
-    ) -> None:
-        world.float_money()
-        permission = world.revoked()
-        fork = world.do("generate", depth)[0]
-        world.fault("reset_after")
-        world.round()
-        world.do("sim_restart")
-
-        world.do("invalidateblock", fork)
-        world.mine(depth)
-        outlive(world)
-        world.round(2)
-
-        assert refund_of(permission).status == "confirmed"
-        assert world.transactions() == 1
-
-    def test_is_not_sent_again_while_a_reorg_could_still_mine_it(self, world: World) -> None:
-        world.float_money()
-        permission = world.revoked()
-        world.fault("reset_after")
-        world.round()
-        (lost,) = world.waiting()
-        (mined_in,) = world.do("generate", 1)
-        world.do("invalidateblock", mined_in)
-        world.do("sim_hold", lost)
-        other_branch = world.do("generate", EXPIRY_BLOCKS + MARGIN_BLOCKS)[0]
-        world.mine()
-        world.round()
-        world.hours_pass(1)
-        world.round(2)
-        given_up = refund_of(permission).status, world.transactions()
-
-        world.do("reconsiderblock", mined_in)
-        world.do("invalidateblock", other_branch)
-        world.mine(EXPIRY_BLOCKS + FINAL_DEPTH)
-        world.round(3)
-
-        assert given_up == ("failed", 1)
-        assert refund_of(permission).status == "confirmed"
-        assert world.transactions() == 1
-
-    def test_another_refund_of_the_permission_waits_as_long(self, world: World) -> None:
-        """A reversal cancels what waits: what is queued afterwards has the same money to pay."""
-        world.float_money()
-        permission = world.revoked()
-        world.fault("reset_before")
-        world.round()
-        outlive(world)
-        world.round()
-        with db.operation():
-            refunds.cancel_waiting(queries.lock(permission.pk), now=clock.now())
-        world.round(2)
-        waiting = statuses(), send_statuses()
-
-        wait_for_another_try(world)
-        world.round()
-
-        assert waiting == (["cancelled", "queued"], ["failed"])
-        assert send_statuses() == ["failed", "sending"]
-        assert WalletSend.objects.filter(mineable_below__isnull=False).count() == 1
-
-    def test_is_not_given_up_while_the_wallet_works_on_something(self, world: World) -> None:
-        permission = world.revoked()
-        world.do("sim_operations", {"hold": True})
-        world.fault("reset_after")
-        world.round()
-        outlive(world)
-        world.round()
-        held = refund_of(permission).status
-
-        world.do("sim_operations", {"hold": False})
-        world.round()
-
-        # zallet had planned it before it was held: it is too late to be mined, and needs its own margin.
-        late = {"zcashd": "sent", "zallet": "unknown"}[world.dialect]
-        assert (held, refund_of(permission).status) == ("unknown", late)
-        assert world.transactions() == 1
-
-    def test_is_not_given_up_before_the_expiry_of_what_was_built_last(self, world: World) -> None:
-        permission = world.revoked()
-        world.do("sim_operations", {"hold": True})
-        world.fault("reset_after")
-        world.round()
-        world.mine(EXPIRY_BLOCKS)
-        world.round()
-        world.do("sim_restart")
-        world.do("sim_operations", {"hold": False})
-
-        world.mine(EXPIRY_BLOCKS + MARGIN_BLOCKS - 1)
-        world.round()
-        early = refund_of(permission).status
-        world.mine()
-        world.round()
-
-        assert (early, refund_of(permission).status) == ("unknown", "failed")
-
-    def test_is_no_evidence_while_the_wallet_rescans(self, world: World) -> None:
-        world.float_money()
-        permission = world.revoked()
-        world.fault("reset_after")
-        world.round()
-        outlive(world)
-        world.do("sim_wallet", {"blank": True})
-
-        world.round(2)
-        blank = refund_of(permission).status
-        world.do("sim_wallet", {})
-        world.round()
-
-        assert (blank, refund_of(permission).status) == ("unknown", "sent")
-        assert world.transactions() == 1
-
-    def test_holds_everybody_elses_refund_back(self, world: World) -> None:
-        world.revoked()
-        world.fault("reset_before")
-        world.round()
-        world.revoked(MALLORY)
-
-        world.round(3)
-
-        assert statuses() == ["unknown", "queued"]
-        assert world.transactions() == 0
-
-    def test_is_not_taken_for_the_equal_payment_of_another_refund(self, world: World) -> None:
-        _, second = revoked_together(world, [ALICE_T, ALICE_T])
-        world.round()
-        world.fault("reset_before")
-        world.round()
-        assert statuses() == ["sent", "unknown"]
-
-        # The first one's transaction is still unmined: it is there to be found.
-        world.round(2)
-
-        assert refund_of(second).status == "unknown"
-
-
-class TestARestart:
-    def test_of_the_wallet_forgets_an_operation_that_had_not_begun(self, world: World) -> None:
-        permission = world.revoked()
-        world.do("sim_operations", {"hold": True})
-        world.round()
-        world.do("sim_restart")
-        world.do("sim_operations", {"hold": False})
-
-        world.round()
-        unknown = refund_of(permission)
-        outlive(world)
-        world.round()
-        wait_for_another_try(world)
-        world.round(2)
-
-        assert (unknown.status, unknown.reason) == ("unknown", "the wallet has forgotten the operation")
-        assert refund_of(permission).status == "sent"
-        assert world.transactions() == 1
-
-    def test_of_the_wallet_forgets_one_that_failed(self, world: World) -> None:
-        permission = world.revoked()
-        world.do("sim_operations", {"fail": {"code": -6, "message": "cannot"}})
-        world.round()
-        world.do("sim_operations", {"fail": None})
-        world.do("sim_restart")
-
-        world.round()
-        unknown = refund_of(permission).status
-        outlive(world)
-        world.round()
-
-        assert (unknown, refund_of(permission).status) == ("unknown", "failed")
-        assert world.transactions() == 0
-
-    def test_of_the_wallet_forgets_one_that_succeeded(self, world: World) -> None:
-        world.float_money()
-        permission = world.revoked()
-        world.round()
-        world.do("sim_restart")
-
-        world.round(2)
-
-        assert refund_of(permission).status == "sent"
-        assert world.transactions() == 1
-
-    def test_of_zcashd_hides_what_gave_no_change_until_a_person_points_it_out(self, world: World) -> None:
-        if world.dialect == "zallet":
-            return
-        permission = world.revoked()
-        world.round()
-        (operation,) = world.do("z_getoperationresult", [WalletSend.objects.get().operation_id])
-        world.do("sim_restart")
-        outlive(world)
-        world.round(2)
-        hidden = refund_of(permission).status
-        assert hidden == "unknown"
-
-        call_command("reconcile", explain=operation["result"]["txid"], reason="the refund of Alice")
-
-        assert refund_of(permission).status in ("sent", "confirmed")
-        assert world.transactions() == 1
-
-    @pytest.mark.parametrize("place", ["before", "after"])
-    def test_of_paygo_sends_nothing_twice(
-        self, world: World, place: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        permission = world.revoked()
-        ask = operations.send
-
-        def dying(*arguments: Any, **how: Any) -> str:
-            if place == "after":
-                ask(*arguments, **how)
-            raise Killed
-
-        with monkeypatch.context() as patched:
-            patched.setattr(operations, "send", dying)
-            with pytest.raises(Killed):
-                world.round()
-        assert send_statuses() == ["sending"]
-
-        world.round(2)
-
-        if place == "before":
-            assert refund_of(permission).status == "unknown"
-            outlive(world)
-            world.round()
-            wait_for_another_try(world)
-            world.round(2)
-        assert refund_of(permission).status == "sent"
-        assert world.transactions() == 1
-
-
-class TestWhatTheWalletBuilt:
-    def test_is_not_taken_for_sent_where_it_was_not_broadcast(self, world: World) -> None:
-        permission = world.revoked()
-        world.do("sim_operations", {"broadcast": False})
-        world.round(2)
-        built = WalletSend.objects.get()
-        world.do("sim_operations", {"broadcast": True})
-
-        outlive(world)
-        world.round(2)
-        wait_for_another_try(world)
-        world.round(2)
-        world.confirm()
-
-        if world.dialect == "zallet":
-            assert built.status in ("unknown", "sent")
-        assert refund_of(permission).status == "confirmed"
-        assert world.arrived_zat(ALICE) == refund_of(permission).paid_zat
-
-    def test_fails_where_it_expired_unmined_and_is_sent_again(self, world: World) -> None:
-        permission = world.revoked()
-        world.round(2)
-        (txid,) = WalletSend.objects.get().txids
-        world.do("sim_hold", txid)
-        assert world.transactions() == 1
-
-        world.mine(EXPIRY_BLOCKS + MARGIN_BLOCKS - 1)
-        world.round()
-        early = refund_of(permission).status
-        world.mine()
-        world.round()
-        failed = refund_of(permission)
-        wait_for_another_try(world)
-        world.round(2)
-
-        assert (early, failed.status) == ("sent", "failed")
-        assert failed.reason == "its transaction expired unmined"
-        assert refund_of(permission).status == "sent"
-        assert send_statuses() == ["failed", "sent"]
-        assert world.arrived_zat(ALICE) == refund_of(permission).paid_zat
-
-    def test_stays_sent_where_a_reorg_takes_it_and_it_is_mined_again(self, world: World) -> None:
-        permission = world.revoked()
-        world.round(2)
-        world.mine(5)
-        world.do("sim_reorg", 5)
-        world.round()
-        out = refund_of(permission).status
-
-        world.mine(REFUND_CONFIRMATIONS)
-        world.round()
-
-        assert (out, refund_of(permission).status) == ("sent", "confirmed")
-        assert world.transactions() == 1
-
-    def test_fails_where_a_reorg_takes_it_for_good(self, world: World) -> None:
-        permission = world.revoked()
-        world.round(2)
-        world.mine(5)
-        world.do("sim_reorg", 5, WalletSend.objects.get().txids)
-
-        outlive(world)
-        world.round()
-        wait_for_another_try(world)
-        world.round(2)
-
-        assert refund_of(permission).status == "sent"
-        assert send_statuses() == ["failed", "sent"]
-        assert world.arrived_zat(ALICE) == refund_of(permission).paid_zat
-
-    def test_stays_sent_while_the_wallet_rescans(self, world: World) -> None:
-        permission = world.revoked()
-        world.round(2)
-        world.do("sim_wallet", {"blank": True})
-        outlive(world)
-
-        world.round(2)
-        blank = refund_of(permission).status
-        world.do("sim_wallet", {})
-        world.round()
-
-        assert (blank, refund_of(permission).status) == ("sent", "confirmed")
-
-    def test_is_one_of_fifty_kinds_of_failure_that_say_nothing(self, world: World) -> None:
-        permission = world.revoked()
-        world.do("sim_operations", {"fail": {"code": -25, "message": "broadcast failed"}})
-
-        world.round(2)
-
-        assert refund_of(permission).status == "unknown"
 
 
 class TestTwoAtOnce:

@@ -234,7 +234,7 @@ def test_a_stop_does_not_wait_for_a_fault(tmp_path: Path, kind: str) -> None:
     started = time.perf_counter()
     node.stop()
 
-    assert time.perf_counter() - started < 2
+    assert time.perf_counter() - started < 10
     client.close()
 
 

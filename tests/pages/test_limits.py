@@ -1,11 +1,11 @@
-"""Rate limits of pages: by address, told on a page, and never in the way of the API."""
+"""Rate limits of pages: by link and by address, told on a page, and never in the way of the API."""
 
 from typing import Any
 
 import pytest
 
 from paygo import ratelimit
-from tests.api.world import Api, create
+from tests.api.world import ALICE, BOB, Api, create
 from tests.pages.visiting import Visitor
 
 pytestmark = pytest.mark.usefixtures("node")
@@ -29,11 +29,22 @@ def test_who_asks_too_often_is_told_how_long_to_wait(vera: Api, settings: Any):
     assert vera.get("/api/v1/sessions").status == 200
 
 
-def test_guesses_of_links_count(settings: Any, db: None):
-    settings.RATE_LIMIT_PAGES = "2/h"
+def test_viewers_behind_one_address_do_not_share_the_limit_of_a_link(vera: Api, settings: Any):
+    settings.RATE_LIMIT_LINKS = "2/h"
+    first, second = (create(vera, user_wallet_address=each)["checkout_url"] for each in (ALICE, BOB))
     visitor = Visitor()
 
-    found = [visitor.get(f"/checkout/{'a' * 32}").status_code for _ in range(3)]
+    hurried = [visitor.get(first).status_code for _ in range(3)]
+
+    assert hurried == [200, 200, 429]
+    assert visitor.get(second).status_code == 200
+
+
+def test_guesses_of_links_count(settings: Any, db: None):
+    settings.RATE_LIMIT_GUESSES = "2/h"
+    visitor = Visitor()
+
+    found = [visitor.get(f"/checkout/{each * 32}").status_code for each in "abc"]
 
     assert found == [404, 404, 429]
 

@@ -17,7 +17,8 @@ from billing.models_ethereum import Authorization
 from core.errors import DomainError
 from tests import books
 from tests.factories import after, make_authorization
-from tests.oracle import Oracle, Outcome
+from tests.oracle import Oracle
+from tests.oracle_rows import Outcome
 from tests.scenarios import test_schedule_independence as independence
 from tests.scenarios.test_schedule_independence import (
     HORIZON_MS,
@@ -118,6 +119,7 @@ def _calls() -> st.SearchStrategy[list[Call]]:
     calls=_calls(),
     ticks=TICKS,
 )
+@pytest.mark.timeout(600)
 def test_both_sources_give_what_the_walk_by_milliseconds_gives(
     db: None,
     permissions: list[Paid],
@@ -151,7 +153,8 @@ class Hybrid(Product):
     def read(self, tick: Tick) -> None:
         super().read(tick)
         now = independence._clock(tick)
-        assert live.of_authorization(self.authorization.pk, now=now).remaining_units >= 0
+        seen = authorizing.show(client_id=self.client.pk, public_id=self.authorization.public_id, now=now)
+        assert seen.remaining_units >= 0
         for code in filter(None, self.codes):
             live.of_session(code, client_id=self.client.pk, now=now)
 

@@ -23,7 +23,8 @@ from core.models import User
 from sessions_app.models import StreamingSession
 from tests import books
 from tests.factories import ALICE, NOW, after, make_client, make_permission, make_vendor, pay
-from tests.oracle import CallName, Oracle, Outcome
+from tests.oracle import Oracle
+from tests.oracle_rows import CallName, Outcome
 from zcash.models import SpendingPermission
 
 pytestmark = pytest.mark.django_db

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from billing import reversals, rounds
+from billing.operators import Word
 from tests.scenarios.world_checks import Checks, unpayable
 from tests.scenarios.zcash_world import FAULTY_METHODS, REFUND_ADDRESSES, WALLETS, Crash, World, crashing
 from zcash.permissions import Request
@@ -30,6 +31,8 @@ SEED = 1
 
 # How often the end of a life runs every round before all of its refunds must have been paid.
 _MOST_ROUNDS = 30
+
+BY_HAND = Word(None, "shell:otto", "compared with another node")
 
 ZEC = 100_000_000
 SOME = st.integers(0, 7)
@@ -374,7 +377,7 @@ class ZcashWorld(RuleBasedStateMachine):
     @rule()
     def operator_takes_back_all_that_is_lost(self) -> None:
         """Let an operator lift the limit on reversals."""
-        reversals.reverse_lost(now=self._step().now, limited=False)
+        reversals.reverse_lost(now=self._step().now, word=BY_HAND)
 
     @rule(
         name=ROUNDS, at=st.sampled_from(["call", "statement"]), after=st.booleans(), number=st.integers(1, 40)
@@ -403,7 +406,7 @@ class ZcashWorld(RuleBasedStateMachine):
         world.calm_down()
         world.mine(1)
         self._scan()
-        reversals.reverse_lost(now=world.now, limited=False)
+        reversals.reverse_lost(now=world.now, word=BY_HAND)
         # All that is open has ended after four days; then one send after the other, each with its depth.
         for days in (2, 1, 2, *[0] * _MOST_ROUNDS):
             for permission in unpayable(world):
@@ -411,7 +414,7 @@ class ZcashWorld(RuleBasedStateMachine):
             world.later(days * 86_400 + 3_600)
             self._upkeep()
             # The operator, where so much was lost at once that the service has stopped taking back.
-            reversals.reverse_lost(now=world.now, limited=False)
+            reversals.reverse_lost(now=world.now, word=BY_HAND)
             self._refund()
             self._refund()
             world.mine(60 if days else 10)

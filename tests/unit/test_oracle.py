@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.oracle import MS_PER_HOUR, Oracle, Outcome, Status
+from tests.oracle import Oracle
+from tests.oracle_rows import MS_PER_HOUR, Outcome, Status
 
 ZEC = 100_000_000
 ZAT_PER_MS = MS_PER_HOUR

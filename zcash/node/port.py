@@ -43,6 +43,8 @@ class Receipt:
     """One output received by `address`; `height` and `block_hash` are None while it is unmined.
 
     (txid, pool, output_index) identifies the output. `confirmations` is 0 exactly when it is unmined.
+    `is_own`: the account itself made the transaction, as far as the wallet says; only a list of everything
+    received does.
     """
 
     address: str
@@ -54,6 +56,7 @@ class Receipt:
     block_hash: str | None
     confirmations: int
     memo: bytes | None
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,13 +80,13 @@ def require_test_chain(wallet: WalletPort) -> None:
         raise SandboxOff(f"the node says that its chain is {chain}: a sandbox is for test chains only")
 
 
-def pay(address: str, *, amount_zat: int) -> str:
-    """Let somebody pay an address, and return the txid of the payment, which no block has yet.
+def pay(address: str, *, amount_zat: int, reference: str | None = None) -> str:
+    """Let somebody pay an address, and return the txid of the payment; a reference is paid once.
 
     Raises:
         SandboxOff, NotSimulated, SimulationRefused, NodeUnavailable.
     """
-    return str(_call("sim_pay", address, float(zec(amount_zat))))
+    return str(_call("sim_pay", address, float(zec(amount_zat)), None, reference))
 
 
 def mine(count: int) -> str:

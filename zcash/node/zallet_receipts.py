@@ -76,6 +76,7 @@ class _Reading:
             block_hash=None if row.height is None else self._block_hash(row.height),
             confirmations=0 if row.height is None else self._tip_height - row.height + 1,
             memo=output.memo,
+            is_own=row.is_own,
         )
 
     def _block_hash(self, height: int) -> str:

@@ -43,6 +43,11 @@ class Row:
     expired: bool
     outputs: tuple[Output, ...]
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the account paid for it: only who pays gets change, and change of others is not ours."""
+        return any(each.is_from_us or (each.is_change and each.is_to_us) for each in self.outputs)
+
 
 def rows(rpc: RpcClient, *, account_uuid: str, from_height: int) -> list[Row]:
     """Return the account's transactions from a height on, and all unmined ones, each once.

@@ -12,7 +12,7 @@ from .transactions import OutPoint, Output, Transaction
 from .wallet import Wallet
 
 
-def transaction(made: Transaction, *, sent: bool = True) -> Event:
+def transaction(made: Transaction, *, sent: bool = True, reference: str | None = None) -> Event:
     """Return the event that a transaction was made, and sent to the mempool or not."""
     return {
         "event": "transaction",
@@ -26,6 +26,7 @@ def transaction(made: Transaction, *, sent: bool = True) -> Event:
         "inputs": [[each.txid, each.index] for each in made.inputs],
         "account": made.account,
         "sent": sent,
+        "reference": reference,
     }
 
 
@@ -64,6 +65,8 @@ def _transaction(chain: Chain, event: Event) -> None:
     inputs = tuple(OutPoint(*fields) for fields in event.get("inputs", [["", number]]))
     made = Transaction(number, event["time"], event["expiry"], outputs, inputs, event.get("account"))
     chain.add_transaction(made, sent=event.get("sent", True))
+    if reference := event.get("reference"):
+        chain.references[reference] = chain.txid(made)
 
 
 def _output(typecode: int, data: str, amount_zat: int, memo: str, address: str = "") -> Output:

@@ -33,17 +33,21 @@ def generate(node: Node, params: Params) -> Json:
 
 
 @methods.method(
-    "sim_pay address amount ( memo )",
+    "sim_pay address amount ( memo reference )",
     "Puts a payment into the mempool, made by somebody else to any address; the memo is hexadecimal.\n"
-    "A unified address is paid at its best receiver.",
+    "A unified address is paid at its best receiver. What has a reference is paid once, however often it is\n"
+    "asked for.",
     fewest=2,
-    most=3,
+    most=4,
 )
 def sim_pay(node: Node, params: Params) -> Json:
     """Answer with the txid of the payment."""
+    reference = None if params.get(3) is None else params.text(3)
+    if reference is not None and (paid := node.chain.references.get(reference)):
+        return paid
     output = _output(params.text(0), amount=params.get(1), memo=params.get(2))
     _check_supply(node, [output])
-    return node.pay_many([output])
+    return node.pay_many([output], reference=reference)
 
 
 @methods.method(

@@ -94,10 +94,13 @@ class Node:
         """Put a payment by somebody else into the mempool and return its txid."""
         return self.pay_many([Output(receiver, amount_zat, memo)])
 
-    def pay_many(self, outputs: Sequence[Output]) -> str:
-        """Put one transaction by somebody else with all these outputs into the mempool; return its txid."""
+    def pay_many(self, outputs: Sequence[Output], *, reference: str | None = None) -> str:
+        """Put one transaction by somebody else with all these outputs into the mempool; return its txid.
+
+        It is found again by its reference, if it has one: the caller has looked that there is none yet.
+        """
         transaction = self.chain.new_transaction(tuple(outputs), now=self._clock())
-        self._record([events.transaction(transaction)])
+        self._record([events.transaction(transaction, reference=reference)])
         return self.chain.txid(transaction)
 
     def add(self, transactions: Sequence[Transaction], *, sent: bool = True) -> list[str]:

@@ -14,10 +14,14 @@ from paygo_client import ApiError, NoAnswer, PayGo, PayGoError, commands
 _DEFAULT_URL = "http://127.0.0.1:8080"
 _REFUSED, _NO_ANSWER, _INTERRUPTED = 1, 3, 130
 _UNAUTHORIZED = 401
+_EXITS = (
+    "Exit codes: 0 done (watch: paid and confirmed); 1 refused, or what watch waits for will not happen: the "
+    "permission is revoked or its time is over; 2 wrongly used; 3 nobody answers; 130 Ctrl-C."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 1: the service refuses, 2: wrongly used, 3: nobody answers, 130: Ctrl-C."""
+    """Run one command and return its exit code, as `--help` tells them."""
     parser = _parser()
     options = parser.parse_args(arguments)
     run: Callable[[PayGo, argparse.Namespace], None] = options.run
@@ -53,7 +57,9 @@ def _explained(error: PayGoError) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="paygo-cli", description="Streaming by the hour, paid in ZEC.")
+    parser = argparse.ArgumentParser(
+        prog="paygo-cli", description="Streaming by the hour, paid in ZEC.", epilog=_EXITS
+    )
     parser.add_argument("--url", default=os.environ.get("PAYGO_URL", _DEFAULT_URL), help="PAYGO_URL")
     # Not shown with its default: that is a secret.
     parser.add_argument(

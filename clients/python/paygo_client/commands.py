@@ -3,16 +3,11 @@
 import argparse
 import time
 
-from paygo_client import PayGo, PayGoError, types
+from paygo_client import PayGo, types
 from paygo_client.terminal import Line, bar, qr, zec
 
 _METER_SECONDS = 0.5
 _HEARTBEAT_SECONDS = 30
-_ENDED = ("expired", "revoked", "lapsed", "exhausted")
-
-
-class Ended(PayGoError):
-    """What was waited for will not happen any more."""
 
 
 def create(paygo: PayGo, options: argparse.Namespace) -> None:
@@ -41,15 +36,17 @@ def uri(paygo: PayGo, options: argparse.Namespace) -> None:
 
 
 def watch(paygo: PayGo, options: argparse.Namespace) -> None:
-    """Wait until the permission is paid and confirmed."""
+    """Wait until the permission is paid and confirmed, one that is used up until it is topped up.
+
+    Raises:
+        Gone: that will not happen any more.
+    """
     with Line() as line:
         while True:
             found = paygo.verify_payment_of_permission(options.permission)
             line.show(_progress(found))
             if found["status"] in ("active", "queued"):
                 return
-            if found["status"] in _ENDED:
-                raise Ended(f"the permission is {found['status']}")
             time.sleep(options.every)
 
 
@@ -122,6 +119,8 @@ def _show_uri(text: str) -> None:
 def _progress(found: types.VerifiedPermission) -> str:
     payment = found["payment"]
     done, needed = payment["confirmations"], payment["required_confirmations"]
+    if found["status"] == "exhausted":
+        return f"{bar(0, needed)} used up: waiting for a top-up to its payment address"
     if payment["missing"] > 0:
         return f"{bar(0, needed)} waiting for {zec(payment['missing'])} ZEC"
     if found["status"] == "pending":

@@ -3,6 +3,8 @@
 import signal
 import threading
 from argparse import ArgumentParser
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -63,15 +65,35 @@ def _round(key: Key) -> dict[str, str]:
 
 
 def _loop(key: Key) -> None:
-    """Go round until a signal says stop; an outage of the database or of a chain is waited out."""
+    """Go round until a signal says stop, each chain in its own thread: a slow one holds up no other."""
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
+
+    def start(name: str, once: Callable[[], object]) -> threading.Thread:
+        thread = threading.Thread(target=_repeat, args=(once, stopped), name=name)
+        thread.start()
+        return thread
+
+    threads = [start(chain.name, partial(_once, chain, key)) for chain in chains.all_chains()]
+    threads.append(start("chains", partial(collector.across_chains, read_clock=clock.now)))
+    for thread in threads:
+        thread.join()
+
+
+def _once(chain: chains.Chain, key: Key) -> None:
+    clock.require_no_skew()
+    collector.run_alone(chain, key=key, read_clock=clock.now)
+
+
+def _repeat(once: Callable[[], object], stopped: threading.Event) -> None:
+    """Do something again and again in a thread; an outage of the database is waited out."""
     while not stopped.is_set():
         try:
-            _round(key)
+            once()
         except (AnyDatabaseError, DomainError) as error:
             log.warning("collector_round_failed", error=str(error), advice="it is tried again")
-            connection.close()
             clock.forget()
+            connection.close()
         stopped.wait(settings.ETHEREUM_COLLECT_SECONDS)
+    connection.close()

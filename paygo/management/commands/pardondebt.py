@@ -1,17 +1,15 @@
 """`manage.py pardondebt AUTHORIZATION`: an operator lets a viewer go on who owes."""
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 from uuid import UUID
 
-import structlog
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from billing.ethereum import authorizing
 from core import clock
-from core.errors import DomainError
-
-log = structlog.get_logger(__name__)
+from paygo.management import operating
 
 
 class Command(BaseCommand):
@@ -22,20 +20,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("authorization", type=UUID, help="the authorization's id")
-        parser.add_argument("--operator", required=True, help="who does it, for the log")
+        operating.add_word(parser, reason="manage.py pardondebt")
+        operating.add_trial(parser)
 
-    def handle(self, *_args: Any, authorization: UUID, operator: str, **_options: Any) -> None:
+    def handle(self, *_args: Any, authorization: UUID, dry_run: bool, **options: Any) -> None:
         """Pardon, and say how much."""
-        if not operator.strip():
-            raise CommandError("Say who does it: --operator NAME.")
-        try:
-            found = authorizing.pardon(authorization, now=clock.now())
-        except DomainError as error:
-            raise CommandError(str(error)) from error
-        log.warning(
-            "debt_pardoned",
-            authorization=str(authorization),
-            units=str(found.debt_units),
-            operator=operator[:100],
-        )
-        self.stdout.write(f"{found.debt_units} units of {found.asset} are owed and block nobody any more")
+        word = operating.word_of(options)
+        with operating.told():
+            if dry_run:
+                found = authorizing.pardonable(authorization)
+            else:
+                found = authorizing.pardon(authorization, word=word, now=clock.now())
+        if options["json"]:
+            told = {"authorization_id": str(authorization), "debt_units": str(found.debt_units)}
+            self.stdout.write(json.dumps({**told, "asset": found.asset, "dry_run": dry_run}))
+        else:
+            owed = f"{found.debt_units} units of {found.asset} are owed"
+            self.stdout.write(f"{owed} and {'would block' if dry_run else 'block'} nobody any more")

@@ -9,19 +9,25 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing import outgoing, reconciliation, sends
+from billing import foreign, outgoing, reconciliation, sends
 from billing.errors import SendsHalted
 from billing.ledger_models import Reconciliation
 from billing.reconciliation import Coverage
 from core import clock, db
 from core.amounts import zec_text
-from core.errors import Conflict, Unavailable
+from core.errors import DomainError, Unavailable
+from paygo.management import operating
 from zcash import watch
 from zcash.node import connect
 from zcash.node.port import WalletPort
 
 # Nobody can say whether the books are right: the wallet was away, or busy.
 _UNTOLD = 2
+_RIGHT = "The books are right, and the journal knows everything that the account has paid."
+_RIGHT_BUT_NOT_SEARCHED = (
+    "The books are right, and the wallet holds what they say. The chain was not searched for payments that "
+    "the journal does not know: run it without --dry-run."
+)
 
 
 class Command(BaseCommand):
@@ -39,13 +45,15 @@ class Command(BaseCommand):
             "--explain", metavar="TXID", help="a transaction that is accounted for, listed here or not"
         )
         parser.add_argument("--reason", default="", help="what it was, for the record")
+        parser.add_argument("--operator", help="the user name of who says so; none: who runs this")
         parser.add_argument(
             "--settles",
             metavar="ID",
             type=UUID,
             action="append",
             default=[],
-            help="a refund or payout that waits and that it has paid, in whatever amount; may be repeated",
+            help="a refund or payout that waits and that it has paid, or a part of it: the rest stays owed; "
+            "may be repeated",
         )
         parser.add_argument(
             "--anyway",
@@ -70,7 +78,9 @@ class Command(BaseCommand):
         if not options["dry_run"]:
             self._check(explain, options)
         try:
-            covered, found = reconciliation.compare(wallet=connect(), now=clock.now())
+            covered, found = reconciliation.compare(
+                wallet=connect(), now=clock.now(), chain_searched=not options["dry_run"]
+            )
         except Unavailable as error:
             raise CommandError(str(error), returncode=_UNTOLD) from error
         if not options["dry_run"]:
@@ -82,22 +92,33 @@ class Command(BaseCommand):
         if found.findings:
             raise CommandError("\n".join(found.findings))
         if not options["json"]:
-            self.stdout.write(
-                "The books are right, and the journal knows everything that the account has paid."
-            )
+            self.stdout.write(_RIGHT if found.chain_searched else _RIGHT_BUT_NOT_SEARCHED)
 
     def _print(self, covered: Coverage) -> None:
-        for each in outgoing.unexplained():
+        for each in foreign.unexplained():
             self.stdout.write(f"{each.txid}  first seen {each.first_seen_at:%Y-%m-%d %H:%M}")
             for payment in each.payments:
                 self.stdout.write(f"    {payment['amount_zat']} zat to {payment['address']}")
-            for claim in outgoing.claims(each.txid):
+            for claim in foreign.claims(each.txid):
                 self.stdout.write(f"    {claim}")
         for account, zat in covered.owed.items():
             self.stdout.write(f"{zec_text(zat):>20} ZEC owed: {account} accounts")
         self.stdout.write(f"{zec_text(covered.owed_zat):>20} ZEC owed in all")
         self.stdout.write(f"{zec_text(covered.booked_zat):>20} ZEC in the wallet by the books")
+        for zat, what in (
+            (covered.incoming_zat, "seen and not credited yet"),
+            (-covered.lost_zat, "gone from the chain and not taken back yet"),
+            (-covered.unexplained_zat, "paid by transactions that nobody has explained"),
+        ):
+            if zat:
+                self.stdout.write(f"{_signed(zat):>20} ZEC {what}")
         self.stdout.write(f"{zec_text(covered.holdings_zat or 0):>20} ZEC in the wallet by its own word")
+        if covered.under_way_zat:
+            under_way = zec_text(covered.under_way_zat)
+            self.stdout.write(f"{under_way:>20} ZEC under way, in the wallet or not any more")
+        self.stdout.write(
+            f"{_signed(covered.difference_zat):>20} ZEC besides: your own and saved fees (+), spent fees (-)"
+        )
 
     def _check(self, explain: str | None, options: dict[str, Any]) -> None:
         """Look at what the account has paid; what nobody knows is told by the comparison."""
@@ -116,7 +137,7 @@ class Command(BaseCommand):
         status = watch.ready_status(wallet)
         chain = watch.pin(status)
         height = status.height
-        if explain and not outgoing.point_out(explain, wallet=wallet, tip_height=height, now=clock.now()):
+        if explain and not foreign.point_out(explain, wallet=wallet, tip_height=height, now=clock.now()):
             raise CommandError(f"The wallet does not know a transaction {explain}.")
         sends.follow_all(wallet=wallet, now=clock.now())
         if status.locked:
@@ -132,27 +153,37 @@ class Command(BaseCommand):
             # First whether it pays a refund that waits: an explanation would let that be paid again.
             with contextlib.suppress(SendsHalted):
                 outgoing.check(wallet=wallet, status=status, chain=chain, now=clock.now())
-            self._explain(explain, options, tip_height=height)
+            self._explain(explain, options, wallet=wallet, tip_height=height)
         outgoing.check(wallet=wallet, status=status, chain=chain, now=clock.now())
 
-    def _explain(self, txid: str, options: dict[str, Any], *, tip_height: int) -> None:
+    def _explain(self, txid: str, options: dict[str, Any], *, wallet: WalletPort, tip_height: int) -> None:
         now = clock.now()
         if sends.accounted_for([txid]):
             self.stdout.write(f"{txid} is known: it needs no explanation.")
             return
-        if options["settles"]:
-            try:
-                outgoing.settle(txid, refund_ids=options["settles"], tip_height=tip_height, now=now)
-            except Conflict as error:
-                raise CommandError(str(error)) from error
-        elif (claims := outgoing.claims(txid)) and not options["anyway"]:
+        place = wallet.transaction(txid)
+        if place is None or place.height is None:
+            # It may expire yet, and what was booked of it would never have been paid.
+            raise CommandError(f"{txid} is not mined yet: run this again when it is.")
+        if not options["settles"] and (claims := foreign.claims(txid)) and not options["anyway"]:
             raise CommandError(
                 f"{txid} may have paid what would be paid again: {'; '.join(claims)}. Revoke such a "
                 "permission, ask for the payout of such a vendor, and run this again; name what it has paid "
                 "with --settles, or insist with --anyway."
             )
-        if outgoing.explain(txid, explanation=options["reason"].strip(), now=now):
+        try:
+            word = operating.word_of(options)
+            told = foreign.explain(
+                txid, settles=options["settles"], word=word, tip_height=tip_height, now=now
+            )
+        except DomainError as error:
+            raise CommandError(str(error)) from error
+        if told:
             self.stdout.write(f"{txid} is explained.")
+
+
+def _signed(zat: int) -> str:
+    return f"{'-' if zat < 0 else '+'}{zec_text(abs(zat))}"
 
 
 def _document(covered: Coverage, found: Reconciliation) -> str:
@@ -166,8 +197,11 @@ def _document(covered: Coverage, found: Reconciliation) -> str:
             "holdings_zat": covered.holdings_zat,
             "under_way_zat": covered.under_way_zat,
             "missing_zat": covered.missing_zat,
-            "unexplained": [
-                {"txid": each.txid, "payments": each.payments} for each in outgoing.unexplained()
-            ],
+            "incoming_zat": covered.incoming_zat,
+            "lost_zat": covered.lost_zat,
+            "unexplained_zat": covered.unexplained_zat,
+            "difference_zat": covered.difference_zat,
+            "chain_searched": found.chain_searched,
+            "unexplained": [{"txid": each.txid, "payments": each.payments} for each in foreign.unexplained()],
         }
     )

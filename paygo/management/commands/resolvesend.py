@@ -1,5 +1,6 @@
 """`manage.py resolvesend CHAIN_ID NONCE`: an operator says what became of a collection."""
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -8,8 +9,9 @@ from django.core.management.base import BaseCommand, CommandError
 from billing.ethereum import chains, lost, statuses
 from billing.ethereum.rpc import connect
 from billing.models_ethereum import ChainSend
+from billing.operators import Word
 from core import clock
-from core.errors import DomainError
+from paygo.management import operating
 
 
 class Command(BaseCommand):
@@ -23,25 +25,38 @@ class Command(BaseCommand):
             "--paid-by", metavar="TX_HASH", help="this transaction has paid the debt, or a part"
         )
         which.add_argument("--unpaid", action="store_true", help="nothing has: the debt is collected anew")
-        parser.add_argument("--reason", required=True, help="who says so, and from what")
+        operating.add_word(parser)
+        operating.add_trial(parser)
 
     def handle(
-        self, *args: Any, chain_id: int, nonce: int, paid_by: str | None, reason: str, **options: Any
+        self, *args: Any, chain_id: int, nonce: int, paid_by: str | None, dry_run: bool, **options: Any
     ) -> None:
-        if not reason.strip():
-            raise CommandError("Say who says so and from what: --reason TEXT.")
+        word = operating.word_of(options)
         send = ChainSend.objects.filter(
             chain_id=chain_id, nonce=nonce, reason=lost.NONCE_TAKEN, status__in=statuses.FOLLOWED
         ).first()
         if send is None:
             raise CommandError(f"no transaction of nonce {nonce} on chain {chain_id} waits for an operator")
-        try:
-            if paid_by is None:
-                lost.lose(send, reason=reason, now=clock.now())
-                self.stdout.write("its debt is collected anew")
-                return
-            chain = chains.chain(chain_id)
-            paid = lost.paid_by(connect(chain), chain, send, paid_by.lower(), reason=reason)
+        with operating.told():
+            paid = _resolve(send, paid_by and paid_by.lower(), word=word, dry_run=dry_run)
+        if options["json"]:
+            told = {"chain_id": chain_id, "nonce": nonce, "paid_units": str(paid), "dry_run": dry_run}
+            self.stdout.write(json.dumps(told))
+        elif dry_run:
+            self.stdout.write(f"{paid} units would be paid by it; nothing was changed")
+        elif paid_by is None:
+            self.stdout.write("its debt is collected anew")
+        else:
             self.stdout.write(f"{paid} units are paid by it; the next round books them")
-        except DomainError as error:
-            raise CommandError(str(error)) from error
+
+
+def _resolve(send: ChainSend, paid_by: str | None, *, word: Word, dry_run: bool) -> int:
+    """Return how much of a send is paid, written down unless it is only tried."""
+    if paid_by is None:
+        if not dry_run:
+            lost.lose(send, reason=word.reason, now=clock.now(), word=word)
+        return 0
+    chain = chains.chain(send.chain_id)
+    if dry_run:
+        return lost.would_pay(connect(chain), chain, send, paid_by)
+    return lost.paid_by(connect(chain), chain, send, paid_by, word=word, now=clock.now())

@@ -10,16 +10,18 @@ from django.core.management.base import BaseCommand, CommandError
 
 from core import clock, idempotency
 from core.errors import DomainError
+from core.webhooks import attempts
 from zcash.history import leaves, seals
 
 
 class Command(BaseCommand):
-    """Forgets old idempotency keys and archives old settlements."""
+    """Forgets old idempotency keys and requests to webhooks, and archives old settlements."""
 
     help = (
-        "Does what the worker does every hour: forgets idempotency keys older than a week, "
-        "and makes, seals and archives the audit log's partitions (see archive_audit_log). The ledger, and "
-        "everything in the audit log but settlements, is kept for good."
+        "Does what the worker does every hour: forgets idempotency keys older than a week and requests to "
+        "webhooks older than WEBHOOK_LOG_RETENTION_DAYS, and makes, seals and archives the audit log's "
+        "partitions (see archive_audit_log). The ledger, and everything in the audit log but settlements, "
+        "is kept for good."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -45,6 +47,7 @@ class Command(BaseCommand):
         retention = timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS)
         return {
             "receipts": idempotency.count_old(now=now),
+            "webhook_attempts": attempts.count_old(now=now),
             "made": [leaf.name for leaf in leaves.missing(now=now)],
             "sealed": [leaf.name for leaf in seals.unsealed(now=now)],
             "archived": [leaf.name for leaf in leaves.archivable(now=now, retention=retention)],
@@ -53,8 +56,15 @@ class Command(BaseCommand):
     def _put_away(self) -> dict[str, Any]:
         now = clock.now()
         receipts = idempotency.forget_old(now=now)
+        requests = attempts.forget_old(now=now)
         made = list(leaves.create_ahead(now=now))
         sealed = [seal.partition for seal in seals.seal_closed(now=now)]
         retention = timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS)
         archived = list(leaves.archive(now=now, retention=retention))
-        return {"receipts": receipts, "made": made, "sealed": sealed, "archived": archived}
+        return {
+            "receipts": receipts,
+            "webhook_attempts": requests,
+            "made": made,
+            "sealed": sealed,
+            "archived": archived,
+        }

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing import payouts
+from billing.operators import Word
 from core import clock
 from core.amounts import AmountError, parse_zec, zec_text
-from core.errors import DomainError, Invalid
-from core.models import User
-from sessions_app import queries, vendors
+from paygo.management import operating
+from sessions_app import queries
 from sessions_app.models import Vendor
 from sessions_app.rules import PayoutSchedule
 from zcash.wallets import viewers_wallet
@@ -33,25 +33,17 @@ class Command(BaseCommand):
         parser.add_argument("--address", help="where he is paid; `none`: nowhere")
         parser.add_argument("--schedule", choices=[each.value for each in PayoutSchedule])
         parser.add_argument("--minimum", help="the least that is paid by schedule, in ZEC")
-        parser.add_argument("--dry-run", action="store_true", help="check what is given, and change nothing")
-        parser.add_argument("--json", action="store_true", help="write one JSON document")
+        operating.add_word(parser, reason="manage.py setvendorpayouts")
+        operating.add_trial(parser)
 
     def handle(self, *_args: Any, client: str, vendor_id: str, dry_run: bool, **options: Any) -> None:
         """Change, and show."""
-        owner = User.objects.filter(username=client).first()
-        if owner is None:
-            raise CommandError(f"there is no client {client}")
-        try:
-            vendor = queries.find_vendor(client_id=owner.pk, slug=vendor_id)
+        word = operating.word_of(options)
+        with operating.told():
+            vendor = queries.find_vendor(client_id=operating.user(client).pk, slug=vendor_id)
             changes = _read(options)
-            if not dry_run:
-                vendor = _change(vendor, changes)
-        except AmountError as error:
-            raise CommandError(f"--minimum {error}") from error
-        except Invalid as error:
-            raise CommandError(f"{error.field}: {error}") from error
-        except DomainError as error:
-            raise CommandError(str(error)) from error
+            if changes and not dry_run:
+                vendor = _change(vendor, changes, word=word)
         self._tell(vendor, as_json=options["json"])
 
     def _tell(self, vendor: Vendor, *, as_json: bool) -> None:
@@ -74,7 +66,10 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
     """Return what is given, as the domain has it."""
     changes = {name: options[name] for name in ("fee_bps", "schedule") if options[name] is not None}
     if options["minimum"] is not None:
-        changes["minimum_zat"] = parse_zec(options["minimum"])
+        try:
+            changes["minimum_zat"] = parse_zec(options["minimum"])
+        except AmountError as error:
+            raise CommandError(f"--minimum {error}") from error
     if options["address"] == "none":
         changes["address"] = None
     elif options["address"] is not None:
@@ -82,16 +77,14 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def _change(vendor: Vendor, changes: dict[str, Any]) -> Vendor:
-    if "fee_bps" in changes:
-        vendor = vendors.set_fee(vendor.slug, client_id=vendor.client_id, fee_bps=changes["fee_bps"])
-    if changes.keys() - {"fee_bps"}:
-        vendor = payouts.set_terms(
-            vendor.slug,
-            client_id=vendor.client_id,
-            address=changes.get("address", vendor.payout_address),
-            schedule=PayoutSchedule(changes.get("schedule", vendor.payout_schedule)),
-            minimum_zat=changes.get("minimum_zat", vendor.payout_minimum_zat),
-            now=clock.now(),
-        )
-    return vendor
+def _change(vendor: Vendor, changes: dict[str, Any], *, word: Word) -> Vendor:
+    return payouts.set_terms(
+        vendor.slug,
+        client_id=vendor.client_id,
+        address=changes.get("address", vendor.payout_address),
+        schedule=PayoutSchedule(changes.get("schedule", vendor.payout_schedule)),
+        minimum_zat=changes.get("minimum_zat", vendor.payout_minimum_zat),
+        fee_bps=changes.get("fee_bps"),
+        word=word,
+        now=clock.now(),
+    )

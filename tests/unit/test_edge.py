@@ -1,0 +1,79 @@
+"""Bodies at the edge: one that comes slowly takes no turn of a call, and not every thread."""
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from paygo.api import edge
+
+HELLO = b"hello"
+
+
+class Slow(io.BytesIO):
+    """A body that has begun, and comes to its end when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(HELLO)
+        self.begun, self.rest = threading.Event(), threading.Event()
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.begun.set()
+        assert self.rest.wait(30)
+        return super().read(size)
+
+
+@pytest.fixture(autouse=True)
+def _one_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "calls", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(edge, "bodies", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(edge, "most_bytes", 10)
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    """A body that is on its way, and its call."""
+    body, answers = Slow(), []
+    call = threading.Thread(target=lambda: answers.append(asked(body)))
+    call.start()
+    assert body.begun.wait(30)
+    yield body
+    body.rest.set()
+    call.join(30)
+    assert answers == [("200 OK", HELLO)]
+
+
+def asked(body: io.BytesIO | None = None, *, length: int = len(HELLO)) -> tuple[str, bytes]:
+    """Return status and body of an answer that repeats the question's body."""
+    statuses: list[str] = []
+
+    def application(environ: dict[str, Any], start: Any) -> list[bytes]:
+        start("200 OK", [])
+        return [environ["wsgi.input"].read()]
+
+    environ = {"wsgi.input": body or io.BytesIO()}
+    if body:
+        environ["CONTENT_LENGTH"] = str(length)
+    answer = edge.guarded(application)(environ, lambda status, _: statuses.append(status))
+    return statuses[0], b"".join(answer)
+
+
+def test_a_slow_body_takes_no_turn(slow: Slow) -> None:
+    assert asked() == ("200 OK", b"")
+
+
+def test_no_more_bodies_are_awaited_than_have_threads(slow: Slow) -> None:
+    status, answer = asked(io.BytesIO(HELLO))
+
+    assert (status, json.loads(answer)["code"]) == ("503 Service Unavailable", "busy")
+
+
+def test_a_body_that_is_read_makes_room_for_the_next() -> None:
+    assert [asked(io.BytesIO(HELLO)) for _ in range(2)] == [("200 OK", HELLO)] * 2
+
+
+def test_a_body_that_is_too_long_is_not_read() -> None:
+    assert asked(Slow(), length=11) == ("200 OK", b"")
