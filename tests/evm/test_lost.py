@@ -151,6 +151,34 @@ def test_an_operator_says_that_nothing_has_paid_it(plain: World, vera: User) -> 
     assert plain.balance(TREASURY, symbol="PLAIN") == 2 * USD
 
 
+def test_of_two_keys_with_the_same_nonce_an_operator_says_which(plain: World, vera: User) -> None:
+    old, paid_by = plain.key, []
+    for number in (1, 2):
+        owing(plain, vera, number=number)
+        plain.round()
+        other = pull(plain, number, USD) + bytes(1)
+        paid_by.append(plain.send_as_service(nonce=0, to=plain.tokens["PLAIN"], data=other))
+        plain.node.mine(9)
+        plain.round(seconds=601)
+        if number == 1:
+            change_key(plain)
+            plain.configure(by_collector=False)
+    assert states() == ["unknown", "unknown"]
+
+    with pytest.raises(CommandError, match=f"by --key: .*{old.address}"):
+        resolve("0", "--unpaid")
+    with pytest.raises(CommandError, match="waits for an operator"):
+        resolve("0", "--unpaid", "--key", TREASURY)
+    resolve("0", "--paid-by", paid_by[0], "--key", old.address.lower())
+    assert OperatorAction.objects.get().details["key"] == old.address
+    # The other one is the only one that waits now.
+    resolve("0", "--paid-by", paid_by[1])
+    plain.settle()
+
+    assert states() == ["confirmed", "confirmed"]
+    assert plain.balance(TREASURY, symbol="PLAIN") == 2 * USD
+
+
 def test_a_forgotten_try_of_the_same_transaction_is_remembered(plain: World, vera: User) -> None:
     owing(plain, vera)
     plain.round()
