@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import IntegrityError
 
-from billing import arrears, covering, operators
+from billing import arrears, covering, live, operators
 from billing.authorizations import change_status
 from billing.ethereum import chains, permits, readings, running, signatures, tokens, typed_data
 from billing.ethereum.chains import Chain, Token
@@ -200,14 +200,13 @@ def pardon(public_id: UUID, *, word: Word, now: datetime) -> Authorization:
 
 
 def show(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
-    """Return a client's authorisation as it is now: settled, and expired where its time is over.
+    """Return a client's authorisation as it is now, see `live.read_authorization`.
 
     Raises:
         AuthorizationNotFound: not this client's.
     """
     found = of_client(client_id=client_id, public_id=public_id)
-    with operation():
-        return covering.lock_current(found.pk, now=now)
+    return live.read_authorization(found.pk, now=now)
 
 
 def of_client(*, client_id: int, public_id: UUID) -> Authorization:
