@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import IntegrityError
 
-from core import idempotency, outbox
+from core import idempotency, outbox, states
 from core.amounts import parse_zec, zec_text
 from core.db import constraint, operation, require_transaction
 from core.idempotency import Receipt
@@ -138,17 +138,11 @@ def change_status(
     Raises:
         WrongPermissionState: the state machine has no such transition, or somebody was faster.
     """
-    require_transaction()
-    old = PermissionStatus(permission.status)
-    if to not in PERMISSION_TRANSITIONS[old]:
-        raise WrongPermissionState(f"a permission that is {old} cannot become {to}")
-    changes: dict[str, Any] = {"status": to, "suspended_for": suspended_for, **_stamps(to, effective_at)}
+    changes: dict[str, Any] = {"suspended_for": suspended_for, **_stamps(to, effective_at)}
     if to in CLOSED:
         changes["refund_due"] = permission.remaining_zat > 0
-    if not SpendingPermission.objects.filter(pk=permission.pk, status=old).update(**changes):
-        raise WrongPermissionState(f"the permission is no longer {old}")
-    for field, value in changes.items():
-        setattr(permission, field, value)
+    machine, refusal = PERMISSION_TRANSITIONS, WrongPermissionState
+    states.move(permission, to=to, machine=machine, refusal=refusal, changes=changes)
     _note(
         permission, ENTERED[to], effective_at=effective_at, booked_at=booked_at, actor=actor, details=details
     )
