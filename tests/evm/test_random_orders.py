@@ -25,7 +25,7 @@ from tests.stateful import use_every_rule
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SOAKED = os.environ.get("PAYGO_SOAK_ORDERS")
-LIVES, STEPS, SEED = int(SOAKED or 8), 30, int(os.environ.get("PAYGO_SOAK_SEED", "1"))
+LIVES, STEPS, SEED = int(SOAKED or 6), 30, int(os.environ.get("PAYGO_SOAK_SEED", "1"))
 WHO = st.integers(0, 3)
 SEND, RECEIPT = "eth_sendRawTransaction", "eth_getTransactionReceipt"
 
