@@ -247,6 +247,19 @@ LEFT JOIN sessions_vendorprice p ON p.vendor_id = s.vendor_id AND p.version = s.
 WHERE s.price_version IS NOT NULL AND (p.id IS NULL OR p.price_zat_per_hour <> s.rate_zat_per_hour)
 LIMIT 20;
 
+-- name: I4 a vendor's prices in tokens are numbered without a gap, and no session names a later one
+SELECT v.id, v.token_price_version, p.latest, p.n, s.latest_named
+FROM sessions_vendor v
+LEFT JOIN (
+    SELECT vendor_id, max(version) AS latest, count(*) AS n FROM sessions_vendortokenprice GROUP BY 1
+) p ON p.vendor_id = v.id
+LEFT JOIN (
+    SELECT vendor_id, max(token_price_version) AS latest_named FROM sessions_session GROUP BY 1
+) s ON s.vendor_id = v.id
+WHERE v.token_price_version IS DISTINCT FROM p.latest OR p.n <> p.latest
+   OR s.latest_named > coalesce(v.token_price_version, 0)
+LIMIT 20;
+
 -- name: I4 no session costs more than its spending cap
 -- Each transaction may cost what those before it have left of the cap; an open one is counted at its bound.
 SELECT * FROM (
@@ -713,12 +726,19 @@ WHERE x.status <> 'open' AND x.amount_units <> f.full_units
   AND (e.ended_at IS NULL OR x.amount_units NOT BETWEEN f.least_units AND f.full_units)
 LIMIT 20;
 
--- name: I4 nothing of a token was billed past an end, and all of it at the signed rate
+-- name: I4 nothing of a token was billed past an end, and all of it at the vendor's price or the signed rate
+-- The price is that of the version that the session began with; it is never above what was signed.
 SELECT x.id, x.started_at, x.ended_at, x.billable_until, s.ended_at AS session_ended_at, a.expires_at
 FROM billing_transaction x
 JOIN sessions_session s ON s.id = x.session_id JOIN billing_authorization a ON a.id = x.authorization_id
+LEFT JOIN LATERAL (
+    SELECT t.price_units_per_hour FROM sessions_vendortokenprice t
+    WHERE t.vendor_id = s.vendor_id AND t.chain_id = a.chain_id AND t.token_address = a.token_address
+      AND t.version <= s.token_price_version ORDER BY t.version DESC LIMIT 1
+) p ON true
 WHERE x.ended_at > s.ended_at OR x.ended_at > a.expires_at OR x.ended_at > x.billable_until
-   OR x.started_at < a.verified_at OR x.rate_units_per_hour <> a.rate_units_per_hour OR x.asset <> a.token_symbol
+   OR x.started_at < a.verified_at OR x.rate_units_per_hour > a.rate_units_per_hour OR x.asset <> a.token_symbol
+   OR x.rate_units_per_hour <> coalesce(p.price_units_per_hour, a.rate_units_per_hour)
    OR (x.status <> 'open') <> (x.ended_at IS NOT NULL) OR (x.status <> 'open') <> (x.amount_units IS NOT NULL)
 LIMIT 20;
 

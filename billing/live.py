@@ -123,8 +123,7 @@ def _running(session_code: str, *, client_id: int, now: datetime) -> LiveSession
     granted = found.grants()
     record = records.of_transactions(transaction.session, [*found.past, transaction], now=now)
     until = granted.until[transaction.session_id]
-    fallback = found.fallback if transaction.max_amount_zat is None else None
-    return LiveSession(record, granted.depletes_at, until, fallback.asset if fallback else None)
+    return LiveSession(record, granted.depletes_at, until, found.fallback_of(transaction.session))
 
 
 def _with_transactions(session_code: str, *, client_id: int) -> tuple[StreamingSession, list[Transaction]]:

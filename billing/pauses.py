@@ -105,7 +105,7 @@ def _go_on(found: StreamingSession, *, now: datetime) -> Resumed:
     admission.require_slot(on_stage)
     admission.require_rate(session.rate_zat_per_hour, session.vendor, on_stage.source)
     settled = on_stage.settle(now=now)
-    admission.require_funding(on_stage, rate=session.rate_zat_per_hour)
+    admission.require_funding(on_stage, session)
     admission.require_same_money(session, on_stage.source)
     return _answer(session, on_stage.resume(session, settled))
 

@@ -26,7 +26,7 @@ from billing.ethereum.errors import (
     WrongAuthorizationState,
 )
 from billing.ethereum.rpc import Rpc, connect
-from billing.ethereum.rules import KEEPS_FEE, MAX_RATE_UNITS, AuthorizationStatus
+from billing.ethereum.rules import KEEPS_FEE, AuthorizationStatus
 from billing.models_ethereum import Authorization
 from billing.operator_rules import Verb
 from billing.operators import Word
@@ -36,7 +36,7 @@ from core.db import constraint, operation
 from core.errors import Invalid
 from core.idempotency import Receipt
 from core.models import User
-from core.units import MAX_UINT256
+from core.units import MAX_RATE_UNITS, MAX_UINT256
 from sessions_app.rules import EndReason
 from zcash.errors import LimitExceeded
 

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-# The dearest rate that the metering arithmetic is asked to hold, in smallest units an hour.
-MAX_RATE_UNITS = 10**30
-
 
 class AuthorizationStatus(StrEnum):
     """What an Ethereum authorisation can be."""
