@@ -80,7 +80,7 @@ class Vendor(ApiView):
     )
     def get(self, request: Request, vendor_id: str) -> Response:
         """Answer the vendor with its current price."""
-        found = queries.find_vendor(client_id=client_id(request), slug=_slug(vendor_id))
+        found = queries.find_vendor(client_id=client_id(request), slug=vendor_slug(vendor_id))
         return Response(render_vendor(vendors.record(found)))
 
 
@@ -97,7 +97,7 @@ class Prices(ApiView):
     )
     def get(self, request: Request, vendor_id: str) -> Response:
         """Answer the versions, latest first, a page at a time."""
-        slug = _slug(vendor_id)
+        slug = vendor_slug(vendor_id)
         asked = query(request, PricesQuery)
         vendor = queries.find_vendor(client_id=client_id(request), slug=slug)
         found = queries.prices(vendor, before=asked.get("after"), limit=asked["limit"] + 1)
@@ -113,7 +113,7 @@ class Prices(ApiView):
     )
     def post(self, request: Request, vendor_id: str) -> Response:
         """Add the next version, for sessions that start from now on; those that are open keep theirs."""
-        slug = _slug(vendor_id)
+        slug = vendor_slug(vendor_id)
         values = body(request, PriceRequest)
         client = client_id(request)
         added = vendors.set_price(
@@ -162,12 +162,13 @@ class Deactivation(ApiView):
 
 
 def _set_active(request: Request, vendor_id: str, *, is_active: bool) -> Response:
-    slug = _slug(vendor_id)
+    slug = vendor_slug(vendor_id)
     body(request, NoFields)
     found = vendors.set_active(slug, client_id=client_id(request), is_active=is_active)
     return Response(render_vendor(found))
 
 
-def _slug(vendor_id: str) -> str:
+def vendor_slug(vendor_id: str) -> str:
+    """Return the vendor that a path names."""
     slug: str = path_value(VendorIdField(), vendor_id, name="vendor_id")
     return slug

@@ -210,3 +210,43 @@ class VendorsCalls(Transport):
             },
         )
         return answer
+
+    def list_token_prices_of_vendor(
+        self,
+        vendor_id: str,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> _types.TokenPricePage:
+        """Answer the versions, latest first, a page at a time; the first of each token is its price
+        now.
+
+        Scope: `vendors:read`.
+        """
+        answer: _types.TokenPricePage = self._json(
+            "GET",
+            f"/api/v1/vendors/{self._part(vendor_id)}/token_prices",
+            query={"after": after, "limit": limit},
+        )
+        return answer
+
+    def set_price_of_vendor_in_token(
+        self,
+        vendor_id: str,
+        *,
+        chain_id: int,
+        rate_per_hour: str | None,
+        token: str,
+        idempotency_key: str | None = None,
+    ) -> _types.TokenPriceVersion:
+        """Add the next version, for sessions that start from now on; those that are open keep theirs.
+
+        Scope: `vendors:write`.
+        """
+        answer: _types.TokenPriceVersion = self._json(
+            "POST",
+            f"/api/v1/vendors/{self._part(vendor_id)}/token_prices",
+            body={"chain_id": chain_id, "rate_per_hour": rate_per_hour, "token": token},
+            idempotency_key=idempotency_key,
+        )
+        return answer
