@@ -54,6 +54,7 @@ def _groups() -> list[dict[str, Any]]:
                 _rows("Sessions", "play_circle", "sessions_app", "streamingsession"),
                 _rows("Vendors", "storefront", "sessions_app", "vendor"),
                 _rows("Prices", "sell", "sessions_app", "vendorprice"),
+                _rows("Token prices", "toll", "sessions_app", "vendortokenprice"),
             ],
         },
         {

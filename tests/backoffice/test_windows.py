@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 # What every vendor says besides.
 TERMS = {"fee_bps": 0, "payout_schedule": "weekly", "payout_minimum_zat": 1_000_000}
-WRITABLE = {"user", "group", "vendor"}
+WRITABLE = {"user", "group", "vendor", "vendortokenprice"}
 
 
 @pytest.fixture
