@@ -51,8 +51,17 @@ class FormsOfPages(_OfPages, CsrfViewMiddleware):
         return super().process_view(request, callback, callback_args, callback_kwargs)
 
 
-class PoliciesOfPages(_OfPages, CSPMiddleware):
-    """What a page may load and run (Content-Security-Policy)."""
+class PoliciesOfPages(CSPMiddleware):
+    """What a page may load and run (Content-Security-Policy); other answers of the API have no need of it."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Leave calls of the API alone, but for the policy of a page that one answers."""
+        if not request.path_info.startswith(_API):
+            return super().__call__(request)
+        response = self.get_response(request)
+        if response.get("Content-Type", "").startswith("text/html"):
+            self.process_response(request, response)
+        return response
 
     def get_policy_parts(
         self,

@@ -411,12 +411,11 @@ CONTENT_SECURITY_POLICY = {
 CONTENT_SECURITY_RELAXED = {
     # unfold's Alpine evaluates texts, and styles itself inline.
     "/admin/": {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"], "img-src": ["data:"]},
-    # The browsers of the schema come with inline scripts and styles; Redoc searches in a worker.
-    "/api/": {
+    # The browser of the schema comes with inline scripts and styles.
+    "/api/docs/": {
         "script-src": ["'unsafe-inline'"],
         "style-src": ["'unsafe-inline'"],
         "img-src": ["data:"],
-        "worker-src": ["blob:"],
     },
 }
 HTTPS = env.bool("PAYGO_HTTPS", default=False)

@@ -1,11 +1,17 @@
-"""A statement as CSV and as a page to print; `paygo.api` sends both, `paygo.pages` the page."""
+"""A statement as CSV and as a page to print, for `paygo.api` and `paygo.pages`."""
 
 import csv
 from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import chain
+from tempfile import SpooledTemporaryFile
 
+from django.http import FileResponse
 from django.template.loader import render_to_string
 
-from billing.statements import Line, Statement
+from billing import statements
+from billing.statements import Asked, Line, Read, Statement
+from core import db
 from core.amounts import zec_text
 from paygo.backoffice.csv_export import Echo, safe
 
@@ -22,9 +28,29 @@ _HEADER = (
     "rate_zec_per_hour",
     "reference",
 )
+# A larger table waits on the disk for a reader who is slow.
+_IN_MEMORY_BYTES = 1024 * 1024
 
 
-def as_csv(pages: Iterator[Statement]) -> Iterator[str]:
+def table(read: Read, *, asked: Asked) -> FileResponse:
+    """Answer all of a statement as CSV: what the books said at one instant.
+
+    It is written before it is sent: no reader holds a transaction open by being slow.
+    """
+    with ExitStack() as unless_sent:
+        file = unless_sent.enter_context(SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
+        with db.snapshot():
+            pages = statements.pages(read, asked=asked)
+            first = next(pages)
+            file.writelines(line.encode() for line in _as_csv(chain([first], pages)))
+        file.seek(0)
+        # The answer closes it.
+        unless_sent.pop_all()
+    name = f"statement-{first.name}.csv"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
+
+
+def _as_csv(pages: Iterator[Statement]) -> Iterator[str]:
     """Yield all pages of a statement as one table: an opening line, the lines, a closing line."""
     writer = csv.writer(Echo())
     yield writer.writerow(_HEADER)

@@ -85,6 +85,22 @@ def test_sends_a_page_to_print_with_a_link_to_the_next(vera: Api, permission: Sp
     assert "?format=html&amp;limit=1&amp;after=" in answer.body
 
 
+def test_a_page_of_the_api_runs_and_loads_nothing_of_others(
+    vera: Api, permission: SpendingPermission
+) -> None:
+    path = PERMISSION.format(permission.public_id)
+
+    policies = [
+        vera.get(f"{path}?format={each}").headers.get("Content-Security-Policy") for each in ("json", "html")
+    ]
+
+    assert policies[0] is None
+    assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= set(policies[1].split("; "))
+    assert "unsafe" not in policies[1]
+    # The browser of the schema is somebody else's, and has a path of its own.
+    assert "'unsafe-inline'" in browser().get("/api/docs/").headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
