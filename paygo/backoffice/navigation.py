@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
+from paygo.backoffice import queues
+
 Item = dict[str, Any]
 
 
@@ -30,7 +32,7 @@ def _groups() -> list[dict[str, Any]]:
             "title": "",
             "items": [
                 _page("Dashboard", "monitoring", "index"),
-                _page("Queues", "inbox", "queues"),
+                {**_page("Queues", "inbox", "queues"), "permission": queues.may_see_any},
             ],
         },
         {
