@@ -58,7 +58,7 @@ class PoliciesOfPages(CSPMiddleware):
         """Leave calls of the API alone, but for the policy of a page that one answers."""
         if not request.path_info.startswith(_API):
             return super().__call__(request)
-        response = self.get_response(request)
+        response: Any = self.get_response(request)
         if response.get("Content-Type", "").startswith("text/html"):
             self.process_response(request, response)
         return response
