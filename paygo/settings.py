@@ -372,6 +372,9 @@ AUTHENTICATION_BACKENDS = [
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
 LOGIN_LOCKOUT_MINUTES = env.int("LOGIN_LOCKOUT_MINUTES", default=15)
 AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCKOUT_MINUTES)
+# How many failures of one name, from all addresses, before only those are heard that it has logged in from.
+LOGIN_NAME_FAILURE_LIMIT = env.int("LOGIN_NAME_FAILURE_LIMIT", default=50)
+AXES_HANDLER = "paygo.backoffice.logins.Failures"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "paygo.backoffice.logins.login_address"
 AXES_LOCKOUT_CALLABLE = "paygo.backoffice.logins.locked_out"
