@@ -71,6 +71,7 @@ BOUNDS: Final[dict[str, tuple[float, float]]] = {
     # Logins.
     "LOGIN_FAILURE_LIMIT": (1, _MAX_INT),
     "LOGIN_LOCKOUT_MINUTES": (1, _MINUTES),
+    "LOGIN_NAME_FAILURE_LIMIT": (1, _MAX_INT),
     "LOGIN_TRIES_PER_MINUTE": (1, _MAX_INT),
 }
 
