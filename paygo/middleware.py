@@ -69,8 +69,13 @@ class PoliciesOfPages(CSPMiddleware):
         response: HttpResponseBase,
         report_only: bool = False,  # noqa: FBT001, FBT002  # the base class's
     ) -> PolicyParts:
-        """Return the strict policy, with what pages of others need beyond it."""
+        """Return the strict policy, with what pages of others need beyond it.
+
+        A page that says what it needs, and be it nothing, gets that alone.
+        """
         policy = super().get_policy_parts(request, response, report_only)
+        if not response.get("Content-Type", "").startswith("text/html"):
+            return policy
         for prefix, more in settings.CONTENT_SECURITY_RELAXED.items():
             if policy.update is None and request.path_info.startswith(prefix):
                 policy.update = more

@@ -336,30 +336,17 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-UNFOLD = {
+UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "PayGo",
     "SITE_HEADER": "PayGo",
     "SITE_SUBHEADER": "Streaming by the hour",
     "SITE_SYMBOL": "bolt",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
-    # Indigo, with white text on it readable (WCAG AA) from 600 on.
-    "COLORS": {
-        "primary": {
-            "50": "#eef2ff",
-            "100": "#e0e7ff",
-            "200": "#c7d2fe",
-            "300": "#a5b4fc",
-            "400": "#818cf8",
-            "500": "#6366f1",
-            "600": "#4f46e5",
-            "700": "#4338ca",
-            "800": "#3730a3",
-            "900": "#312e81",
-            "950": "#1e1b4b",
-        }
-    },
-    "STYLES": [lambda _: f"/{STATIC_URL}paygo/office.css"],
+    # They are in colors.css: no page has a style element.
+    "COLORS": lambda _: {},
+    "STYLES": [lambda _: f"/{STATIC_URL}paygo/colors.css", lambda _: f"/{STATIC_URL}paygo/office.css"],
+    "SCRIPTS": [lambda _: f"/{STATIC_URL}paygo/htmx.js"],
     "DASHBOARD_CALLBACK": "paygo.backoffice.dashboard.callback",
     "SIDEBAR": {"show_search": True, "navigation": "paygo.backoffice.navigation.sidebar"},
 }
@@ -412,8 +399,12 @@ CONTENT_SECURITY_POLICY = {
 }
 # What pages of others need beyond that, by the beginning of their paths.
 CONTENT_SECURITY_RELAXED = {
-    # unfold's Alpine evaluates texts, and styles itself inline.
-    "/admin/": {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"], "img-src": ["data:"]},
+    # unfold's Alpine evaluates the expressions in its markup, some of which set an element's style.
+    "/admin/": {
+        "script-src": ["'unsafe-eval'"],
+        "style-src-attr": ["'unsafe-inline'"],
+        "img-src": ["data:"],
+    },
     # The browser of the schema comes with inline scripts and styles.
     "/api/docs/": {
         "script-src": ["'unsafe-inline'"],

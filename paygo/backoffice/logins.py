@@ -80,6 +80,8 @@ def locked_out(request: HttpRequest, *_: Any) -> HttpResponse:
 def _refuse(request: HttpRequest, *, seconds: int) -> HttpResponse:
     answer = render(request, "backoffice/locked_out.html", {"minutes": max(1, seconds // 60)}, status=429)
     answer["Retry-After"] = str(seconds)
+    # This page is none of unfold's: the strict policy will do.
+    answer._csp_update = {}  # type: ignore[attr-defined]
     return answer
 
 

@@ -138,6 +138,7 @@ def test_says_when_to_come_back(settings: Settings) -> None:
     )
 
     assert answer.headers["Retry-After"] == "900"
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
     assert b"Too many tries" in answer.content
 
 
