@@ -211,6 +211,8 @@ EVENT_ROUND_SECONDS = env.int("EVENT_ROUND_SECONDS", default=2)
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
 # How old a logged request to a webhook becomes.
 WEBHOOK_LOG_RETENTION_DAYS = env.int("WEBHOOK_LOG_RETENTION_DAYS", default=90)
+# For how long after the end of a permission it is known who was told of it by mail.
+NOTIFY_EMAIL_RETENTION_DAYS = env.int("NOTIFY_EMAIL_RETENTION_DAYS", default=30)
 # Receivers on this machine, by plain http too: for development.
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=False)
 # Streams that one web process holds open: each takes a thread of the server, which has to have them.

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import QuerySet
 
 from core import idempotency, outbox, states
 from core.amounts import parse_zec, zec_text
@@ -229,6 +230,22 @@ def hold_for_reversal(
 def stop_mails(public_id: str) -> None:
     """Forget who is told of a permission by mail; a repetition, or one that nobody knows, does no harm."""
     SpendingPermission.objects.filter(public_id=public_id).update(notify_email=None)
+
+
+def forget_mail_addresses(*, now: datetime) -> int:
+    """Forget who was told by mail of permissions that ended long ago; return of how many."""
+    with operation():
+        return _told_long_ago(now=now).update(notify_email=None)
+
+
+def count_old_mail_addresses(*, now: datetime) -> int:
+    """Return how many ended permissions still name somebody although that is kept no longer."""
+    return _told_long_ago(now=now).count()
+
+
+def _told_long_ago(*, now: datetime) -> QuerySet[SpendingPermission]:
+    before = now - timedelta(days=settings.NOTIFY_EMAIL_RETENTION_DAYS)
+    return SpendingPermission.objects.filter(closed_at__lt=before, notify_email__isnull=False)
 
 
 def _of_result(result: dict[str, Any], *, client_id: int) -> SpendingPermission:
