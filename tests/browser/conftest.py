@@ -100,7 +100,13 @@ def shoot() -> Shoot:
     def shoot_one(page: Page, name: str) -> Path:
         path = SCREENSHOTS / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=path, full_page=True, animations="disabled")
+        size = page.viewport_size
+        assert size is not None
+        # Beyond its viewport Chromium draws a phone's page as for a mouse, so that the phone is made as long.
+        long = max(size["height"], int(page.evaluate("document.documentElement.scrollHeight")))
+        page.set_viewport_size({"width": size["width"], "height": long})
+        page.screenshot(path=path, animations="disabled")
+        page.set_viewport_size(size)
         return path
 
     return shoot_one
