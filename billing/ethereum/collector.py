@@ -28,6 +28,7 @@ from billing.ethereum import (
 )
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import (
+    CallUnanswered,
     ChainUnavailable,
     ChainUnknown,
     ConfigurationUnfit,
@@ -139,6 +140,9 @@ def _holding_up_no_other(**what: object) -> Iterator[None]:
     """Let whatever is wrong with one authorisation or transaction be told, and tried again next round."""
     try:
         yield
+    except CallUnanswered as error:
+        # It is an outage, too, but may be of what one viewer's contract makes the node say.
+        log.warning("collector_left_out", reason=error.detail, **what)
     except _OF_ALL_ROWS:
         raise
     except Busy as error:

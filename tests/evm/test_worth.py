@@ -164,21 +164,9 @@ def test_a_transfer_that_fails_on_the_chain_alone_is_sent_ever_more_rarely(world
 
 
 def test_a_contract_wallet_that_denies_its_signature_costs_no_gas(world: World, vera: User) -> None:
-    yes, no = "0x631626ba7e60e01b5f5260205ff3", "0x5f5f5260205ff3"
-    wallet = viewer(77).address
-    world.node.ask("anvil_setCode", wallet, yes)
-    world.give(wallet, 5 * USD)
-    world.approve(wallet, 5 * USD)
-    asked = world.asked(vera, viewer(77))
-    authorization = authorizing.verify(
-        client_id=vera.pk,
-        public_id=asked.public_id,
-        signature=b"\1",
-        permit_signature=None,
-        read_clock=lambda: world.now,
-    )
+    authorization = world.active_contract(vera, viewer(77))
     world.stream(authorization, USD)
-    world.node.ask("anvil_setCode", wallet, no)
+    world.node.ask("anvil_setCode", authorization.wallet_address, "0x5f5f5260205ff3")
 
     world.round()
 
