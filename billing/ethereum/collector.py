@@ -180,8 +180,13 @@ def _to_read(chain: Chain, *, now: datetime) -> list[Authorization]:
     )
     signed = Authorization.objects.filter(chain_id=chain.chain_id, verified_at__isnull=False)
     resting = Q(status=AuthorizationStatus.ACTIVE) | owing
-    old = signed.filter(resting, chain_read_at__lt=now - _OLD).order_by("chain_read_at")[:_MOST_OLD]
-    return list({each.pk: each for each in [*signed.filter(asked).order_by("id"), *old]}.values())
+    old = signed.filter(resting, chain_read_at__lt=now - _OLD).order_by("chain_read_at")
+    found = [*signed.filter(asked).order_by("id")]
+    # Each token's apart: where one cannot be read its wallets stay the oldest for ever.
+    configured = [each.address for each in chain.tokens]
+    for of_one in [Q(token_address=each) for each in configured] + [~Q(token_address__in=configured)]:
+        found += old.filter(of_one)[:_MOST_OLD]
+    return list({each.pk: each for each in found}.values())
 
 
 def _read(rpc: Rpc, chain: Chain, authorization: Authorization, *, now: datetime) -> None:

@@ -28,7 +28,7 @@ _LAG = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Seen:
-    """A reading, and which of the authorisation's collections its block has already."""
+    """A reading, and which collections from the same allowance its block has already, whosever."""
 
     reading: tokens.Reading
     taken_collections: frozenset[int]
@@ -84,8 +84,7 @@ def note(authorization: Authorization, seen: Seen, *, now: datetime) -> None:
     if _is_overtaken(authorization, seen, now=now):
         return
     token = chains.chain(authorization.chain_id).token(authorization.token_address)
-    same_spender = Q(wallet_address=authorization.wallet_address, spender=authorization.spender)
-    owed_elsewhere = _debt(_others(authorization).filter(same_spender))
+    owed_elsewhere = _owed_elsewhere(authorization, seen)
     authorization.allowance_units = seen.reading.allowance_units
     authorization.balance_units = seen.reading.balance_units
     authorization.chain_read_at, authorization.chain_read_block = now, seen.reading.block_number
@@ -145,9 +144,35 @@ def _debt(authorizations: QuerySet[Authorization]) -> int:
     return int(owing.aggregate(owed=Sum(F("charged_units") - F("collected_units")))["owed"] or 0)
 
 
+def _owed_elsewhere(authorization: Authorization, seen: Seen) -> int:
+    """Return what other authorisations will take from the allowance and balance of a reading."""
+    others = _others(authorization).filter(_same_spender(authorization))
+    theirs = Collection.objects.filter(authorization__in=others)
+    taken = theirs.filter(pk__in=seen.taken_collections, status__in=UNFINISHED_COLLECTION)
+    return _debt(others) - _units(taken) + _units(_confirmed_after(theirs, seen))
+
+
+def _same_spender(authorization: Authorization) -> Q:
+    return Q(wallet_address=authorization.wallet_address, spender=authorization.spender)
+
+
+def _confirmed_after(collections: QuerySet[Collection], seen: Seen) -> QuerySet[Collection]:
+    """Return what another process has seen confirmed, in a later block, while a reading was on its way."""
+    return collections.filter(
+        status=CollectionStatus.CONFIRMED, send__block_number__gt=seen.reading.block_number
+    )
+
+
+def _units(collections: QuerySet[Collection]) -> int:
+    return int(collections.aggregate(units=Sum(F("to_units") - F("from_units")))["units"] or 0)
+
+
 def _taken(rpc: Rpc, authorization: Authorization, *, block_number: int) -> frozenset[int]:
+    same_allowance = Q(pk=authorization.pk) | Q(
+        pk__in=_others(authorization).filter(_same_spender(authorization))
+    )
     unfinished = Collection.objects.filter(
-        authorization=authorization, status__in=UNFINISHED_COLLECTION
+        authorization__in=Authorization.objects.filter(same_allowance), status__in=UNFINISHED_COLLECTION
     ).select_related("send", "authorization")
     taken = set()
     for collection in unfinished:
@@ -169,11 +194,8 @@ def _taken_units(authorization: Authorization, seen: Seen) -> int:
     reading was on its way. What was sent since is not.
     """
     ends = Collection.objects.filter(
-        pk__in=seen.taken_collections, status__in=UNFINISHED_COLLECTION
+        authorization=authorization, pk__in=seen.taken_collections, status__in=UNFINISHED_COLLECTION
     ).values_list("to_units", flat=True)
-    later = Collection.objects.filter(
-        authorization=authorization,
-        status=CollectionStatus.CONFIRMED,
-        send__block_number__gt=seen.reading.block_number,
-    ).values_list("from_units", flat=True)
+    own = Collection.objects.filter(authorization=authorization)
+    later = _confirmed_after(own, seen).values_list("from_units", flat=True)
     return max([min([authorization.collected_units, *later]), *ends])
