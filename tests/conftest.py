@@ -13,6 +13,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "paygo.settings"
 os.environ.setdefault("PAYGO_SECRET_KEY", "only-for-tests")
 os.environ.setdefault("PAYGO_SANDBOX", "1")
 os.environ.setdefault("ZCASH_MIN_CONFIRMATIONS", "3")
+# A loaded machine takes its time to make and drop the database of a worker.
+os.environ.setdefault("PAYGO_STATEMENT_TIMEOUT_MS", "120000")
 # Every test calls from one address; those about the limits set their own.
 os.environ.setdefault("RATE_LIMIT_PUBLIC", "off")
 os.environ.setdefault("RATE_LIMIT_GUESSES", "off")
