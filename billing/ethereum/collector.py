@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from billing import covering
 from billing.ethereum import (
+    abi,
     chains,
     debts,
     failing,
@@ -257,10 +259,32 @@ def _is_payable(rpc: Rpc, authorization: Authorization, *, now: datetime) -> boo
 
     The reading of this round tells of allowance and balance; the rest a simulation does.
     """
-    reason = debts.missing(authorization) or _refusal(rpc, authorization)
+    reason = _fault(rpc, authorization)
+    if reason and (remembered := _as_the_contract_remembers(rpc, authorization)):
+        # A restored database has forgotten it: what is sent will say so, and take the rest at most.
+        reason = _fault(rpc, remembered)
     if reason:
         failing.without_sending(authorization, reason=reason, now=now)
     return not reason
+
+
+def _fault(rpc: Rpc, authorization: Authorization) -> str | None:
+    if authorization.debt_units <= 0:
+        return None
+    return debts.missing(authorization) or _refusal(rpc, authorization)
+
+
+def _as_the_contract_remembers(rpc: Rpc, authorization: Authorization) -> Authorization | None:
+    """Return an authorisation with what its contract has taken of it, where that is more than is known."""
+    if authorization.collector is None:
+        return None
+    question = abi.call(abi.COLLECTED_IN_ALL, typed_data.digest(authorization.typed_data))
+    taken = int.from_bytes(rpc.call(authorization.collector, question)[:32])
+    if taken <= authorization.collected_units:
+        return None
+    remembered = copy(authorization)
+    remembered.collected_units = taken
+    return remembered
 
 
 def _refusal(rpc: Rpc, authorization: Authorization) -> str | None:

@@ -398,3 +398,34 @@ def test_a_transaction_that_is_refused_for_its_fee_is_made_dearer(
 )
 def test_tells_by_the_words_of_nodes_whether_more_gas_money_would_help(words: str, is_fee: bool) -> None:
     assert is_for_its_fee(words) == is_fee
+
+
+@pytest.mark.parametrize(
+    ("more", "kept", "status", "collected"),
+    [
+        # The wallet has spent what it had left: it owes nothing.
+        (0, 0, "active", USD // 2),
+        # What it has is enough for the rest.
+        (USD // 4, USD // 4, "active", 3 * USD // 4),
+        # It is not.
+        (USD // 4, USD // 4 - 1, "suspended", 0),
+    ],
+)
+def test_who_has_paid_what_a_database_forgot_is_no_debtor_for_it(
+    world: World, vera: User, more: int, kept: int, status: str, collected: int
+) -> None:
+    authorization = world.active(vera, viewer(1), money=USD)
+    world.stream(authorization, USD // 2)
+    forgotten = next(debts.batches([authorization]))
+    world.send_as_service(nonce=0, to=forgotten.to, data=forgotten.data)
+    world.node.mine(2)
+    world.stream(authorization, more)
+    spent = (ADMIN, USD // 2 - kept)
+    world.do(viewer(1).address, world.tokens["USDT"], "transfer(address,uint256)", *spent)
+    nonces.adopt(world.chain, world.key, chain_nonce=1, reason="ops: restored", now=world.now)
+
+    world.settle()
+
+    authorization.refresh_from_db()
+    assert (authorization.status, authorization.collected_units) == (status, collected)
+    assert world.balance(TREASURY) == USD // 2 + (more if status == "active" else 0)
