@@ -1,18 +1,18 @@
 """A statement as CSV and as a page to print, for `paygo.api` and `paygo.pages`."""
 
 import csv
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Hashable, Iterator
 from itertools import chain
-from tempfile import SpooledTemporaryFile
+from typing import Final
 
-from django.http import FileResponse
 from django.template.loader import render_to_string
 
 from billing import statements
 from billing.statements import Asked, Line, Read, Statement
 from core import db
 from core.amounts import zec_text
+from core.errors import Invalid
+from paygo import downloads
 from paygo.backoffice.csv_export import Echo, safe
 
 _HEADER = (
@@ -28,34 +28,33 @@ _HEADER = (
     "rate_zec_per_hour",
     "reference",
 )
-# A larger table waits on the disk for a reader who is slow.
-_IN_MEMORY_BYTES = 1024 * 1024
+# Some 20 MB; a longer one would hold its call's turn for long.
+MOST_LINES: Final = 100_000
 
 
-def table(read: Read, *, asked: Asked) -> FileResponse:
+def table(read: Read, *, asked: Asked, reader: Hashable) -> downloads.Download:
     """Answer all of a statement as CSV: what the books said at one instant.
 
-    It is written before it is sent: no reader holds a transaction open by being slow.
+    Raises:
+        Invalid: it has more than `MOST_LINES`.
+        Busy: see `downloads.csv_of`.
     """
-    with ExitStack() as unless_sent:
-        file = unless_sent.enter_context(SpooledTemporaryFile(max_size=_IN_MEMORY_BYTES))
-        with db.snapshot():
-            pages = statements.pages(read, asked=asked)
-            first = next(pages)
-            file.writelines(line.encode() for line in _as_csv(chain([first], pages)))
-        file.seek(0)
-        # The answer closes it.
-        unless_sent.pop_all()
-    name = f"statement-{first.name}.csv"
-    return FileResponse(file, as_attachment=True, filename=name, content_type="text/csv; charset=utf-8")
+    with db.snapshot():
+        pages = statements.pages(read, asked=asked)
+        first = next(pages)
+        lines = _as_csv(chain([first], pages))
+        return downloads.csv_of(lines, name=f"statement-{first.name}.csv", reader=reader)
 
 
 def _as_csv(pages: Iterator[Statement]) -> Iterator[str]:
     """Yield all pages of a statement as one table: an opening line, the lines, a closing line."""
     writer = csv.writer(Echo())
     yield writer.writerow(_HEADER)
-    closing_zat = None
+    closing_zat, number = None, 0
     for page in pages:
+        number += len(page.lines)
+        if number > MOST_LINES:
+            raise Invalid(f"more than {MOST_LINES} lines: ask for a shorter period", field="until")
         if closing_zat is None:
             yield writer.writerow(_balance("opening", page.opening_zat))
         for line in page.lines:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from django.db import close_old_connections
+
 # No more calls at once than connections: the server has threads for streams too, which would let calls wait
 # for a connection until they are refused. A stream's answer is read outside of this.
 calls: AbstractContextManager[Any] = nullcontext()
@@ -69,7 +71,11 @@ def guarded(application: Application) -> Application:
         if not _take_body(environ):
             return _refuse(start_response)
         with calls:
-            return application(environ, start_response)
+            try:
+                return application(environ, start_response)
+            finally:
+                # To whoever has the next turn: this answer may be read slowly.
+                close_old_connections()
 
     return answer
 

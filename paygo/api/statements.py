@@ -80,7 +80,7 @@ class VendorStatement(ApiView):
 def _answer(request: Request, values: dict[str, Any], read: Read) -> HttpResponseBase:
     asked = asked_of(values)
     if values.get("format") == "csv":
-        return statement_files.table(read, asked=asked)
+        return statement_files.table(read, asked=asked, reader=client_id(request))
     first = read(asked)
     if values.get("format") == "html":
         return HttpResponse(statement_files.as_page(first, next_url=_next_url(request, first)))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import ERROR_FLAG
@@ -17,6 +17,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from core.amounts import zec_text
+from core.errors import Busy
 from core.models import User
 from paygo.backoffice import csv_export
 from paygo.backoffice.actions import buttons, page_of
@@ -116,12 +117,18 @@ class Window(OfferedFilters, ModelAdmin):
             # As the list itself does: back to it without the filter that says nothing.
             return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
         names = [*(each for each in self.list_display if each != "__str__"), *self.csv_also]
-        return csv_export.response(
-            listed.get_queryset(request),
-            name=self.opts.model_name or "rows",
-            header=[str(label_for_field(each, self.model, self)) for each in names],
-            cells=lambda row: [self._cell(row, each) for each in names],
-        )
+        try:
+            return csv_export.response(
+                listed.get_queryset(request),
+                name=self.opts.model_name or "rows",
+                header=[str(label_for_field(each, self.model, self)) for each in names],
+                cells=lambda row: [self._cell(row, each) for each in names],
+                reader=f"operator {request.user.pk}",
+            )
+        except Busy as error:
+            # Back to the list, which says why.
+            self.message_user(request, error.detail, messages.ERROR)
+            return HttpResponseRedirect(f"{request.path}?{asked.urlencode()}")
 
     def _cell(self, row: Model, name: str) -> Any:
         try:

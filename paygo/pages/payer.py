@@ -118,7 +118,7 @@ def statement(request: HttpRequest, link: PayerLink) -> HttpResponse:
 @_of_payer
 def statement_table(request: HttpRequest, link: PayerLink) -> HttpResponseBase:  # noqa: ARG001
     """Answer every movement of the permission's money as CSV."""
-    return statement_files.table(_reader(link), asked=Asked())
+    return statement_files.table(_reader(link), asked=Asked(), reader=link.permission.public_id)
 
 
 @answers.private

@@ -10,7 +10,9 @@ import pytest
 
 from billing import engine
 from core import clock
+from paygo import downloads, statement_files
 from paygo.api.statement_bodies import StatementState
+from paygo.places import Places
 from sessions_app.models import Vendor
 from tests.api.world import Api, browser, make_api
 from tests.factories import ZEC, make_active_permission, stream
@@ -142,3 +144,25 @@ def test_is_for_its_client_alone(
         assert stranger.body["lines"] == []
     else:
         assert stranger.status == 404
+
+
+def test_no_table_is_begun_beyond_those_that_may_be_under_way(
+    vera: Api, permission: SpendingPermission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "places", Places(0, each=0))
+
+    answer = vera.get(PERMISSION.format(permission.public_id) + "?format=csv")
+
+    assert (answer.status, answer.code) == (503, "busy")
+
+
+def test_a_table_that_is_too_long_is_refused_and_leaves_no_place_taken(
+    vera: Api, permission: SpendingPermission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement_files, "MOST_LINES", 1)
+    monkeypatch.setattr(downloads, "places", Places(1, each=1))
+
+    answer = vera.get(PERMISSION.format(permission.public_id) + "?format=csv")
+
+    assert (answer.status, answer.body["errors"][0]["field"]) == (400, "until")
+    assert downloads.places.take("another")
