@@ -117,6 +117,7 @@ def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
     for late in debts.overdue(chain, now=read_clock()):
         with _holding_up_no_other(authorization=late.public_id):
             failing.without_sending(late, reason=TOO_LATE, now=read_clock())
+    failing.give_up(chain, now=read_clock())
     rpc = connect(chain)
     _require_fit(rpc, chain, key)
     nonces.require_caught_up(chain, key, chain_nonce=rpc.nonce(key.address))

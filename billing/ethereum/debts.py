@@ -69,6 +69,11 @@ def worth_its_gas(chain: Chain) -> Q:
     return worth
 
 
+def given_up(chain: Chain, *, now: datetime) -> Q:
+    """Return, for a query of authorisations, whether what they owe is not worth its gas and never will be."""
+    return ~worth_its_gas(chain) & ~has_failed() & Q(collectable_until__lte=now)
+
+
 def has_failed() -> Exists:
     """Return, for a query of authorisations, whether a collection of what is still owed has failed."""
     return Exists(_failed().filter(authorization=OuterRef("pk")))

@@ -56,7 +56,22 @@ def test_a_debt_below_the_least_blocks_nobody_once_it_is_too_late(world: World, 
     world.settle()
 
     assert not Collection.objects.exists()
-    assert world.signed(world.asked(vera, WHO), WHO).status == "active"
+    assert Transaction.objects.get().status == "failed"
+    again = world.signed(world.asked(vera, WHO), WHO)
+    assert (again.status, again.ceiling_units, again.cutoff_units) == ("active", 2 * USD, 2 * USD)
+
+
+def test_a_debt_below_the_least_is_not_given_up_while_more_may_come_to_it(world: World, vera: User) -> None:
+    authorization = world.active(vera, WHO, duration_days=1)
+    world.stream(authorization, LEAST - 1)
+    world.now = authorization.collectable_until - timedelta(seconds=1)
+    expiry.run(now=world.now)
+
+    world.settle()
+
+    assert Transaction.objects.get().status == "pending"
+    again = world.signed(world.asked(vera, WHO), WHO)
+    assert (again.ceiling_units, again.cutoff_units) == (2 * USD - (LEAST - 1),) * 2
 
 
 def test_a_debt_that_is_not_collected_in_time_fails_and_blocks_until_it_is_pardoned(
