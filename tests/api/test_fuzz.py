@@ -71,7 +71,7 @@ def server(settings: Any) -> Iterator[str]:
         # A stream that nobody reads any more is noticed at its next sign of life.
         "STREAM_HEARTBEAT_SECONDS": "1",
     }
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--blocking-threads", "8", "--no-log", "paygo.wsgi:application"]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:
