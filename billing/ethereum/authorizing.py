@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import F
 
 from billing import arrears, covering, live, operators
 from billing.authorizations import change_status
@@ -26,8 +27,8 @@ from billing.ethereum.errors import (
     WrongAuthorizationState,
 )
 from billing.ethereum.rpc import Rpc, connect
-from billing.ethereum.rules import KEEPS_FEE, AuthorizationStatus
-from billing.models_ethereum import Authorization
+from billing.ethereum.rules import AuthorizationStatus, CollectionStatus
+from billing.models_ethereum import Authorization, Collection
 from billing.operator_rules import Verb
 from billing.operators import Word
 from core import idempotency, jsonrows
@@ -78,7 +79,7 @@ def create(
         return jsonrows.as_kept(Authorization, begun.result)
     try:
         drafted = _draft(request, chain, token, client_id=client_id, now=now)
-        _refuse_debtor(drafted)
+        _refuse_debtor(drafted, now=now)
         _refuse_fee(drafted)
         tokens.require_fit(connect(chain), chain, token)
         drafted.permit = _permit(drafted, chain, token)
@@ -133,7 +134,7 @@ def verify(
             locked = covering.lock_current(found.pk, now=read_clock())
             _refuse_closed(locked, now=read_clock())
             if locked.status == AuthorizationStatus.PENDING:
-                _refuse_debtor(locked)
+                _refuse_debtor(locked, now=read_clock())
             _sign(locked, signature, permit_signature, now=read_clock())
             readings.note(locked, seen, now=read_clock())
     except IntegrityError as error:
@@ -245,11 +246,11 @@ def _checked(request: Request) -> tuple[Chain, Token]:
     return chain, token
 
 
-def _refuse_debtor(authorization: Authorization) -> None:
+def _refuse_debtor(authorization: Authorization, *, now: datetime) -> None:
     """What could not be collected blocks the viewer at this client until it is paid, or pardoned."""
     if owing := arrears.of(authorization):
         raise DebtUnpaid(
-            "the wallet owes for an earlier stream: give the token and the allowance for it",
+            f"the wallet owes for an earlier stream: {arrears.to_do(owing, now=now)}",
             authorization_id=str(owing.public_id),
             debt=str(owing.debt_units),
             asset=owing.asset,
@@ -258,12 +259,13 @@ def _refuse_debtor(authorization: Authorization) -> None:
 
 def _refuse_fee(authorization: Authorization) -> None:
     """A token that has kept a fee of this wallet's transfers would do it again."""
-    kept = Authorization.objects.filter(
-        client=authorization.client_id,
-        wallet_address=authorization.wallet_address,
-        chain_id=authorization.chain_id,
-        token_address=authorization.token_address,
-        suspended_for=KEEPS_FEE,
+    kept = Collection.objects.filter(
+        authorization__client=authorization.client_id,
+        authorization__wallet_address=authorization.wallet_address,
+        authorization__chain_id=authorization.chain_id,
+        authorization__token_address=authorization.token_address,
+        status=CollectionStatus.CONFIRMED,
+        received_units__lt=F("to_units") - F("from_units"),
     )
     if kept.exists():
         raise TokenUnfit("it keeps a fee of each transfer", field="token")

@@ -32,8 +32,9 @@ def due(chain: Chain, *, now: datetime) -> list[Authorization]:
     """Return the authorisations of a chain whose debts are to be collected now, oldest first.
 
     A debt that is worth its gas is due at the token's threshold, when nothing runs any more, and before
-    authorisation, allowance or balance end. What has failed is tried again: as soon as the wallet has and
-    allows what was missing, else ever more rarely, so that no wallet burns the service's gas for ever.
+    authorisation, allowance or balance end: once no more than it is left. What has failed is tried again: as
+    soon as the wallet has and allows what was missing, else ever more rarely, so that no wallet burns the
+    service's gas for ever.
     """
     owing = list(_owing(chain).filter(collectable_until__gt=now).filter(worth_its_gas(chain) | has_failed()))
     failures = _failures(owing)
@@ -107,7 +108,8 @@ def _is_due(
         not authorization.open_transactions
         or authorization.debt_units >= token.collect_units
         or authorization.expires_at - now <= _BEFORE_THE_END
-        or authorization.remaining_units <= token.collect_units
+        # Near an end what is left is halved each time: a few collections, however small they may be.
+        or authorization.remaining_units <= authorization.debt_units
     )
 
 

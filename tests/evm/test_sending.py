@@ -2,7 +2,8 @@
 
 import pytest
 
-from billing.ethereum import abi, debts, journal
+from billing.ethereum import abi, authorizing, debts, journal
+from billing.ethereum.errors import TokenUnfit
 from billing.ethereum.fees import Fees
 from billing.ethereum.rules import ChainSendStatus, CollectionStatus
 from billing.models_ethereum import Authorization, ChainSend, Collection
@@ -243,6 +244,19 @@ def test_a_token_that_keeps_a_fee_has_paid_once_and_is_used_no_more(
     assert (collection.status, collection.received_units) == ("confirmed", USD - USD // 100)
     assert (authorization.status, authorization.suspended_for) == ("suspended", "token_keeps_fee")
     assert authorization.collected_units == USD
+
+
+def test_a_token_that_keeps_a_fee_of_what_was_revoked_is_used_no_more(world: World, vera: User) -> None:
+    world.tokens = {"FEE": world.add_token("FEE", TAKES_FEE)}
+    world.configure()
+    authorization = world.active(vera, viewer(1), symbol="FEE")
+    world.stream(authorization, USD)
+    authorizing.revoke(client_id=vera.pk, public_id=authorization.public_id, now=world.now)
+
+    world.settle()
+
+    with pytest.raises(TokenUnfit, match="keeps a fee"):
+        world.asked(vera, viewer(1), symbol="FEE")
 
 
 def test_a_database_older_than_the_chain_sends_nothing(world: World, vera: User) -> None:

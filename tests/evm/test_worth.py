@@ -6,6 +6,7 @@ import pytest
 
 from billing import engine, expiry
 from billing.engine import StartRequest
+from billing.errors import AuthorizationSuspended
 from billing.ethereum import abi, authorizing
 from billing.ethereum.errors import DebtUnpaid
 from billing.models import Transaction
@@ -35,6 +36,21 @@ def test_a_debt_below_the_least_waits_for_more(world: World, vera: User, by_coll
 
     assert (sent, ChainSend.objects.count()) == (0, 1)
     assert world.balance(TREASURY) == LEAST
+
+
+def test_what_is_left_near_an_end_is_collected_by_a_few_transactions(world: World, vera: User) -> None:
+    authorization = world.active(vera, WHO, limit_units=USD // 2)
+    engine.start(StartRequest(WHO.address, "vendor123"), client_id=vera.pk, now=world.now)
+
+    for _ in range(50):
+        world.round(seconds=10)
+        world.node.mine(2)
+    world.settle()
+
+    authorization.refresh_from_db()
+    # A half, and half of the rest each time, in rounds of a fiftieth.
+    assert authorization.collected_units == USD // 2
+    assert ChainSend.objects.count() <= 7
 
 
 def test_a_debt_below_the_least_is_not_collected_before_the_last_day_ends(world: World, vera: User) -> None:
@@ -83,8 +99,10 @@ def test_a_debt_that_is_not_collected_in_time_fails_and_blocks_until_it_is_pardo
     expiry.run(now=world.now)
 
     world.settle()
-    with pytest.raises(DebtUnpaid):
+    with pytest.raises(DebtUnpaid, match="ask the service's operator to pardon it"):
         world.asked(vera, WHO)
+    with pytest.raises(AuthorizationSuspended, match="ask the service's operator to pardon it"):
+        engine.start(StartRequest(WHO.address, "vendor123"), client_id=vera.pk, now=world.now)
     told = Event.objects.get(kind="collection.failed")
     word = Word(None, "shell:olga", "to be kind")
     authorizing.pardon(authorization.public_id, word=word, now=world.now)
