@@ -120,7 +120,7 @@ def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
     failing.give_up(chain, now=read_clock())
     rpc = connect(chain)
     _require_fit(rpc, chain, key)
-    nonces.require_caught_up(chain, key, chain_nonce=rpc.nonce(key.address))
+    nonces.require_caught_up(rpc, chain, key)
     following.follow(rpc, chain, key, now=read_clock())
     unread = read_all(rpc, chain, now=read_clock())
     lost.require_none(chain, key)
