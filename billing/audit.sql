@@ -74,13 +74,15 @@ WHERE s.status <> 'failed' AND (
     OR coalesce(r.zat, 0) <> (SELECT sum((p->>'amount_zat')::numeric) FROM jsonb_array_elements(s.payments) p))
 LIMIT 20;
 
--- name: I1 a send pays its refunds where they go
+-- name: I1 a send pays its refunds and payouts where they go
 -- One that was found on the chain names the receivers that were paid, not the addresses that were asked for.
-SELECT f.id, f.send_id, f.address
-FROM billing_refund f JOIN billing_walletsend s ON s.id = f.send_id AND s.status <> 'failed' AND s.policy <> ''
+SELECT f.noun, f.id, f.send_id, f.address
+FROM (SELECT 'refund' AS noun, id, send_id, address, amount_zat - fee_zat AS paid_zat FROM billing_refund
+      UNION ALL SELECT 'payout', id, send_id, address, amount_zat - fee_zat FROM billing_payout) f
+JOIN billing_walletsend s ON s.id = f.send_id AND s.status <> 'failed' AND s.policy <> ''
 WHERE NOT EXISTS (
     SELECT FROM jsonb_array_elements(s.payments) p
-    WHERE p->>'address' = f.address AND (p->>'amount_zat')::numeric = f.amount_zat - f.fee_zat)
+    WHERE p->>'address' = f.address AND (p->>'amount_zat')::numeric = f.paid_zat)
 LIMIT 20;
 
 -- name: I1 no transaction of the wallet pays two sends

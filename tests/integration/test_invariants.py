@@ -45,7 +45,7 @@ BROKEN = {
     ),
     "I1 what left for refunds": "UPDATE billing_refund SET status = 'cancelled'",
     "I1 a send pays exactly": "UPDATE billing_refund SET fee_zat = fee_zat + 1",
-    "I1 a send pays its refunds where": "UPDATE billing_refund SET address = 'mallory'",
+    "I1 a send pays its refunds and payouts": "UPDATE billing_refund SET address = 'mallory'",
     "I1 no transaction of the wallet": "UPDATE billing_walletsend SET txids = ARRAY['a', 'a']",
     "I2 no amount": "UPDATE zcash_permission SET previous_zat = -1 WHERE {alice}",
     "I2 the meter counts": (

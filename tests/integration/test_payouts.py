@@ -24,6 +24,7 @@ from core.errors import Conflict
 from core.models import Event, User
 from sessions_app.models import Vendor
 from sessions_app.rules import PayoutSchedule
+from tests import books
 from tests.factories import make_vendor
 from tests.refunding import (
     ALICE,
@@ -182,6 +183,23 @@ class TestAPayout:
         assert lost == "unknown"
         assert Payout.objects.get().status == "sent"
         assert send_statuses() == ["sent"]
+
+    def test_that_says_another_address_than_its_send_paid_is_a_violation(
+        self, world: World, vendor: Vendor
+    ) -> None:
+        world.float_money()
+        streamed(world, vendor)
+        mature(world)
+        rounds.payout_sweep()
+        world.round(2)
+
+        Payout.objects.update(address=MALLORY)
+        found = books.violations()
+        Payout.objects.update(address=STUDIO)
+
+        assert [each.split(":")[0] for each in found] == [
+            "I1 a send pays its refunds and payouts where they go"
+        ]
 
     def test_that_the_wallet_refuses_keeps_the_money_and_is_tried_again_later(
         self, world: World, vendor: Vendor
