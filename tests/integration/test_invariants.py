@@ -67,6 +67,7 @@ BROKEN = {
     ),
     "I4 no session costs": "UPDATE sessions_session SET max_amount_zat = 1 WHERE {alice}",
     "I4 a vendor costs": "UPDATE sessions_vendor SET price_zat_per_hour = 7 WHERE slug = 'cheap'",
+    "I4 a vendor's prices in tokens": "UPDATE sessions_vendor SET token_price_version = 2",
     "I4 a session costs what": (
         "UPDATE sessions_session SET rate_zat_per_hour = 7 WHERE client_ref = 'second'"
     ),
