@@ -14,6 +14,7 @@ from billing.ethereum import (
     abi,
     chains,
     debts,
+    deep_reorgs,
     failing,
     fees,
     following,
@@ -120,7 +121,8 @@ def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
     failing.give_up(chain, now=read_clock())
     rpc = connect(chain)
     _require_fit(rpc, chain, key)
-    nonces.require_caught_up(rpc, chain, key)
+    deep_reorgs.look(rpc, chain, key)
+    nonces.require_caught_up(chain, key, chain_nonce=rpc.nonce(key.address))
     following.follow(rpc, chain, key, now=read_clock())
     unread = read_all(rpc, chain, now=read_clock())
     lost.require_none(chain, key)
@@ -304,7 +306,7 @@ def _refusal(rpc: Rpc, authorization: Authorization) -> str | None:
 
 def _unsigned(rpc: Rpc, authorization: Authorization) -> str | None:
     """Return that the contract would take a signature for none: a contract wallet may change its mind."""
-    if authorization.collector is None or authorization.collected_units:
+    if authorization.collector is None or not debts.shows_signature(authorization):
         return None
     try:
         signatures.require(

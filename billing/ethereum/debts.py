@@ -9,7 +9,7 @@ from billing.ethereum import abi, statuses, typed_data
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnknown
 from billing.ethereum.journal import Draft, Piece
-from billing.ethereum.rules import TOO_LATE, CollectionStatus
+from billing.ethereum.rules import TOO_LATE, UNDONE_BY_REORG, CollectionStatus
 from billing.models_ethereum import Authorization, Collection
 
 # What is used is what is paid. The contract gives a wallet and its token 300,000 at most, and asks before
@@ -176,13 +176,20 @@ def _batch(authorizations: Sequence[Authorization]) -> Draft:
     first = authorizations[0]
     charges, signatures = [], list[bytes]()
     for each in authorizations:
-        # What has paid before was checked then: the contract remembers.
-        if not each.collected_units:
+        is_shown = shows_signature(each)
+        if is_shown:
             signatures.append(bytes(each.signature or b""))
-        charges.append(_charge(each, signature=0 if each.collected_units else len(signatures)))
+        charges.append(_charge(each, signature=len(signatures) if is_shown else 0))
     data = abi.call(abi.COLLECT, first.token_address, charges, signatures)
     gas = gas_of(len(authorizations))
     return Draft(str(first.collector), data, gas, tuple(piece(each) for each in authorizations))
+
+
+def shows_signature(authorization: Authorization) -> bool:
+    """Whether the contract needs a signature: of what has paid before it remembers one, but for a reorg."""
+    if not authorization.collected_units:
+        return True
+    return authorization.collections.filter(reason=UNDONE_BY_REORG).exists()
 
 
 def gas_of(wallets: int) -> int:

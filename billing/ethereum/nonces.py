@@ -5,12 +5,11 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import structlog
-from django.db.models import Max, QuerySet
+from django.db.models import Max
 
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnavailable, ConfigurationUnfit
 from billing.ethereum.keys import Key
-from billing.ethereum.rpc import Rpc
 from billing.models_ethereum import ChainKey, ChainSend
 from core import db
 from core.db import advisory_number, execute, operation, require_transaction
@@ -35,35 +34,20 @@ def hold(chain: Chain, key: Key) -> None:
     execute("SELECT pg_advisory_xact_lock(%(number)s)", {"number": number})
 
 
-def require_caught_up(rpc: Rpc, chain: Chain, key: Key) -> None:
-    """Refuse a node that does not know what was found final: what it says of wallets is old as well.
+def require_caught_up(chain: Chain, key: Key, *, chain_nonce: int) -> None:
+    """Refuse a node that does not know yet what was found final: what it says of wallets is old as well.
 
     Raises:
         ChainUnavailable: it is behind.
-        ConfigurationUnfit: a reorg was deeper than what counts as final here.
     """
-    final = ChainSend.objects.filter(chain_id=chain.chain_id, sender=key.address, finished_at__isnull=False)
-    last, chain_nonce = final.order_by("nonce").last(), rpc.nonce(key.address)
-    if last is None or chain_nonce > last.nonce:
-        return
-    if undone := _undone(rpc, final, chain_nonce=chain_nonce):
-        raise ConfigurationUnfit(
-            f"{chain.name}: a reorg deeper than its {chain.confirmations} confirmations has undone what was "
-            f"final, from nonce {undone.nonce} (block {undone.block_number}) to {last.nonce}: hand the "
-            "journal's transactions to the node again (docs/operators/ethereum.md), and raise `confirmations`"
+    final = ChainSend.objects.filter(
+        chain_id=chain.chain_id, sender=key.address, finished_at__isnull=False
+    ).aggregate(last=Max("nonce"))["last"]
+    if final is not None and chain_nonce <= final:
+        raise ChainUnavailable(
+            f"the node of {chain.name} is behind: it knows {chain_nonce} transactions of the key, and "
+            f"{final + 1} were final already"
         )
-    raise ChainUnavailable(
-        f"the node of {chain.name} is behind: it knows {chain_nonce} transactions of the key, and "
-        f"{last.nonce + 1} were final already"
-    )
-
-
-def _undone(rpc: Rpc, final: QuerySet[ChainSend], *, chain_nonce: int) -> ChainSend | None:
-    """Return the first final transaction that the node lacks, where another block has the place of its."""
-    missing = final.filter(nonce__gte=chain_nonce, block_number__isnull=False).order_by("nonce").first()
-    if missing is None or missing.block_number is None:
-        return None
-    return missing if rpc.block_hash(missing.block_number) not in (None, missing.block_hash) else None
 
 
 def adopt(chain: Chain, key: Key, *, chain_nonce: int, reason: str, now: datetime) -> int:

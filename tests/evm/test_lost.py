@@ -226,28 +226,6 @@ def test_a_node_that_is_behind_what_was_final_is_not_believed(plain: World, vera
     assert ChainSend.objects.count() == 1
 
 
-def test_a_reorg_deeper_than_what_is_final_is_told_and_mended_from_the_journal(
-    world: World, vera: User
-) -> None:
-    authorization = world.active(vera, viewer(1))
-    world.node.mine(9)
-    world.stream(authorization, USD)
-    world.settle()
-    sent = ChainSend.objects.get()
-    assert (sent.status, world.balance(TREASURY)) == ("confirmed", USD)
-
-    world.node.ask("anvil_reorg", 5, [])
-    wrong = world.round()
-    assert "a reorg deeper than its 2 confirmations" in wrong["Local"]
-    assert (ChainSend.objects.count(), world.balance(TREASURY)) == (1, 0)
-    world.node.ask("eth_sendRawTransaction", "0x" + bytes(sent.raw).hex())
-    world.node.mine(2)
-    world.stream(authorization, USD)
-    world.settle()
-
-    assert world.balance(TREASURY) == 2 * USD
-
-
 def test_what_an_old_key_has_sent_is_followed_and_never_signed_by_another(plain: World, vera: User) -> None:
     owing(plain, vera)
     plain.round()
