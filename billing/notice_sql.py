@@ -145,8 +145,8 @@ UPDATE billing_mailcursor SET position = coalesce((SELECT max(position) FROM cor
 WHERE id = 1 AND position IS NULL
 """
 
-# The oldest mails that are due, taken by this process for as long as a lease.
-CLAIM_MAILS = """
+# The oldest mail that is due, taken by this process for as long as a lease.
+CLAIM_MAIL = """
 UPDATE billing_mail SET attempts = attempts + 1, next_attempt_at = %(lease_until)s
 WHERE id IN (
     SELECT id FROM billing_mail WHERE status = 'queued' AND next_attempt_at <= %(now)s
