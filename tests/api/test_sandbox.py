@@ -101,6 +101,17 @@ def test_passes_every_reminder_at_its_instant_in_order(vera: Api) -> None:
     assert ended == ["permission.expiring"] * 3 + ["permission.expired"]
 
 
+def test_books_the_end_of_an_idle_permission_at_its_last_instant(vera: Api) -> None:
+    created = active(vera)
+    sandbox(vera, "clock", advance_seconds=40 * DAY)
+
+    found = vera.get("/api/v1/events?limit=100").body["events"]
+    (ended,) = [each for each in found if each["type"] == "permission.expired"]
+    late = datetime.fromisoformat(ended["timestamp"]) - datetime.fromisoformat(created["expires_at"])
+
+    assert timedelta(0) <= late < timedelta(minutes=1)
+
+
 def test_passes_the_warnings_of_little_money_before_it_ends(vera: Api) -> None:
     active(vera)
     start(vera)
