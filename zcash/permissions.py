@@ -249,7 +249,11 @@ def _told_long_ago(*, now: datetime) -> QuerySet[SpendingPermission]:
 
 
 def _of_result(result: dict[str, Any], *, client_id: int) -> SpendingPermission:
-    return SpendingPermission.objects.get(client_id=client_id, public_id=result["permission_id"])
+    """Return the permission of an earlier call, with the last day that was answered then; not to be saved."""
+    found = SpendingPermission.objects.get(client_id=client_id, public_id=result["permission_id"])
+    if expires_at := result.get("expires_at"):
+        found.expires_at = datetime.fromisoformat(expires_at)
+    return found
 
 
 def _insert(
@@ -291,7 +295,8 @@ def _insert(
             details={"requested_zat": request.requested_zat},
         )
         if receipt:
-            idempotency.store(receipt, {"permission_id": str(permission.public_id)}, now=now)
+            kept = {"permission_id": str(permission.public_id), "expires_at": expires_at.isoformat()}
+            idempotency.store(receipt, kept, now=now)
     return permission
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from billing import extensions
+from billing.operators import Word
 from core import clock
 from core.models import ReceiptRow, WebhookDelivery
 from core.webhooks.rules import DeliveryStatus
@@ -16,7 +18,8 @@ from paygo.api.schema import document
 from paygo.api.views import IDEMPOTENCY_HEADER
 from tests.api import matrix
 from tests.api.matrix import Route, World
-from tests.api.world import END, Answer, Api, rows
+from tests.api.world import END, PERMISSIONS, Answer, Api, permission_body, rows
+from zcash.models import SpendingPermission
 from zcash.node.rpc import RpcClient
 
 ENDPOINTS, ROTATE = "/api/v1/webhooks/endpoints", "/api/v1/keys/rotate"
@@ -162,3 +165,12 @@ def test_answers_again_how_long_a_new_key_was_to_live(vera: Api) -> None:
     assert successor.post(ROTATE, {"overlap_seconds": 60}).status == 201
 
     assert vera.post(ROTATE, {"overlap_seconds": 3600}, idempotency_key="one").body == rotated.body
+
+
+@pytest.mark.usefixtures("node")
+def test_answers_again_which_last_day_a_new_permission_had(vera: Api) -> None:
+    made = vera.post(PERMISSIONS, permission_body(), idempotency_key="one")
+    word = Word(None, "ops", "they asked for it")
+    extensions.extend(SpendingPermission.objects.get().pk, days=3, word=word, now=clock.now())
+
+    assert vera.post(PERMISSIONS, permission_body(), idempotency_key="one").body == made.body
