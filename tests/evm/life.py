@@ -147,8 +147,9 @@ class Life:
     def spend(self, of: Viewer, units: int) -> None:
         token = self.world.tokens[of.symbol]
         units = min(units, self.world.balance(of.address, symbol=of.symbol))
-        self.world.do(of.address, token, "transfer(address,uint256)", ADMIN, units)
-        self.spent[of.symbol, of.address] += units
+        sent = self.world.do(of.address, token, "transfer(address,uint256)", ADMIN, units)
+        # A collection that waited may have been before it in the block, and have left less.
+        self.spent[of.symbol, of.address] += units if sent["status"] == "0x1" else 0
         self.bury()
 
     # What befalls PayGo.

@@ -109,6 +109,8 @@ def test_a_contract_wallet_that_denies_what_it_signed_owes_and_holds_up_no_other
     assert sorted(states()) == [("confirmed", ""), ("failed", "not_signed")]
     assert statuses_of(fickle, other) == ["suspended", "active"]
     assert world.balance(TREASURY) == USD
+    # What the simulation finds out costs no gas; the contract finds out the rest, in the other's transaction.
+    assert (fickle.collections.get().send is not None) == late
     assert ChainSend.objects.count() == 1
     with pytest.raises(AuthorizationSuspended):
         engine.start(StartRequest(fickle.wallet_address, "vendor123"), client_id=vera.pk, now=world.now)
