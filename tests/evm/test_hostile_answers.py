@@ -1,11 +1,13 @@
 """What a viewer's contract makes the node say, and a node that says what cannot be: whom it concerns."""
 
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 from web3 import HTTPProvider
 
-from billing.ethereum import abi, readings
+from billing.ethereum import abi, readings, typed_data
 from billing.ethereum.errors import CallUnanswered, ChainUnavailable
 from billing.models_ethereum import Authorization, Collection
 from core.models import User
@@ -120,9 +122,44 @@ def test_what_no_database_takes_in_a_revert_is_left_out(
     assert Authorization.objects.get().status == "suspended"
 
 
-@pytest.mark.parametrize("number", [2**63, 2**256 - 1])
+@pytest.mark.parametrize(
+    ("name", "has_permit"),
+    [("Test dollars", True), ("T\0", False), ("T" * 101, False)],
+    ids=["as it is", "with a NUL", "too long"],
+)
+def test_a_token_whose_name_no_database_takes_is_allowed_by_approval(
+    world: World, vera: User, monkeypatch: pytest.MonkeyPatch, name: str, has_permit: bool
+) -> None:
+    token, wallet = world.tokens["USDT"], viewer(1).address
+    domain = {"chain_id": world.chain_id, "token": token, "name": name, "version": "1"}
+    document = typed_data.of_permit(**domain, owner=wallet, spender=wallet, value=1, nonce=0, deadline_s=1)
+    answers = {
+        abi.NAME: abi.encode(["string"], name),
+        abi.VERSION: abi.encode(["string"], "1"),
+        abi.DOMAIN_SEPARATOR: typed_data.domain_separator(document),
+    }
+
+    with ExitStack() as lies:
+        for call, answer in answers.items():
+            data = "0x" + abi.call(call).hex()
+            is_it = partial(_asks, data=data)
+            lies.enter_context(
+                answering("eth_call", {"result": "0x" + answer.hex()}, monkeypatch=monkeypatch, to=is_it)
+            )
+        permit = world.asked(vera, viewer(1)).permit
+
+    assert (permit is not None) == has_permit
+
+
+def _asks(params: Any, *, data: str) -> bool:
+    return bool(params[0]["data"] == data)
+
+
+@pytest.mark.parametrize(
+    "number", [hex(2**63), hex(2**256 - 1), hex(2**256), "-0x1", "0x", "ten", "", None, 7, -1, True, [], {}]
+)
 def test_a_block_of_a_number_that_cannot_be_is_an_outage(
-    world: World, vera: User, monkeypatch: pytest.MonkeyPatch, number: int
+    world: World, vera: User, monkeypatch: pytest.MonkeyPatch, number: object
 ) -> None:
     authorization = world.active(vera, viewer(1))
     ask = HTTPProvider.make_request
@@ -130,10 +167,10 @@ def test_a_block_of_a_number_that_cannot_be_is_an_outage(
     def lie(self: Any, method: Any, params: Any) -> Any:
         answer: Any = ask(self, method, ["latest", False] if method == "eth_getBlockByNumber" else params)
         if method == "eth_getBlockByNumber":
-            answer["result"]["number"] = hex(number)
+            answer["result"]["number"] = number
         return answer
 
     monkeypatch.setattr(HTTPProvider, "make_request", lie)
 
-    with pytest.raises(ChainUnavailable, match="where a count belongs"):
+    with pytest.raises(ChainUnavailable, match="the node answers"):
         readings.refresh(authorization.pk, now=world.now)
