@@ -422,12 +422,12 @@ class TestWhoIsPaid:
 
         world.round(2)
         assert list(approvals.waiting(Payout.objects.all())) == [payout]
-        assert approvals.approve(payout, word=otto, now=clock.now()) == 1
+        assert approvals.approve(payout, address=payout.address, word=otto, now=clock.now()) == 1
         with pytest.raises(Conflict, match="another operator"):
-            approvals.approve(payout, word=otto, now=clock.now())
+            approvals.approve(payout, address=payout.address, word=otto, now=clock.now())
         world.round(2)
         assert send_statuses() == []
-        approvals.approve(payout, word=word("olga"), now=clock.now())
+        approvals.approve(payout, address=payout.address, word=word("olga"), now=clock.now())
         world.round(2)
 
         assert Payout.objects.get().status == "sent"
