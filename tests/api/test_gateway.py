@@ -134,12 +134,6 @@ def test_leaves_pages_for_people_to_django(handler: Any) -> None:
     assert "json" not in answer["content-type"]
 
 
-def test_answers_an_unknown_host_with_a_problem(nobody: Api, db: None) -> None:
-    answer = nobody.get("/api/v1/nothing", host="evil.example")
-
-    assert (answer.status, answer.code) in ((400, "malformed_request"), (404, "not_found"))
-
-
 def test_answers_json_whatever_the_caller_accepts(vera: Api) -> None:
     answer = vera.get(f"{PERMISSIONS}/{UNKNOWN_ID}?format=xml", accept="text/html")
 

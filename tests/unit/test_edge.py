@@ -86,6 +86,13 @@ def test_no_more_bodies_are_awaited_than_have_threads(slow: Slow, monkeypatch: p
     assert asked(io.BytesIO(HELLO), sender="192.0.2.2")[0] == "503 Service Unavailable"
 
 
+def test_no_address_has_more_than_a_quarter_of_the_bodies() -> None:
+    edge.limit_bodies(8, longest=10)
+
+    assert [edge.bodies.take("one") for _ in range(3)] == [True, True, False]
+    assert edge.bodies.take("another")
+
+
 def test_what_is_refused_is_a_problem_as_every_other(slow: Slow) -> None:
     problem = json.loads(asked(io.BytesIO(HELLO))[1])
 
