@@ -1,11 +1,12 @@
 """Fixtures for every test: real PostgreSQL and Valkey, and books that balance after every database test."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
-from paygo.devstack.testing import ensure_test_services
+from paygo.devstack.testing import ensure_test_services, redis_of_worker
 
 # First of all: it forgets what the `.paygo/env` of `make run` has set, and would forget what is set here.
 os.environ.update(ensure_test_services())
@@ -77,6 +78,12 @@ def _books_balance(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if uses_database and not request.node.get_closest_marker("unbalanced"):
         assert books.violations() == []
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: Sequence[Any]) -> None:
+    for number, spec in enumerate(specs, start=1):
+        spec.env["REDIS_URL"] = redis_of_worker(number)
 
 
 def pytest_configure(config: pytest.Config) -> None:
