@@ -4,11 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import requests
 from django.conf import settings
 
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import CallUnanswered, ChainUnavailable
 from billing.ethereum.libraries import loading
+from core.deadline import DeadlineAdapter, deadline
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 _HASH = re.compile(r"0x[0-9a-f]{64}")
@@ -197,7 +199,8 @@ class Rpc:
 
     def _request(self, method: str, params: list[Any]) -> dict[str, Any]:
         try:
-            answer = self._connected().make_request(method, params)
+            with deadline(settings.ETHEREUM_RPC_TIMEOUT_SECONDS):
+                answer = self._connected().make_request(method, params)
         except Exception as error:  # web3 lets through whatever requests, json and its own checks raise
             raise self._away(f"{method}: {type(error).__name__}") from error
         if not isinstance(answer, dict):
@@ -209,10 +212,15 @@ class Rpc:
             with loading():
                 from web3 import HTTPProvider
 
+            session = requests.Session()
+            for scheme in ("http://", "https://"):
+                # The time-out alone would let a node go on for ever that sends a byte now and then.
+                session.mount(scheme, DeadlineAdapter())
             timeout = settings.ETHEREUM_RPC_TIMEOUT_SECONDS
             self._provider = HTTPProvider(
                 self._chain.rpc_url,
                 request_kwargs={"timeout": timeout, "allow_redirects": False},
+                session=session,
                 exception_retry_configuration=None,
             )
         return self._provider
