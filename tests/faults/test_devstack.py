@@ -237,6 +237,14 @@ def test_a_second_run_is_told_that_one_is_running(folder: Path, run: Run) -> Non
     assert "Traceback" not in errors
 
 
+def test_a_free_port_is_none_that_the_system_gives_to_another_meanwhile() -> None:
+    ports = [free_port() for _ in range(20)]
+
+    # Those that it gives away begin at 32768 or above; and nobody else who asks here chooses the same.
+    assert max(ports) < 32_768
+    assert len(set(ports)) > 15
+
+
 def test_an_occupied_port_is_named(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
