@@ -76,8 +76,9 @@ class Window(OfferedFilters, ModelAdmin):
     ) -> Any:
         """Show a row with what can be done to it."""
         more = dict(extra_context or {})
-        row = self.get_object(request, object_id) if object_id else None
-        if row is not None and request.method == "GET" and self.has_view_permission(request, row):
+        # A form that is sent is read under its row's lock, in the transaction that Django begins for it.
+        row = self.get_object(request, object_id) if object_id and request.method == "GET" else None
+        if row is not None and self.has_view_permission(request, row):
             more.update(self.page_extra(request, row))
         return super().changeform_view(request, object_id, form_url, more)
 
