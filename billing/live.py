@@ -75,6 +75,17 @@ def read(permission_id: int, *, now: datetime) -> LivePermission:
         expiry.bring_current(permission_id, now=now)
         with db.snapshot():
             permission, running = _load(permission_id)
+    return _live(permission, running, now=now)
+
+
+def read_within(permission_id: int, *, now: datetime) -> LivePermission:
+    """Return a permission as this transaction leaves it, whatever time alone brings to it later; a step."""
+    db.require_transaction()
+    permission, running = _load(permission_id)
+    return _live(permission, running, now=now)
+
+
+def _live(permission: SpendingPermission, running: list[Transaction], *, now: datetime) -> LivePermission:
     if not running:
         return LivePermission(permission, permission.remaining_zat, 0)
     used_zat = metering.used(permission, running, until=metering.effective_instant(permission, now=now))

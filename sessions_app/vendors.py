@@ -110,17 +110,25 @@ def set_price(
     return added
 
 
-def set_active(slug: str, *, client_id: int, is_active: bool) -> VendorRecord:
+def set_active(
+    slug: str, *, client_id: int, is_active: bool, now: datetime, receipt: Receipt | None = None
+) -> VendorRecord:
     """Let a vendor take sessions, or no new ones; those that are open go on.
 
     Raises:
         VendorNotFound: it does not exist, or is another client's.
+        KeyInFlight, KeyReused: see core.idempotency.
     """
     with operation():
+        if receipt and (earlier := idempotency.claim(receipt, now=now)):
+            return VendorRecord(**earlier)
         vendor = queries.find_vendor(client_id=client_id, slug=slug)
         vendor.is_active = is_active
         change(vendor, fields=["is_active"])
-    return record(vendor)
+        changed = record(vendor)
+        if receipt:
+            idempotency.store(receipt, asdict(changed), now=now)
+    return changed
 
 
 def set_fee(vendor: Vendor, *, fee_bps: int) -> None:

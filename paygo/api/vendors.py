@@ -136,8 +136,9 @@ class Activation(ApiView):
         "Activate a vendor",
         request=NoFields,
         answers={200: VendorState},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[VENDOR_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, vendor_id: str) -> Response:
         """Let the vendor take sessions; an active one answers the same."""
@@ -153,8 +154,9 @@ class Deactivation(ApiView):
         "Deactivate a vendor",
         request=NoFields,
         answers={200: VendorState},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[VENDOR_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, vendor_id: str) -> Response:
         """Let the vendor take no new sessions, 404 `vendor_not_found`; those that are open go on."""
@@ -163,8 +165,14 @@ class Deactivation(ApiView):
 
 def _set_active(request: Request, vendor_id: str, *, is_active: bool) -> Response:
     slug = vendor_slug(vendor_id)
-    body(request, NoFields)
-    found = vendors.set_active(slug, client_id=client_id(request), is_active=is_active)
+    values = body(request, NoFields)
+    found = vendors.set_active(
+        slug,
+        client_id=client_id(request),
+        is_active=is_active,
+        now=clock.now(),
+        receipt=receipt(request, values),
+    )
     return Response(render_vendor(found))
 
 

@@ -28,18 +28,10 @@ HOOK = {"url": "https://vera.example/hook"}
 BY_NATURE: Mapping[str, tuple[str, ...]] = {
     "POST v1/zcash/permissions/<str:permission_id>/verify": (),
     "POST v1/zcash/permissions/<str:permission_id>/revoke": (),
-    "POST v1/zcash/permissions/<str:permission_id>/refund_address": (),
     "POST v1/ethereum/authorizations/<str:authorization_id>/verify": ("request_id",),
     "POST v1/ethereum/authorizations/<str:authorization_id>/revoke": (),
     "POST v1/sessions/end": (),
     "POST v1/sessions/heartbeat": ("granted_until",),
-    "POST v1/sessions/pause": (),
-    "POST v1/sessions/resume": (),
-    "POST v1/vendors/<str:vendor_id>/activate": (),
-    "POST v1/vendors/<str:vendor_id>/deactivate": (),
-    "POST v1/vendors/<str:vendor_id>/payout_terms": (),
-    "POST v1/webhooks/endpoints/<str:endpoint_id>/enable": (),
-    "POST v1/webhooks/endpoints/<str:endpoint_id>/disable": (),
     "POST v1/sandbox/faults/end": (),
 }
 # What this world refuses is refused again; nothing is kept of it.

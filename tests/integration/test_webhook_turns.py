@@ -69,7 +69,7 @@ def test_what_it_was_owed_is_given_up_though_it_is_enabled_again_at_once(
 ) -> None:
     def off_and_on() -> None:
         endpoints.disable(endpoint.public_id, client_id=endpoint.client_id, now=clock.now())
-        endpoints.enable(endpoint.public_id)
+        endpoints.enable(endpoint.public_id, now=clock.now())
 
     after_the_first(monkeypatch, off_and_on)
 

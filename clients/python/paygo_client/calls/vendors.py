@@ -64,23 +64,31 @@ class VendorsCalls(Transport):
     def activate_vendor(
         self,
         vendor_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.VendorState:
         """Let the vendor take sessions; an active one answers the same.
 
         Scope: `vendors:write`.
         """
-        answer: _types.VendorState = self._json("POST", f"/api/v1/vendors/{self._part(vendor_id)}/activate")
+        answer: _types.VendorState = self._json(
+            "POST", f"/api/v1/vendors/{self._part(vendor_id)}/activate", idempotency_key=idempotency_key
+        )
         return answer
 
     def deactivate_vendor(
         self,
         vendor_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.VendorState:
         """Let the vendor take no new sessions, 404 `vendor_not_found`; those that are open go on.
 
         Scope: `vendors:write`.
         """
-        answer: _types.VendorState = self._json("POST", f"/api/v1/vendors/{self._part(vendor_id)}/deactivate")
+        answer: _types.VendorState = self._json(
+            "POST", f"/api/v1/vendors/{self._part(vendor_id)}/deactivate", idempotency_key=idempotency_key
+        )
         return answer
 
     def show_earnings_of_vendor(
@@ -101,6 +109,7 @@ class VendorsCalls(Transport):
         payout_address: str | None,
         payout_schedule: Literal["manual", "daily", "weekly", "monthly"],
         payout_minimum: Decimal | float | None = None,
+        idempotency_key: str | None = None,
     ) -> _types.PayoutTermsState:
         """Say where earnings go to; an address that is new is not paid before a delay is over.
 
@@ -113,6 +122,7 @@ class VendorsCalls(Transport):
                 {"payout_address": payout_address, "payout_schedule": payout_schedule},
                 payout_minimum=payout_minimum,
             ),
+            idempotency_key=idempotency_key,
         )
         return answer
 
