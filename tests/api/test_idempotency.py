@@ -163,6 +163,8 @@ def test_answers_again_how_long_a_new_key_was_to_live(vera: Api) -> None:
 def test_answers_again_which_last_day_a_new_permission_had(vera: Api) -> None:
     made = vera.post(PERMISSIONS, permission_body(), idempotency_key="one")
     word = Word(None, "ops", "they asked for it")
-    extensions.extend(SpendingPermission.objects.get().pk, days=3, word=word, now=clock.now())
+    permission = SpendingPermission.objects.get()
+    last_day = permission.expires_at.isoformat()
+    extensions.extend(permission.pk, days=3, last_day=last_day, word=word, now=clock.now())
 
     assert vera.post(PERMISSIONS, permission_body(), idempotency_key="one").body == made.body
