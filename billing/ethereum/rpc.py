@@ -199,8 +199,9 @@ class Rpc:
 
     def _request(self, method: str, params: list[Any]) -> dict[str, Any]:
         try:
+            provider = self._connected()
             with deadline(settings.ETHEREUM_RPC_TIMEOUT_SECONDS):
-                answer = self._connected().make_request(method, params)
+                answer = provider.make_request(method, params)
         except Exception as error:  # web3 lets through whatever requests, json and its own checks raise
             raise self._away(f"{method}: {type(error).__name__}") from error
         if not isinstance(answer, dict):
