@@ -46,10 +46,13 @@ def _delete_past_the_triggers(
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     return [
         "SET session_replication_role = replica",
+        # A server of the test that has just been stopped may not have given back its last rows yet.
+        "SET lock_timeout = '60s'",
         *[f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables],
         "INSERT INTO core_clock (id, offset_ms) VALUES (1, 0)",
         "INSERT INTO billing_mailcursor (id) VALUES (1)",
         "SET session_replication_role = origin",
+        "RESET lock_timeout",
     ]
 
 

@@ -198,7 +198,7 @@ def tampering(sound: SimNode, method: str, tamper: Callable[[Any], Any]) -> Answ
 
     def answer(request: Request) -> Response:
         passed_on = requests.post(
-            sound.url, request.data, headers={"Authorization": request.headers["Authorization"]}, timeout=10
+            sound.url, request.data, headers={"Authorization": request.headers["Authorization"]}, timeout=60
         )
         document = passed_on.json()
         if json.loads(request.data)["method"] == method:
