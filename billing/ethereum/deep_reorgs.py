@@ -2,7 +2,7 @@
 
 import structlog
 
-from billing.ethereum import following
+from billing.ethereum import following, outcomes
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ConfigurationUnfit
 from billing.ethereum.keys import Key
@@ -59,8 +59,8 @@ def _is_replaced(rpc: Rpc, send: ChainSend) -> bool:
 
 def _found_again(rpc: Rpc, send: ChainSend, receipt: ChainReceipt) -> None:
     """Write in which block a send is now. The books stay as they are; what is not true any more is told."""
-    confirmed = send.collections.filter(status=CollectionStatus.CONFIRMED).select_related("authorization")
-    lacking = [each for each in confirmed if _lacks(rpc, each, receipt)]
+    booked = list(send.collections.select_related("authorization").order_by("id"))
+    lacking = [each for each in booked if _lacks(rpc, each, receipt)]
     with operation():
         Collection.objects.filter(pk__in=[each.pk for each in lacking]).update(reason=UNDONE_BY_REORG)
         ChainSend.objects.filter(pk=send.pk).update(
@@ -68,15 +68,35 @@ def _found_again(rpc: Rpc, send: ChainSend, receipt: ChainReceipt) -> None:
         )
     log.error("chain_send_mined_anew", nonce=send.nonce, block=receipt.block_number, undone=len(lacking))
     for each in lacking:
-        log.error(
-            "collection_undone",
-            collection=str(each.public_id),
-            authorization=str(each.authorization.public_id),
-            units=each.amount_units,
-            advice="the books say collected, the treasury has not got it: see docs/operators/ethereum.md",
-        )
+        _tell("collection_undone", each, "the books say collected, and the treasury has not got it")
+    for each in booked:
+        if _pays_after_all(each, receipt):
+            _tell(
+                "collection_paid_after_all",
+                each,
+                "the books say failed, and the wallet has paid: pay it back",
+            )
 
 
 def _lacks(rpc: Rpc, collection: Collection, receipt: ChainReceipt) -> bool:
     """Whether a transaction brings the treasury less, where it is now, than is booked."""
+    if collection.status != CollectionStatus.CONFIRMED:
+        return False
     return following.outcome_of(rpc, collection, receipt).received_units < (collection.received_units or 0)
+
+
+def _pays_after_all(collection: Collection, receipt: ChainReceipt) -> bool:
+    """Whether a transfer that had failed has not; without the contract its debt may be taken twice then."""
+    is_plain = collection.authorization.collector is None
+    failed = collection.status == CollectionStatus.FAILED
+    return is_plain and failed and outcomes.of(collection, receipt).paid
+
+
+def _tell(event: str, collection: Collection, what: str) -> None:
+    log.error(
+        event,
+        collection=str(collection.public_id),
+        authorization=str(collection.authorization.public_id),
+        units=collection.amount_units,
+        advice=f"{what} (docs/operators/ethereum.md)",
+    )

@@ -2,10 +2,11 @@
 
 import pytest
 
+from billing.ethereum import abi
 from billing.ethereum.rules import UNDONE_BY_REORG
 from billing.models_ethereum import Authorization, ChainSend, Collection
 from core.models import User
-from tests.evm.world import ADMIN, TREASURY, USD, World, viewer
+from tests.evm.world import ADMIN, RETURNS_NOTHING, TREASURY, USD, World, viewer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,6 +74,30 @@ def test_what_comes_out_otherwise_in_its_new_block_is_written_on_the_collection(
     world.stream(collected, USD)
     world.settle()
     assert world.balance(TREASURY) == 2 * USD
+
+
+def test_a_transfer_that_had_failed_and_has_not_is_told(
+    world: World, vera: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.add_token("PLAIN", RETURNS_NOTHING)
+    world.configure()
+    authorization = world.active(vera, viewer(1), symbol="PLAIN")
+    world.node.mine(9)
+    world.stream(authorization, USD)
+    world.round()
+    world.overtake(viewer(1).address, world.tokens["PLAIN"], abi.APPROVE, world.service, 0)
+    world.node.mine(2)
+    world.round()
+    assert Collection.objects.get().reason == "reverted"
+
+    # The approval that was taken away before is, in the new blocks, still there.
+    reorg(world)
+    send_again(world)
+    world.node.mine()
+    world.round()
+
+    assert world.balance(TREASURY, symbol="PLAIN") == USD
+    assert "collection_paid_after_all" in caplog.text
 
 
 def test_a_node_without_the_blocks_of_what_was_final_is_behind(
