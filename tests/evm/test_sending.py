@@ -8,7 +8,7 @@ from billing.ethereum.fees import Fees
 from billing.ethereum.rules import ChainSendStatus, CollectionStatus
 from billing.models_ethereum import Authorization, ChainSend, Collection
 from core.models import User
-from tests.evm.cutting import killed_at, silent
+from tests.evm.cutting import answering, killed_at, silent
 from tests.evm.world import (
     ADMIN,
     BLOCKS,
@@ -130,14 +130,42 @@ def test_a_reorg_gives_a_collection_back_and_it_arrives_once(world: World, vera:
     world.node.ask("anvil_reorg", 1, [])
     assert world.balance(TREASURY, symbol=symbol) == 0
     world.round()
-    given_back = states()
+    given_back, collections = ChainSend.objects.get(), states()
     world.node.mine()
     world.settle(rounds=3)
 
-    assert given_back in (["pending"], ["submitted"])
+    # It waits as any that is in no block: it may be stuck, and made dearer.
+    assert (given_back.status, given_back.block_number) == (ChainSendStatus.SENT, None)
+    assert collections in (["pending"], ["submitted"])
     assert states() == ["confirmed"]
     assert world.balance(TREASURY, symbol=symbol) == USD
     assert ChainSend.objects.count() == 1
+
+
+def test_a_receipt_of_a_block_that_a_reorg_has_taken_away_counts_for_nothing(
+    world: World, vera: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorization = world.active(vera, viewer(1))
+    world.stream(authorization, USD)
+    world.round()
+    world.node.mine()
+    (tx_hash,) = ChainSend.objects.get().hashes
+    kept = {"result": world.node.ask("eth_getTransactionReceipt", tx_hash)}
+    world.node.ask("anvil_reorg", 1, [])
+    world.node.ask("anvil_dropAllTransactions")
+    world.node.mine(3)
+
+    with answering("eth_getTransactionReceipt", kept, monkeypatch=monkeypatch):
+        world.round()
+    authorization.refresh_from_db()
+    # Nor has it moved what the wallet may owe on.
+    assert (states(), authorization.collected_units) == (["submitted"], 0)
+    assert authorization.cutoff_units == 2 * USD
+    world.node.mine()
+    world.settle()
+
+    assert states() == ["confirmed"]
+    assert world.balance(TREASURY) == USD
 
 
 @pytest.mark.parametrize("symbol", ["USDT", "PLAIN"])
