@@ -544,6 +544,17 @@ LEFT JOIN sessions_session s ON s.public_id = e.subject
 WHERE e.client_id <> coalesce(p.client_id, s.client_id)
 LIMIT 20;
 
+-- name: I9 what is on its way goes where its owner has said
+-- Whoever says otherwise while it waits has what waits redirected, or taken back, in the same transaction.
+SELECT 'refund' AS noun, r.id, r.status, r.address, coalesce(p.refund_address, p.wallet_address) AS said
+FROM billing_refund r JOIN zcash_permission p ON p.id = r.permission_id
+WHERE r.status NOT IN ('confirmed', 'cancelled') AND r.address <> coalesce(p.refund_address, p.wallet_address)
+UNION ALL
+SELECT 'payout', o.id, o.status, o.address, v.payout_address
+FROM billing_payout o JOIN sessions_vendor v ON v.id = o.vendor_id
+WHERE o.status NOT IN ('confirmed', 'cancelled') AND o.address IS DISTINCT FROM v.payout_address
+LIMIT 20;
+
 -- name: I10 everything that runs was settled
 SELECT id, open_transactions, settled_at FROM zcash_permission
 WHERE open_transactions > 0
@@ -863,4 +874,15 @@ SELECT asset, paid_units, collected_units FROM (
            coalesce(sum(amount_units) FILTER (WHERE kind <> 'chain_payout'), 0) AS collected_units
     FROM billing_transfer WHERE kind IN ('chain_payout', 'collection', 'collection_loss') GROUP BY asset
 ) t WHERE paid_units > collected_units
+LIMIT 20;
+
+-- name: L15 a transfer moves between its cause's accounts, in the asset of its kind
+SELECT id, kind, debit, debit_of, credit, credit_of, asset, cause_id FROM billing_transfer
+WHERE (debit IN ('wallet', 'treasury', 'fees', 'owner', 'losses') AND debit_of <> 0)
+   OR (credit IN ('wallet', 'treasury', 'fees', 'owner', 'losses') AND credit_of <> 0)
+   OR (debit IN ('refund', 'payout') AND debit_of <> cause_id)
+   OR (credit IN ('refund', 'payout') AND credit_of <> cause_id)
+   OR (kind = 'loss' AND credit_of <> cause_id) OR (kind = 'loss_covered' AND debit_of <> cause_id)
+   OR (kind <> 'fee'
+       AND (asset = 'ZEC') = (kind IN ('chain_charge', 'chain_payout', 'collection', 'collection_loss')))
 LIMIT 20;

@@ -130,6 +130,7 @@ BROKEN = {
         "UPDATE sessions_session SET wallet_address = 'mallory' WHERE wallet_address = 'alice'"
     ),
     "I9 a client is told": "UPDATE core_event SET client_id = {mallory_id} WHERE kind = 'session.started'",
+    "I9 what is on its way": "UPDATE zcash_permission SET refund_address = 'mallory'",
     "I10 everything": "UPDATE zcash_permission SET settled_at = created_at WHERE {alice}",
     "I1 what an authorisation": (
         "UPDATE billing_authorization SET charged_units = charged_units + 1 WHERE {erin}"
@@ -186,6 +187,7 @@ BROKEN = {
         " cause_id, at, booked_at) SELECT 'chain_payout', 'vendor', credit_of, 'treasury', 0, asset,"
         " amount_units, 1, at, booked_at FROM billing_transfer WHERE kind = 'chain_charge'"
     ),
+    "L15 a transfer moves": "UPDATE billing_transfer SET cause_id = 0 WHERE kind = 'refund'",
     "L11 what an authorisation owes": (
         "UPDATE billing_transfer SET debit_of = 0 WHERE kind = 'chain_charge'"
     ),
@@ -331,6 +333,21 @@ FEES = {
         """,
     ),
 }
+
+
+# What no sum tells of: whose it says it was, and of what.
+ASTRAY = {
+    "another refund is named": "UPDATE billing_transfer SET cause_id = 0 WHERE kind = 'refund'",
+    "it was paid in another money": "UPDATE billing_transfer SET asset = 'USD' WHERE kind = 'refund_paid'",
+    "it came to a wallet of somebody's": "UPDATE billing_transfer SET debit_of = 1 WHERE kind = 'deposit'",
+}
+
+
+@pytest.mark.parametrize("what", ASTRAY)
+def test_a_transfer_goes_astray(world: User, what: str) -> None:
+    db.execute(_UNGUARDED)
+
+    assert [name.split()[0] for name in found_after(ASTRAY[what])] == ["L15"]
 
 
 @pytest.mark.parametrize("what", FEES)

@@ -198,7 +198,8 @@ class TestAPayout:
         Payout.objects.update(address=STUDIO)
 
         assert [each.split(":")[0] for each in found] == [
-            "I1 a send pays its refunds and payouts where they go"
+            "I1 a send pays its refunds and payouts where they go",
+            "I9 what is on its way goes where its owner has said",
         ]
 
     def test_that_the_wallet_refuses_keeps_the_money_and_is_tried_again_later(
