@@ -316,8 +316,8 @@ def test_garbage_of_the_node_is_503_and_writes_nothing(
 
 
 def test_silence_of_the_node_is_503(api: Api, world: World, settings: Settings) -> None:
-    settings.ETHEREUM_RPC_TIMEOUT_SECONDS = 0.5
     body = asked(api, world)
+    settings.ETHEREUM_RPC_TIMEOUT_SECONDS = 0.5
     # Nobody listens at this address of the test's own machine.
     world.configure(url="http://127.0.0.1:9")
 

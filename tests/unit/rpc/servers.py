@@ -42,7 +42,7 @@ def raw_server(script: Script) -> Iterator[str]:
         thread = threading.Thread(target=serve, args=(listener, script), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(timeout=5)
+        thread.join(timeout=60)
 
 
 def serve(listener: socket.socket, script: Script) -> None:
