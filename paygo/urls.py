@@ -15,4 +15,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 handler400 = "paygo.api.problems.bad_request"
 handler404 = "paygo.api.problems.not_found"
-handler500 = "paygo.api.problems.server_error"
+handler500 = "paygo.pages.answers.server_error"

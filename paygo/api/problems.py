@@ -147,23 +147,28 @@ def invalid(field_errors: Sequence[FieldError]) -> Problem:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer what Django itself refuses: a wrong host, too many fields (Django's handler400)."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.bad_request(request, exception)
     return _answer(request, _other(HTTPStatus.BAD_REQUEST, "malformed_request"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer a path that nothing is at (Django's handler404)."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.page_not_found(request, exception)
     return _answer(request, _not_found())
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer a fault of the program without telling its trace (Django's handler500)."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.server_error(request)
     return _answer(request, _other(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"))
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether a request is of a program, which reads problem documents, and not of a person."""
+    return request.path == "/api" or request.path.startswith(("/api/", "/problems/"))
 
 
 def _of_domain(error: errors.DomainError) -> Problem | None:
@@ -219,10 +224,6 @@ def _flat(found: Any) -> list[exceptions.ErrorDetail]:
     if isinstance(found, exceptions.ErrorDetail):
         return [found]
     return [each for part in (found.values() if isinstance(found, dict) else found) for each in _flat(part)]
-
-
-def _is_api(request: HttpRequest) -> bool:
-    return request.path == "/api" or request.path.startswith(("/api/", "/problems/"))
 
 
 def _answer(request: HttpRequest | Request, problem: Problem) -> HttpResponse:
