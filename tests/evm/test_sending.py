@@ -116,6 +116,32 @@ def test_gas_above_the_cap_waits(world: World, vera: User) -> None:
     assert world.balance(TREASURY) == USD
 
 
+def test_transactions_of_one_round_have_one_nonce_after_the_other(world: World, vera: User) -> None:
+    world.add_token("PLAIN", 0)
+    world.configure()
+    for number, symbol in enumerate(("USDT", "PLAIN")):
+        world.stream(world.active(vera, viewer(number), symbol=symbol), USD)
+
+    world.round()
+
+    # The chain has counted neither yet.
+    assert list(ChainSend.objects.order_by("nonce").values_list("nonce", flat=True)) == [0, 1]
+
+
+def test_what_is_one_block_short_of_its_confirmations_is_not_final(world: World, vera: User) -> None:
+    world.configure(confirmations=3)
+    world.stream(world.active(vera, viewer(1)), USD)
+    world.round()
+    world.node.mine(2)
+    world.round()
+    short = states()
+
+    world.node.mine()
+    world.round()
+
+    assert (short, states()) == (["submitted"], ["confirmed"])
+
+
 @pytest.mark.parametrize("symbol", ["USDT", "PLAIN"])
 def test_a_reorg_gives_a_collection_back_and_it_arrives_once(world: World, vera: User, symbol: str) -> None:
     world.add_token("PLAIN", 0)
