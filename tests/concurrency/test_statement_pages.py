@@ -65,5 +65,5 @@ def _reader(permission: SpendingPermission, *, meanwhile: Callable[[], None] | N
 
 
 def _table(read: Read) -> str:
-    with closing(statement_files.table(read, asked=ASKED)) as answer:
+    with closing(statement_files.table(read, asked=ASKED, reader="vera")) as answer:
         return str(answer.getvalue(), "utf-8")
