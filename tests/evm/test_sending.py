@@ -1,13 +1,17 @@
 """Sending on a real chain: killed, silent, stuck, reorged, reverted: each debt arrives exactly once."""
 
-import pytest
+from typing import Any
 
-from billing.ethereum import abi, authorizing, debts, journal
+import pytest
+from django.db import connection
+
+from billing.ethereum import abi, authorizing, debts, following, journal, readings
 from billing.ethereum.errors import TokenUnfit
 from billing.ethereum.fees import Fees
 from billing.ethereum.rules import ChainSendStatus, CollectionStatus
 from billing.models_ethereum import Authorization, ChainSend, Collection
-from core.models import User
+from core.models import Event, User
+from tests.concurrency.threads import elsewhere
 from tests.evm.cutting import answering, killed_at, silent
 from tests.evm.world import (
     ADMIN,
@@ -339,6 +343,29 @@ def test_two_collectors_at_once_write_one_transaction(world: World, vera: User) 
         journal.write(world.chain, world.key, draft, fees=offered, chain_nonce=0, now=world.now)
 
     assert (ChainSend.objects.count(), states()) == (1, ["pending"])
+
+
+def test_what_another_process_books_just_before_is_not_booked_again(world: World, vera: User) -> None:
+    world.stream(world.active(vera, viewer(1)), USD)
+    world.round()
+    world.node.mine(2)
+    others: list[int] = []
+
+    def follow() -> int:
+        return following.follow(readings.connect(world.chain), world.chain, world.key, now=world.now)
+
+    def overtaken(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        if "FOR NO KEY UPDATE" in sql and not others:
+            others.append(elsewhere(follow))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(overtaken):
+        mine = follow()
+
+    # Nor was it put aside, because the ledger refuses a second posting.
+    assert (mine, others) == (1, [1])
+    assert states() == ["confirmed"]
+    assert Event.objects.filter(kind="collection.confirmed").count() == 1
 
 
 def test_a_transaction_that_succeeds_while_the_token_returns_false_has_paid_nothing(
