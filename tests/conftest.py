@@ -16,6 +16,8 @@ os.environ.setdefault("PAYGO_SANDBOX", "1")
 os.environ.setdefault("ZCASH_MIN_CONFIRMATIONS", "3")
 # A loaded machine takes its time to make and drop the database of a worker.
 os.environ.setdefault("PAYGO_STATEMENT_TIMEOUT_MS", "120000")
+# Nor does one wait in vain there for who has only not had its turn; those about being busy wait less.
+os.environ.setdefault("PAYGO_LOCK_TIMEOUT_MS", "20000")
 # Every test calls from one address; those about the limits set their own.
 os.environ.setdefault("RATE_LIMIT_PUBLIC", "off")
 os.environ.setdefault("RATE_LIMIT_GUESSES", "off")
@@ -30,10 +32,20 @@ import django
 django.setup()
 
 from django.core.management.commands import flush as flush_command
+from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from pytest_django import DjangoDbBlocker
 
 from core import clock
 from tests import books
+
+_NO_VACUUM_OF_LEAVES = """
+DO $$ DECLARE leaf regclass; BEGIN
+    FOR leaf IN SELECT relid FROM pg_partition_tree('zcash_permission_audit') WHERE isleaf LOOP
+        EXECUTE format('ALTER TABLE %s SET (autovacuum_enabled = off)', leaf);
+    END LOOP;
+END $$
+"""
 
 
 def _delete_past_the_triggers(
@@ -60,6 +72,13 @@ flush_command.sql_flush = _delete_past_the_triggers
 
 
 pytest_plugins = ["tests.noskip"]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """The test database, whose audit log no vacuum holds: who makes a leaf of it waits 40 ms for a lock."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(_NO_VACUUM_OF_LEAVES)
 
 
 @pytest.fixture(autouse=True)
