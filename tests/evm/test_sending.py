@@ -103,6 +103,8 @@ def test_a_stuck_transaction_is_replaced_under_its_own_nonce(world: World, vera:
     assert second.max_fee_wei > first.max_fee_wei * 1.12
     assert ChainSend.objects.get().mined_hash == second.hashes[1]
     assert world.balance(TREASURY) == USD
+    # The first can never be mined: without a contract both would pay.
+    assert int(world.node.ask("eth_getTransactionCount", world.service, "latest"), 16) == 1
 
 
 def test_gas_above_the_cap_waits(world: World, vera: User) -> None:
