@@ -22,6 +22,6 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", 
 
 # Streams have threads beside those of calls (docs/operators/production.md).
 ENV PAYGO_DB_POOL=16 STREAM_LIMIT=500
-CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8080", "--workers", "2", \
+CMD ["granian", "--interface", "wsgi", "--http", "1", "--host", "0.0.0.0", "--port", "8080", "--workers", "2", \
      "--blocking-threads", "516", "--backpressure", "516", "--workers-kill-timeout", "2", \
      "--respawn-failed-workers", "paygo.wsgi:application"]

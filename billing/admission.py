@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.conf import settings
 
-from billing import covering, grants, linked, metering, refusals, stage
+from billing import covering, grants, linked, metering, refusals, stage, token_prices
 from billing.errors import AuthorizationExhausted, InsufficientFunding, RateExceedsPermission
 from billing.models_ethereum import Authorization
 from billing.sources import Source
@@ -103,8 +103,8 @@ def price(vendor: Vendor, source: Source) -> int | None:
 def require_rate(rate: int | None, vendor: Vendor, permission: Source) -> None:
     """Refuse a session that is dearer than the permission's owner agreed to.
 
-    An authorisation says itself what an hour costs, and a session that has no price in ZEC yet takes the
-    permission's.
+    What an authorisation allows is in a token (`require_funding`), and a session that has no price in ZEC yet
+    takes the permission's.
 
     Raises:
         RateExceedsPermission.
@@ -132,19 +132,21 @@ def require_same_money(session: StreamingSession, source: Source) -> None:
         )
 
 
-def require_funding(found: Stage, *, rate: int | None) -> None:
-    """Refuse a session that what pays for the wallet, settled, cannot carry for the shortest time.
+def require_funding(found: Stage, session: StreamingSession) -> None:
+    """Refuse a session that what pays for the wallet, settled, may not or cannot carry for the shortest time.
 
     Raises:
-        InsufficientFunding, AuthorizationExhausted.
+        RateExceedsAuthorization, InsufficientFunding, AuthorizationExhausted.
     """
     source = found.source
     at = metering.settled_at(source)
     if isinstance(source, Authorization):
-        rate = source.rate_units_per_hour
-    elif rate is None:
-        rate = source.rate_zat_per_hour
-    funded_ms = grants.funded_ms(source, found.running, rate=rate, at=at, behind=found.behind)
+        rate = token_prices.require_rate(session, source)
+    else:
+        rate = session.rate_zat_per_hour or source.rate_zat_per_hour
+    funded_ms = grants.funded_ms(
+        source, found.running, newcomer=session, rate=rate, at=at, behind=found.behind
+    )
     if funded_ms < max(1, settings.MIN_START_SECONDS * 1000):
         raise _unfunded(source, rate=rate, funded_ms=funded_ms)
 

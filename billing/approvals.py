@@ -61,11 +61,12 @@ def given(row: Refund | Payout) -> QuerySet[Approval]:
     return of_row.filter(operator__in=approvers.entitled()).select_related("operator").order_by("id")
 
 
-def approve(row: Refund | Payout, *, word: Word, now: datetime) -> int:
-    """Agree to a refund or payout to the address that it has now; return how many have.
+def approve(row: Refund | Payout, *, address: str, word: Word, now: datetime) -> int:
+    """Agree to a refund or payout to an address, the one that the operator has seen; return how many have.
 
     Raises:
-        Conflict: it is under way or over, the same person has agreed before, or see billing.approvers.
+        Conflict: it goes to another address by now, is under way or over, the same person has agreed before,
+            or see billing.approvers.
     """
     noun = _noun(type(row))
     with db.operation():
@@ -74,6 +75,8 @@ def approve(row: Refund | Payout, *, word: Word, now: datetime) -> int:
         locked = type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
         if locked.status not in WAITING_REFUND:
             raise Conflict(f"the {noun} is {locked.status}: there is nothing to approve")
+        if locked.address != address:
+            raise Conflict(f"it goes to {locked.address} by now: open the page again, and decide then")
         agreed = given(locked)
         if agreed.filter(operator=operator).exists():
             raise Conflict(f"you have approved this {noun} already: another operator has to")

@@ -5,6 +5,7 @@ revoked, expired or used up meanwhile. It is the viewer's by either of the two a
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -30,6 +31,13 @@ def any_of_viewer() -> Exists:
     same = Q(wallet_address=OuterRef("wallet_address"))
     same |= Q(linked_wallet_address=OuterRef("linked_wallet_address"))
     return Exists(_owing(same, client=OuterRef("client")))
+
+
+def to_do(owing: Authorization, *, now: datetime) -> str:
+    """Return what lets a viewer go on who owes."""
+    if owing.collectable_until <= now:
+        return "it is too late to collect it: ask the service's operator to pardon it"
+    return "give the wallet the token, and the spender its allowance, for the debt"
 
 
 def _owing(whose: Q, *, client: Any) -> QuerySet[Authorization]:

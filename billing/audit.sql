@@ -74,13 +74,15 @@ WHERE s.status <> 'failed' AND (
     OR coalesce(r.zat, 0) <> (SELECT sum((p->>'amount_zat')::numeric) FROM jsonb_array_elements(s.payments) p))
 LIMIT 20;
 
--- name: I1 a send pays its refunds where they go
+-- name: I1 a send pays its refunds and payouts where they go
 -- One that was found on the chain names the receivers that were paid, not the addresses that were asked for.
-SELECT f.id, f.send_id, f.address
-FROM billing_refund f JOIN billing_walletsend s ON s.id = f.send_id AND s.status <> 'failed' AND s.policy <> ''
+SELECT f.noun, f.id, f.send_id, f.address
+FROM (SELECT 'refund' AS noun, id, send_id, address, amount_zat - fee_zat AS paid_zat FROM billing_refund
+      UNION ALL SELECT 'payout', id, send_id, address, amount_zat - fee_zat FROM billing_payout) f
+JOIN billing_walletsend s ON s.id = f.send_id AND s.status <> 'failed' AND s.policy <> ''
 WHERE NOT EXISTS (
     SELECT FROM jsonb_array_elements(s.payments) p
-    WHERE p->>'address' = f.address AND (p->>'amount_zat')::numeric = f.amount_zat - f.fee_zat)
+    WHERE p->>'address' = f.address AND (p->>'amount_zat')::numeric = f.paid_zat)
 LIMIT 20;
 
 -- name: I1 no transaction of the wallet pays two sends
@@ -245,6 +247,19 @@ SELECT s.id, s.vendor_id, s.price_version, s.rate_zat_per_hour, p.price_zat_per_
 FROM sessions_session s
 LEFT JOIN sessions_vendorprice p ON p.vendor_id = s.vendor_id AND p.version = s.price_version
 WHERE s.price_version IS NOT NULL AND (p.id IS NULL OR p.price_zat_per_hour <> s.rate_zat_per_hour)
+LIMIT 20;
+
+-- name: I4 a vendor's prices in tokens are numbered without a gap, and no session names a later one
+SELECT v.id, v.token_price_version, p.latest, p.n, s.latest_named
+FROM sessions_vendor v
+LEFT JOIN (
+    SELECT vendor_id, max(version) AS latest, count(*) AS n FROM sessions_vendortokenprice GROUP BY 1
+) p ON p.vendor_id = v.id
+LEFT JOIN (
+    SELECT vendor_id, max(token_price_version) AS latest_named FROM sessions_session GROUP BY 1
+) s ON s.vendor_id = v.id
+WHERE v.token_price_version IS DISTINCT FROM p.latest OR p.n <> p.latest
+   OR s.latest_named > coalesce(v.token_price_version, 0)
 LIMIT 20;
 
 -- name: I4 no session costs more than its spending cap
@@ -529,6 +544,17 @@ LEFT JOIN sessions_session s ON s.public_id = e.subject
 WHERE e.client_id <> coalesce(p.client_id, s.client_id)
 LIMIT 20;
 
+-- name: I9 what is on its way goes where its owner has said
+-- Whoever says otherwise while it waits has what waits redirected, or taken back, in the same transaction.
+SELECT 'refund' AS noun, r.id, r.status, r.address, coalesce(p.refund_address, p.wallet_address) AS said
+FROM billing_refund r JOIN zcash_permission p ON p.id = r.permission_id
+WHERE r.status NOT IN ('confirmed', 'cancelled') AND r.address <> coalesce(p.refund_address, p.wallet_address)
+UNION ALL
+SELECT 'payout', o.id, o.status, o.address, v.payout_address
+FROM billing_payout o JOIN sessions_vendor v ON v.id = o.vendor_id
+WHERE o.status NOT IN ('confirmed', 'cancelled') AND o.address IS DISTINCT FROM v.payout_address
+LIMIT 20;
+
 -- name: I10 everything that runs was settled
 SELECT id, open_transactions, settled_at FROM zcash_permission
 WHERE open_transactions > 0
@@ -713,12 +739,19 @@ WHERE x.status <> 'open' AND x.amount_units <> f.full_units
   AND (e.ended_at IS NULL OR x.amount_units NOT BETWEEN f.least_units AND f.full_units)
 LIMIT 20;
 
--- name: I4 nothing of a token was billed past an end, and all of it at the signed rate
+-- name: I4 nothing of a token was billed past an end, and all of it at the vendor's price or the signed rate
+-- The price is that of the version that the session began with; it is never above what was signed.
 SELECT x.id, x.started_at, x.ended_at, x.billable_until, s.ended_at AS session_ended_at, a.expires_at
 FROM billing_transaction x
 JOIN sessions_session s ON s.id = x.session_id JOIN billing_authorization a ON a.id = x.authorization_id
+LEFT JOIN LATERAL (
+    SELECT t.price_units_per_hour FROM sessions_vendortokenprice t
+    WHERE t.vendor_id = s.vendor_id AND t.chain_id = a.chain_id AND t.token_address = a.token_address
+      AND t.version <= s.token_price_version ORDER BY t.version DESC LIMIT 1
+) p ON true
 WHERE x.ended_at > s.ended_at OR x.ended_at > a.expires_at OR x.ended_at > x.billable_until
-   OR x.started_at < a.verified_at OR x.rate_units_per_hour <> a.rate_units_per_hour OR x.asset <> a.token_symbol
+   OR x.started_at < a.verified_at OR x.rate_units_per_hour > a.rate_units_per_hour OR x.asset <> a.token_symbol
+   OR x.rate_units_per_hour <> coalesce(p.price_units_per_hour, a.rate_units_per_hour)
    OR (x.status <> 'open') <> (x.ended_at IS NOT NULL) OR (x.status <> 'open') <> (x.amount_units IS NOT NULL)
 LIMIT 20;
 
@@ -841,4 +874,15 @@ SELECT asset, paid_units, collected_units FROM (
            coalesce(sum(amount_units) FILTER (WHERE kind <> 'chain_payout'), 0) AS collected_units
     FROM billing_transfer WHERE kind IN ('chain_payout', 'collection', 'collection_loss') GROUP BY asset
 ) t WHERE paid_units > collected_units
+LIMIT 20;
+
+-- name: L15 a transfer moves between its cause's accounts, in the asset of its kind
+SELECT id, kind, debit, debit_of, credit, credit_of, asset, cause_id FROM billing_transfer
+WHERE (debit IN ('wallet', 'treasury', 'fees', 'owner', 'losses') AND debit_of <> 0)
+   OR (credit IN ('wallet', 'treasury', 'fees', 'owner', 'losses') AND credit_of <> 0)
+   OR (debit IN ('refund', 'payout') AND debit_of <> cause_id)
+   OR (credit IN ('refund', 'payout') AND credit_of <> cause_id)
+   OR (kind = 'loss' AND credit_of <> cause_id) OR (kind = 'loss_covered' AND debit_of <> cause_id)
+   OR (kind <> 'fee'
+       AND (asset = 'ZEC') = (kind IN ('chain_charge', 'chain_payout', 'collection', 'collection_loss')))
 LIMIT 20;

@@ -4,8 +4,7 @@ from datetime import datetime
 
 from billing.ethereum.rules import AUTHORIZATION_TRANSITIONS, AuthorizationStatus
 from billing.models_ethereum import Authorization
-from core import outbox
-from core.db import require_transaction
+from core import outbox, states
 from core.errors import Conflict
 
 _CLOSED = (AuthorizationStatus.EXPIRED, AuthorizationStatus.REVOKED)
@@ -19,17 +18,8 @@ def change_status(
     Raises:
         Conflict: the state machine has no such transition, or somebody was faster.
     """
-    require_transaction()
-    old = AuthorizationStatus(authorization.status)
-    if to not in AUTHORIZATION_TRANSITIONS[old]:
-        raise Conflict(f"an authorisation that is {old} cannot become {to}")
-    changes: dict[str, object] = {"status": to}
-    if to in _CLOSED:
-        changes["closed_at"] = effective_at
-    if not Authorization.objects.filter(pk=authorization.pk, status=old).update(**changes):
-        raise Conflict(f"the authorisation is no longer {old}")
-    for field, value in changes.items():
-        setattr(authorization, field, value)
+    changes = {"closed_at": effective_at} if to in _CLOSED else {}
+    states.move(authorization, to=to, machine=AUTHORIZATION_TRANSITIONS, refusal=Conflict, changes=changes)
     outbox.emit(
         f"authorization.{to}",
         client_id=authorization.client_id,

@@ -75,7 +75,7 @@ def start(request: StartRequest, *, client_id: int, now: datetime, receipt: Rece
 
     Raises:
         PermissionRequired, PermissionPending, PermissionSuspended, PermissionExhausted, PermissionExpired,
-        RateExceedsPermission, InsufficientFunding: nothing pays for it.
+        RateExceedsPermission, RateExceedsAuthorization, InsufficientFunding: nothing pays for it.
         SessionPaused: the open one of the same `client_ref` is paused: it is to be resumed.
         LimitExceeded: the spending cap does not pay for the shortest session.
         VendorNotFound, SessionLimitReached, KeyInFlight, KeyReused, Busy.
@@ -131,8 +131,8 @@ def _start(request: StartRequest, *, client_id: int, now: datetime) -> Started:
     rate = admission.price(vendor, found.source)
     _require_cap(request.max_amount_zat, rate=rate, source=found.source)
     settled = found.settle(now=now)
-    admission.require_funding(found, rate=rate)
     session = _new_session(request, vendor, client_id=client_id, rate=rate, at=settled.at)
+    admission.require_funding(found, session)
     granted = found.start(session, settled)
     return _answer(session, found, granted, created=True)
 
@@ -162,7 +162,6 @@ def _new_session(
         vendor=vendor,
         client_ref=request.client_ref,
         rate_zat_per_hour=rate,
-        price_version=vendor.price_version,
         max_amount_zat=request.max_amount_zat,
         heartbeat_seconds=heartbeat_seconds,
         lease_until=at + timedelta(seconds=heartbeat_seconds) if heartbeat_seconds else None,
@@ -206,7 +205,7 @@ def _answer(session: StreamingSession, found: Stage, granted: Grants, *, created
         max_amount_zat=session.max_amount_zat,
         asset=running.asset,
         asset_rate=running.rate,
-        fallback=found.fallback.asset if found.fallback and session.max_amount_zat is None else None,
+        fallback=found.fallback_of(session),
     )
 
 

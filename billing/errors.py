@@ -11,6 +11,13 @@ class RateExceedsPermission(PaymentRequired):
     title = "The vendor's price is above the permission's rate"
 
 
+class RateExceedsAuthorization(PaymentRequired):
+    """The vendor is dearer in the token than what the viewer has signed."""
+
+    code = "rate_exceeds_authorization"
+    title = "The vendor's price is above the rate that was signed"
+
+
 class InsufficientFunding(PermissionExhausted):
     """What remains does not pay for the shortest session: for a start, the permission is used up."""
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import Model
 
-from billing import linked, metering, sources
+from billing import linked, metering, sources, token_prices
 from billing.ethereum.rules import AuthorizationStatus
 from billing.models import Transaction
 from billing.models_ethereum import Authorization
@@ -16,6 +16,7 @@ from billing.rules import depletes_ms
 from billing.sources import Source
 from core.amounts import MS_PER_HOUR
 from core.clock import from_ms, to_ms
+from sessions_app.models import StreamingSession
 from zcash.models import SpendingPermission
 
 # Larger than any primary key: a session that would be started comes last in the hand-out.
@@ -49,7 +50,8 @@ def of(source: Source, running: Sequence[Transaction], *, behind: Behind | None 
     if not running:
         return Grants(None, {})
     settled_ms = to_ms(metering.settled_at(source))
-    renewed = [_runner(each, own_bound=each.session.capped_at) for each in running]
+    behind = _behind(source, behind)
+    renewed = [_runner(each, own_bound=each.session.capped_at, behind=behind) for each in running]
     ends = funded_until_ms(renewed, chain=_chain(source, behind), settled_ms=settled_ms)
     depletion_ms = depletes_ms(renewed, remaining=sources.remaining(source), settled_ms=settled_ms)
     if depletion_ms is not None and depletion_ms > to_ms(source.expires_at):
@@ -64,15 +66,24 @@ def funded_ms(
     source: Source,
     running: Sequence[Transaction],
     *,
+    newcomer: StreamingSession,
     rate: int,
     at: datetime,
     behind: Behind | None = None,
 ) -> int:
     """Return for how many milliseconds the chain would pay for one more session at a rate, up to a day."""
     at_ms = to_ms(at)
-    newcomer = runner(_NEXT_ID, rate, started_ms=at_ms, own_bound_ms=at_ms + _DAY_MS, max_amount=None)
-    others = [_runner(each, own_bound=each.session.billable_until) for each in running]
-    ends = funded_until_ms([*others, newcomer], chain=_chain(source, behind), settled_ms=at_ms)
+    behind = _behind(source, behind)
+    one_more = runner(
+        _NEXT_ID,
+        rate,
+        started_ms=at_ms,
+        own_bound_ms=at_ms + _DAY_MS,
+        max_amount=None,
+        token_rate=_token_rate(newcomer, behind),
+    )
+    others = [_runner(each, own_bound=each.session.billable_until, behind=behind) for each in running]
+    ends = funded_until_ms([*others, one_more], chain=_chain(source, behind), settled_ms=at_ms)
     return ends[_NEXT_ID] - at_ms
 
 
@@ -96,26 +107,35 @@ def _falls_back(permission: SpendingPermission, authorization: Authorization) ->
     )
 
 
-def _runner(transaction: Transaction, *, own_bound: datetime) -> Runner:
+def _runner(transaction: Transaction, *, own_bound: datetime, behind: Behind) -> Runner:
     return runner(
         transaction.pk,
         transaction.rate,
         started_ms=to_ms(transaction.started_at),
         own_bound_ms=to_ms(own_bound),
         max_amount=transaction.max_amount_zat,
+        token_rate=_token_rate(transaction.session, behind),
     )
 
 
-def _chain(source: Source, behind: Behind | None) -> list[Link]:
+def _token_rate(session: StreamingSession, behind: Behind) -> int:
+    return token_prices.rate(session, behind.fallback) if behind.fallback else 0
+
+
+def _chain(source: Source, behind: Behind) -> list[Link]:
     """Return the active source and what waits behind it, in the order in which they pay."""
+    links = [_link(each) for each in [source, *behind.queue]]
+    return [*links, _link(behind.fallback)] if behind.fallback else links
+
+
+def _behind(source: Source, known: Behind | None) -> Behind:
+    """Return what waits behind the active source: behind an authorisation there is nothing."""
     if isinstance(source, Authorization):
-        return [_link(source)]
-    queue, fallback = behind or _behind(source)
-    links = [_link(each) for each in [source, *queue]]
-    return [*links, _link(fallback)] if fallback else links
+        return Behind()
+    return known or _read_behind(source)
 
 
-def _behind(permission: SpendingPermission) -> Behind:
+def _read_behind(permission: SpendingPermission) -> Behind:
     client_id, address = permission.client_id, permission.wallet_address
     wallet = SpendingPermission.objects.of_wallet(client_id=client_id, wallet_address=address)
     fallback = linked.behind(permission)

@@ -5,6 +5,7 @@ account's name ends with the key of the row that it belongs to; `manage.py expor
 """
 
 import csv
+import re
 from collections.abc import Iterator
 from datetime import date, datetime
 
@@ -61,7 +62,7 @@ def as_hledger(found: Iterator[Transfer]) -> Iterator[str]:
     """Yield a journal for hledger (and ledger)."""
     for each in found:
         debit, credit = (":".join(name) for name in _names(each))
-        amount = _amount(each)
+        amount = _amount(each, named=_quoted(each.asset))
         tags = f"transfer:{each.pk}, cause:{each.cause_id}, at:{each.at.isoformat()}"
         yield (f"{_day(each)} {each.kind}  ; {tags}\n    {debit}    {amount}\n    {credit}    -{amount}\n\n")
 
@@ -75,7 +76,7 @@ def as_beancount(found: Iterator[Transfer]) -> Iterator[str]:
             if name not in opened:
                 opened.add(name)
                 yield f"{_day(each)} open {name}\n"
-        amount = _amount(each)
+        amount = _amount(each, named=_currency(each.asset))
         yield (
             f'{_day(each)} * "{each.kind}"\n  transfer: "{each.pk}"\n  cause: "{each.cause_id}"\n'
             f'  at: "{each.at.isoformat()}"\n  {names[0]}  {amount}\n  {names[1]}  -{amount}\n\n'
@@ -121,9 +122,23 @@ def _beancount(part: str) -> str:
     return part.capitalize()
 
 
-def _amount(transfer: Transfer) -> str:
+def _quoted(asset: str) -> str:
+    """Return an asset as hledger has it: in quotes, unless it is letters alone."""
+    return asset if asset.isalpha() else '"' + asset.replace('"', "") + '"'
+
+
+def _currency(asset: str) -> str:
+    """Return an asset as beancount has it: capital letters, digits and points, a letter first.
+
+    What it cannot have is told by its number, so that USD+ does not become USD.
+    """
+    told = re.sub(r"[^A-Z0-9.]|\.$", lambda found: f"{ord(found[0]):X}", asset.upper())
+    return told if told[0].isalpha() else f"X{told}"
+
+
+def _amount(transfer: Transfer, *, named: str) -> str:
     units = transfer.amount_units
-    return f"{zec_text(units) if transfer.asset == ZEC else units} {transfer.asset}"
+    return f"{zec_text(units) if transfer.asset == ZEC else units} {named}"
 
 
 def _day(transfer: Transfer) -> date:

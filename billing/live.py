@@ -1,4 +1,4 @@
-"""Live reads of permissions and sessions: what is left at an instant, computed, not written.
+"""Live reads of permissions, authorisations and sessions: what is left at an instant, computed, not written.
 
 A read that finds an event in the past (a depletion, an expiry) lets it happen first.
 """
@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from billing import covering, expiry, metering, records, stage, transactions
+from billing import covering, expiry, linked, metering, records, sources, stage, transactions
 from billing.models import Transaction
+from billing.models_ethereum import Authorization
 from billing.records import SessionRecord
 from billing.rules import TransactionStatus
 from core import db
@@ -74,10 +75,37 @@ def read(permission_id: int, *, now: datetime) -> LivePermission:
         expiry.bring_current(permission_id, now=now)
         with db.snapshot():
             permission, running = _load(permission_id)
+    return _live(permission, running, now=now)
+
+
+def read_within(permission_id: int, *, now: datetime) -> LivePermission:
+    """Return a permission as this transaction leaves it, whatever time alone brings to it later; a step."""
+    db.require_transaction()
+    permission, running = _load(permission_id)
+    return _live(permission, running, now=now)
+
+
+def _live(permission: SpendingPermission, running: list[Transaction], *, now: datetime) -> LivePermission:
     if not running:
         return LivePermission(permission, permission.remaining_zat, 0)
     used_zat = metering.used(permission, running, until=metering.effective_instant(permission, now=now))
     return LivePermission(permission, permission.remaining_zat - used_zat, len(running))
+
+
+def read_authorization(authorization_id: int, *, now: datetime) -> Authorization:
+    """Return an authorisation as it is at `now`, after everything that time alone brings; not to be saved.
+
+    Its charges count what its open transactions have used.
+    """
+    with db.snapshot():
+        found = linked.payer(authorization_id, now=now)
+        running = transactions.running_on(found) if found else []
+    if found is None or _is_over(found, running, now=now):
+        return covering.bring_current(authorization_id, now=now)
+    if running:
+        at = metering.effective_instant(found, now=now)
+        sources.use(found, metering.used(found, running, until=at), to=at)
+    return found
 
 
 def of_session(session_code: str, *, client_id: int, now: datetime) -> LiveSession:
@@ -106,8 +134,7 @@ def _running(session_code: str, *, client_id: int, now: datetime) -> LiveSession
     granted = found.grants()
     record = records.of_transactions(transaction.session, [*found.past, transaction], now=now)
     until = granted.until[transaction.session_id]
-    fallback = found.fallback if transaction.max_amount_zat is None else None
-    return LiveSession(record, granted.depletes_at, until, fallback.asset if fallback else None)
+    return LiveSession(record, granted.depletes_at, until, found.fallback_of(transaction.session))
 
 
 def _with_transactions(session_code: str, *, client_id: int) -> tuple[StreamingSession, list[Transaction]]:
@@ -144,6 +171,13 @@ def _is_due(permission: SpendingPermission, running: list[Transaction], *, now: 
     if permission.status == PermissionStatus.QUEUED:
         return _active_ahead_is_due(permission, now=now)
     return bool(running) and metering.event_is_due(permission, running, now=now)
+
+
+def _is_over(authorization: Authorization, running: list[Transaction], *, now: datetime) -> bool:
+    """Whether something has happened to an authorisation that no write tells yet."""
+    if authorization.status in linked.EXPIRING and authorization.expires_at <= now:
+        return True
+    return bool(running) and metering.event_is_due(authorization, running, now=now)
 
 
 def _active_ahead_is_due(permission: SpendingPermission, *, now: datetime) -> bool:

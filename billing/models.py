@@ -6,7 +6,6 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
-from billing.ethereum.rules import MAX_RATE_UNITS
 from billing.models_ethereum import Authorization
 from billing.payment_models import OutgoingPayment
 from billing.rules import (
@@ -18,7 +17,7 @@ from billing.rules import (
     TransactionStatus,
 )
 from core.amounts import MAX_ZAT
-from core.units import UnitsField
+from core.units import MAX_RATE_UNITS, UnitsField
 from sessions_app.models import StreamingSession
 from zcash.models import SpendingPermission
 

@@ -10,7 +10,6 @@ from django.db.models import F, Q
 from billing.ethereum.rules import (
     FOLLOWED_CHAIN_SEND,
     LIVING_AUTHORIZATION,
-    MAX_RATE_UNITS,
     PERMIT_OF_SEND,
     UNFINISHED_COLLECTION,
     AuthorizationStatus,
@@ -19,7 +18,7 @@ from billing.ethereum.rules import (
     CollectionStatus,
     PermitStatus,
 )
-from core.units import UnitsField
+from core.units import MAX_RATE_UNITS, UnitsField
 
 _CHARGEABLE = Q(status=AuthorizationStatus.ACTIVE)
 

@@ -92,12 +92,14 @@ WITH burning AS MATERIALIZED (
 )
 
 # The next instant at which something that runs, or a time that ends, makes a notice due, or takes the money
-# to its end; what happens there can make others due.
+# or a permission to its end; what happens there can make others due.
 NEXT_STOP = """
 WITH moments AS (
     SELECT p.expires_at - l.lead_s * interval '1 second' AS at
     FROM zcash_permission p, jsonb_to_recordset(%(leads)s::jsonb) AS l (lead_s int)
     WHERE p.status IN ('active', 'queued') AND p.remaining_zat > 0
+    UNION ALL
+    SELECT p.expires_at FROM zcash_permission p WHERE p.status = ANY(%(expiring)s)
     UNION ALL
     SELECT p.next_event_at FROM zcash_permission p WHERE p.open_transactions > 0
     UNION ALL
@@ -145,12 +147,12 @@ UPDATE billing_mailcursor SET position = coalesce((SELECT max(position) FROM cor
 WHERE id = 1 AND position IS NULL
 """
 
-# The oldest mails that are due, taken by this process for as long as a lease.
-CLAIM_MAILS = """
+# The oldest mail that is due, taken by this process for as long as a lease.
+CLAIM_MAIL = """
 UPDATE billing_mail SET attempts = attempts + 1, next_attempt_at = %(lease_until)s
 WHERE id IN (
     SELECT id FROM billing_mail WHERE status = 'queued' AND next_attempt_at <= %(now)s
-    ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 RETURNING id
 """

@@ -10,6 +10,7 @@ from billing import notice_sql
 from billing.notice_rules import EXPIRY_LEADS, REMAINING_SHARE, TIME_TO_TOP_UP
 from core import clock, db
 from zcash import confirmations
+from zcash.rules import EXPIRING
 
 # What was settled longer ago than this runs no more.
 _YEAR_SECONDS = 366 * 24 * 3600
@@ -27,12 +28,12 @@ def run(*, now: datetime) -> int:
 
 
 def next_stop(*, now: datetime, until: datetime) -> datetime | None:
-    """Return when, within a time, the next notice is due as things stand, or money ends; None: not in it.
+    """Return when, within a time, the next notice is due as things stand, or something ends; None: not in it.
 
     A clock that is moved from one to the next jumps over nothing that would have been told.
     """
     bounds = {"now": now, "until": until, "most_s": int((until - now).total_seconds()) + _YEAR_SECONDS}
-    (at,) = db.row(notice_sql.NEXT_STOP, {"leads": _leads(), **bounds, **_lows()})
+    (at,) = db.row(notice_sql.NEXT_STOP, {"leads": _leads(), "expiring": list(EXPIRING), **bounds, **_lows()})
     # The clock has whole milliseconds, and must not stop before it.
     return None if at is None else min(until, clock.cut(at + clock.MS))
 

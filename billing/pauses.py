@@ -4,19 +4,40 @@ A paused session holds no permission, no money and no slot: what happens to perm
 its row's lock that decides between a resumption, an end and the end of the pause by itself.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 
 from billing import admission, covering, ends, expiry, records, stage
 from billing.grants import Grants
-from billing.records import SessionRecord
-from core import db
+from core import db, idempotency, jsonrows
+from core.idempotency import Receipt
 from sessions_app import queries as session_queries
 from sessions_app.errors import SessionEnded
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A session whose meter stands still, with its total in ZEC and its billable time so far."""
+
+    session: StreamingSession
+    amount_zat: int
+    duration_ms: int
+
+    def kept(self) -> dict[str, Any]:
+        """Return it for a receipt: its repetition tells the same, whatever became of the session."""
+        told = {"amount_zat": self.amount_zat, "duration_ms": self.duration_ms}
+        return {"session": jsonrows.kept(self.session), **told}
+
+    @classmethod
+    def as_kept(cls, result: Mapping[str, Any]) -> "Paused":
+        """Return what `kept` was told, not to be saved."""
+        return cls(**{**result, "session": jsonrows.as_kept(StreamingSession, result["session"])})
 
 
 @dataclass(frozen=True)
@@ -27,18 +48,47 @@ class Resumed:
     depletes_at: datetime | None
     granted_until: datetime
 
+    def kept(self) -> dict[str, Any]:
+        """Return it for a receipt: its repetition tells the same, whatever became of the session."""
+        return {
+            "session": jsonrows.kept(self.session),
+            "depletes_at": self.depletes_at and self.depletes_at.isoformat(),
+            "granted_until": self.granted_until.isoformat(),
+        }
 
-def pause(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
-    """Stop a session's meter and return its record so far; a paused one returns the same record again.
+    @classmethod
+    def as_kept(cls, result: Mapping[str, Any]) -> "Resumed":
+        """Return what `kept` was told, not to be saved."""
+        depletes_at = result["depletes_at"]
+        return cls(
+            jsonrows.as_kept(StreamingSession, result["session"]),
+            depletes_at and datetime.fromisoformat(depletes_at),
+            datetime.fromisoformat(result["granted_until"]),
+        )
+
+
+def pause(session_code: str, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> Paused:
+    """Stop a session's meter and return what it has cost so far; a paused one returns the same again.
 
     Raises:
         SessionNotFound: not this client's.
         SessionEnded: it has ended, perhaps at the end of an earlier pause.
+        KeyInFlight, KeyReused: see core.idempotency.
     """
-    return covering.again(lambda: _pause_once(session_code, client_id=client_id, now=now), now=now)
+
+    def once() -> Paused:
+        with db.operation():
+            if receipt and (earlier := idempotency.claim(receipt, now=now)):
+                return Paused.as_kept(earlier)
+            paused = _pause(session_code, client_id=client_id, now=now)
+            if receipt:
+                idempotency.store(receipt, paused.kept(), now=now)
+            return paused
+
+    return covering.again(once, now=now)
 
 
-def resume(session_code: str, *, client_id: int, now: datetime) -> Resumed:
+def resume(session_code: str, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> Resumed:
     """Let a paused session run again at its frozen price, on what pays for its wallet now.
 
     A running one is only looked at. What is left of the session's own spending cap is not asked to last for
@@ -49,35 +99,45 @@ def resume(session_code: str, *, client_id: int, now: datetime) -> Resumed:
         SessionEnded: it has ended, perhaps because the pause was too long.
         PermissionRequired, PermissionPending, PermissionSuspended, PermissionExhausted, PermissionExpired,
         RateExceedsPermission, InsufficientFunding: nothing pays for it.
-        SessionLimitReached, Busy.
+        SessionLimitReached, Busy; KeyInFlight, KeyReused: see core.idempotency.
     """
     found = session_queries.of_client(client_id=client_id, code=session_code)
     if found.pause_is_over(now=now):
         expiry.end_pause(found.pk, now=now)
-    return covering.again(lambda: _resume_once(session_code, client_id=client_id, now=now), now=now)
+
+    def once() -> Resumed:
+        with db.operation():
+            if receipt and (earlier := idempotency.claim(receipt, now=now)):
+                return Resumed.as_kept(earlier)
+            resumed = _resume(session_code, client_id=client_id, now=now)
+            if receipt:
+                idempotency.store(receipt, resumed.kept(), now=now)
+            return resumed
+
+    return covering.again(once, now=now)
 
 
-def _pause_once(session_code: str, *, client_id: int, now: datetime) -> SessionRecord:
-    with db.operation():
-        running = stage.lock_running(session_code, client_id=client_id, now=now)
-        if running is None:
-            session = ends.lock_idle_of_client(session_code, client_id=client_id, now=now)
-            _refuse_ended(session)
-            return records.of_session(session)
+def _pause(session_code: str, *, client_id: int, now: datetime) -> Paused:
+    running = stage.lock_running(session_code, client_id=client_id, now=now)
+    if running is None:
+        session = ends.lock_idle_of_client(session_code, client_id=client_id, now=now)
+        _refuse_ended(session)
+        found = records.of_session(session)
+    else:
         on_stage, transaction = running
         settled = on_stage.settle(now=now)
         resume_by = settled.at + timedelta(hours=settings.MAX_PAUSE_HOURS)
         on_stage.pause(transaction, settled, resume_by=resume_by)
-        return records.of_transactions(transaction.session, on_stage.past)
+        found = records.of_transactions(transaction.session, on_stage.past)
+    return Paused(found.session, found.amount_zat, found.duration_ms)
 
 
-def _resume_once(session_code: str, *, client_id: int, now: datetime) -> Resumed:
-    with db.operation():
-        found = session_queries.of_client(client_id=client_id, code=session_code)
-        _refuse_ended(found)
-        if found.status == SessionStatus.ACTIVE:
-            return _look(session_code, client_id=client_id, now=now)
-        return _go_on(found, now=now)
+def _resume(session_code: str, *, client_id: int, now: datetime) -> Resumed:
+    found = session_queries.of_client(client_id=client_id, code=session_code)
+    _refuse_ended(found)
+    if found.status == SessionStatus.ACTIVE:
+        return _look(session_code, client_id=client_id, now=now)
+    return _go_on(found, now=now)
 
 
 def _look(session_code: str, *, client_id: int, now: datetime) -> Resumed:
@@ -105,7 +165,7 @@ def _go_on(found: StreamingSession, *, now: datetime) -> Resumed:
     admission.require_slot(on_stage)
     admission.require_rate(session.rate_zat_per_hour, session.vendor, on_stage.source)
     settled = on_stage.settle(now=now)
-    admission.require_funding(on_stage, rate=session.rate_zat_per_hour)
+    admission.require_funding(on_stage, session)
     admission.require_same_money(session, on_stage.source)
     return _answer(session, on_stage.resume(session, settled))
 

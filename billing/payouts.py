@@ -34,7 +34,7 @@ from billing.operators import Word
 from billing.payout_models import Payout
 from billing.payout_records import PayoutRecord
 from billing.rules import UNFINISHED_REFUND, WAITING_REFUND, RefundStatus
-from core import db, idempotency, outbox
+from core import db, idempotency, jsonrows, outbox
 from core.amounts import parse_zec, zec_text
 from core.idempotency import Receipt
 from sessions_app import queries as session_queries
@@ -94,6 +94,7 @@ def set_terms(
     now: datetime,
     fee_bps: int | None = None,
     word: Word | None = None,
+    receipt: Receipt | None = None,
 ) -> Vendor:
     """Say where a vendor's earnings go to, when, and from which amount on; an operator: his share, too.
 
@@ -105,8 +106,11 @@ def set_terms(
         VendorNotFound: it does not exist, or is another client's.
         PayoutUnderWay: the wallet has been asked to pay the old address.
         Invalid: it is no share.
+        KeyInFlight, KeyReused: see core.idempotency.
     """
     with db.operation():
+        if receipt and (earlier := idempotency.claim(receipt, now=now)):
+            return jsonrows.as_kept(Vendor, earlier)
         vendor = _lock_vendor(session_queries.find_vendor(client_id=client_id, slug=slug).pk)
         before, not_before = vendor.payout_address, vendor.payout_not_before
         if address != before:
@@ -123,6 +127,8 @@ def set_terms(
             _announce_address(vendor, before=before, now=now)
         if word:
             note_terms(vendor, word=word, now=now)
+        if receipt:
+            idempotency.store(receipt, jsonrows.kept(vendor), now=now)
     return vendor
 
 

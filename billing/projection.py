@@ -13,8 +13,8 @@ from billing.rules import Meter, accrued, bound_ms, depletes_ms, depletion_amoun
 class Link:
     """One link of a wallet's funding chain, in the order in which they pay: amounts in its own units.
 
-    A permission's `rate` is the most that a session on it may cost; with `sets_rate`, an authorisation's, it
-    is what each costs.
+    `rate` is the most that a session on it may cost. With `sets_rate`, an authorisation's, each costs its
+    `token_rate` there.
     """
 
     remaining: int
@@ -24,20 +24,26 @@ class Link:
 
     def covers(self, runner: "Runner") -> bool:
         """Whether a session that runs elsewhere may go on here."""
-        return runner.max_amount is None if self.sets_rate else runner.rate <= self.rate
+        if not self.sets_rate:
+            return runner.rate <= self.rate
+        return runner.max_amount is None and runner.token_rate <= self.rate
 
 
 @dataclass(frozen=True)
 class Runner(Meter):
-    """The meter of a session, with what it takes along: its own bound and what its transaction may cost."""
+    """The meter of a session, with what it takes along: its own bound and what its transaction may cost.
+
+    `token_rate` is what an hour costs on the authorisation at the end of the chain, 0 without one.
+    """
 
     own_bound_ms: int
     max_amount: int | None
+    token_rate: int = 0
 
     def rolled(self, heir: Link, *, at_ms: int, amount: int) -> "Runner":
         """Return it on the next source, where the transaction before came to an amount."""
         if self.max_amount is None:
-            return replace(self, started_ms=at_ms, rate=heir.rate if heir.sets_rate else self.rate)
+            return replace(self, started_ms=at_ms, rate=self.token_rate if heir.sets_rate else self.rate)
         return runner(
             self.id,
             self.rate,
@@ -47,7 +53,15 @@ class Runner(Meter):
         )
 
 
-def runner(key: int, rate: int, *, started_ms: int, own_bound_ms: int, max_amount: int | None) -> Runner:
+def runner(
+    key: int,
+    rate: int,
+    *,
+    started_ms: int,
+    own_bound_ms: int,
+    max_amount: int | None,
+    token_rate: int = 0,
+) -> Runner:
     """Return the meter of a session that runs to its own bound or until it costs too much."""
     until_ms = bound_ms(
         started_ms,
@@ -55,7 +69,7 @@ def runner(key: int, rate: int, *, started_ms: int, own_bound_ms: int, max_amoun
         own_bound_ms=own_bound_ms,
         max_amount=max_amount,
     )
-    return Runner(key, rate, started_ms, until_ms, own_bound_ms, max_amount)
+    return Runner(key, rate, started_ms, until_ms, own_bound_ms, max_amount, token_rate)
 
 
 def next_event_ms(

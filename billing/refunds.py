@@ -5,6 +5,7 @@ Queuing moves the money from the permission into a refund; the journal of `billi
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import structlog
@@ -26,10 +27,11 @@ from billing.rules import (
     RefundCause,
     RefundStatus,
 )
-from core import db
+from core import db, idempotency
 from core.amounts import parse_zec, zec_text
 from core.clock import to_ms
 from core.errors import Conflict, Invalid
+from core.idempotency import Receipt
 from zcash import audit, money, permissions, queries, reorgs, wallets
 from zcash.errors import WrongPermissionState
 from zcash.fees import fee_zat
@@ -214,25 +216,54 @@ def set_address(
         Invalid: the fee of paying to this kind of address is more than the refund.
     """
     with db.operation():
-        found = queries.of_client(client_id=client_id, public_id=public_id)
-        permission = queries.lock(found.pk)
-        is_paid = Deposit.objects.filter(permission=permission).exists()
-        if only_unpaid and (is_paid or permission.status != PermissionStatus.PENDING):
-            raise WrongPermissionState("a payment was seen: this page cannot change the address any more")
-        refunds = _lock_unpaid(permission)
-        if address == permission.refunds_to:
-            return permission
-        if any(each.status in UNDER_WAY_REFUND for each in refunds):
-            raise RefundUnderWay
-        not_before = None
-        if is_paid:
-            not_before = now + timedelta(hours=settings.REFUND_ADDRESS_DELAY_HOURS)
-        permissions.set_refund_address(
-            permission, address=address, not_before=not_before, now=now, actor=actor
-        )
-        for refund in refunds:
-            _redirect(refund, permission=permission, address=address, not_before=not_before or now)
+        permission = queries.lock(queries.of_client(client_id=client_id, public_id=public_id).pk)
+        _direct(permission, address=address, now=now, actor=actor, only_unpaid=only_unpaid)
     return permission
+
+
+def set_address_once(
+    receipt: Receipt | None,
+    *,
+    client_id: int,
+    public_id: UUID,
+    address: str,
+    now: datetime,
+    actor: str,
+    show: Callable[[SpendingPermission], dict[str, Any]],
+) -> dict[str, Any]:
+    """Do what `set_address` does, once for a receipt, and return what `show` says of it, at a repetition too.
+
+    Raises:
+        As `set_address`; KeyInFlight, KeyReused: see core.idempotency.
+    """
+    with db.operation():
+        if receipt and (earlier := idempotency.claim(receipt, now=now)):
+            return earlier
+        permission = queries.lock(queries.of_client(client_id=client_id, public_id=public_id).pk)
+        _direct(permission, address=address, now=now, actor=actor)
+        answer = show(permission)
+        if receipt:
+            idempotency.store(receipt, answer, now=now)
+    return answer
+
+
+def _direct(
+    permission: SpendingPermission, *, address: str, now: datetime, actor: str, only_unpaid: bool = False
+) -> None:
+    is_paid = Deposit.objects.filter(permission=permission).exists()
+    if only_unpaid and (is_paid or permission.status != PermissionStatus.PENDING):
+        raise WrongPermissionState("a payment was seen: this page cannot change the address any more")
+    refunds = _lock_unpaid(permission)
+    if address == permission.refunds_to:
+        return
+    if any(each.status in UNDER_WAY_REFUND for each in refunds):
+        raise RefundUnderWay
+    not_before = None
+    if is_paid:
+        not_before = now + timedelta(hours=settings.REFUND_ADDRESS_DELAY_HOURS)
+    permissions.set_refund_address(permission, address=address, not_before=not_before, now=now, actor=actor)
+    for refund in refunds:
+        _redirect(refund, permission=permission, address=address, not_before=not_before or now)
 
 
 def latest_of(permission: SpendingPermission) -> Refund | None:

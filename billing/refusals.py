@@ -89,7 +89,7 @@ def _why_unauthorized(*, client_id: int, wallet_address: str, now: datetime) -> 
     active = wallet.filter(status=AuthorizationStatus.ACTIVE).first()
     of_viewer = active.wallets if active else [wallet_address]
     if owing := arrears.of_wallets(of_viewer, client_id=client_id).order_by("id").first():
-        return _owes(owing)
+        return _owes(owing, now=now)
     latest = wallet.exclude(status=AuthorizationStatus.REVOKED).order_by("-id").first()
     if latest is None or latest.status == AuthorizationStatus.PENDING:
         return AuthorizationRequired(
@@ -111,9 +111,9 @@ def _why_unauthorized(*, client_id: int, wallet_address: str, now: datetime) -> 
     raise LostRace
 
 
-def _owes(owing: Authorization) -> PaymentRequired:
+def _owes(owing: Authorization, *, now: datetime) -> PaymentRequired:
     return AuthorizationSuspended(
-        "a collection failed: give the wallet the token, and the spender its allowance, for the debt",
+        f"a collection failed: {arrears.to_do(owing, now=now)}",
         authorization_id=str(owing.public_id),
         expires_at=owing.expires_at,
         debt=str(owing.debt_units),

@@ -26,7 +26,7 @@ from billing.errors import SendsHalted
 from billing.models import IntervalRun, WalletSend
 from core import clock, db, idempotency, publisher
 from core.webhooks import attempts
-from zcash import watch
+from zcash import permissions, watch
 from zcash.history import leaves, seals
 from zcash.models import WatchedChain
 from zcash.node import connect
@@ -176,7 +176,8 @@ def notice_round() -> int:
 def history_round() -> None:
     """Make the audit log's partitions of the time ahead, seal those that closed, archive what is old.
 
-    What idempotency keys were answered a week ago is forgotten, and old requests to webhooks.
+    What idempotency keys were answered a week ago is forgotten, old requests to webhooks, and who was told by
+    mail of permissions that ended long ago.
     """
     clock.require_no_skew()
     leaves.create_ahead(now=clock.now())
@@ -184,6 +185,7 @@ def history_round() -> None:
     leaves.archive(now=clock.now(), retention=timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS))
     idempotency.forget_old(now=clock.now())
     attempts.forget_old(now=clock.now())
+    permissions.forget_mail_addresses(now=clock.now())
 
 
 def statistics_round() -> bool:

@@ -11,7 +11,17 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model
 
-from billing import covering, grants, linked, metering, records, sources, stage_sql, transactions
+from billing import (
+    covering,
+    grants,
+    linked,
+    metering,
+    records,
+    sources,
+    stage_sql,
+    token_prices,
+    transactions,
+)
 from billing.grants import Behind, Grants
 from billing.models import Transaction
 from billing.models_ethereum import Authorization
@@ -76,6 +86,12 @@ class Stage:
     def behind(self) -> Behind:
         """What pays for the wallet when the source is used up."""
         return Behind(self.queue, self.fallback)
+
+    def fallback_of(self, session: StreamingSession) -> str | None:
+        """Return the asset that a session may go over to when the source is used up, if any."""
+        if self.fallback is None or not token_prices.covers(self.fallback, session):
+            return None
+        return self.fallback.asset
 
     def settle(self, *, now: datetime) -> Settled:
         """Count as used what was used up to the instant that counts; the next write writes it."""

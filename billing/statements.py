@@ -5,13 +5,13 @@ after the last. Lines come in the order in which they were booked, and a period 
 never changes. Whatever runs now has lines of its own at the end of a permission's statement.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from billing import earnings, ledger_sql, live, payout_records, records
+from billing import earnings, ledger_sql, payout_records, records
 from billing.earnings import TokenEarnings
 from billing.ledger_rules import ZEC, Account, Kind
 from billing.models import Refund, Transaction
@@ -72,9 +72,20 @@ class Asked:
     limit: int = 1000
 
 
+Read = Callable[[Asked], Statement]
+
+
+def pages(read: Read, *, asked: Asked) -> Iterator[Statement]:
+    """Yield a statement's pages; those of one `db.snapshot` add up, whatever is booked meanwhile."""
+    page = read(asked)
+    yield page
+    while page.next_after:
+        page = read(replace(asked, after=page.next_after))
+        yield page
+
+
 def of_permission(permission: SpendingPermission, *, asked: Asked, now: datetime) -> Statement:
-    """Return a permission's statement as it is at `now`; the last page ends with what runs."""
-    live.read(permission.pk, now=now)
+    """Return a permission's statement at `now`, the last page with what runs; `live.read` it before."""
     with db.snapshot():
         page = _page(Account.PERMISSION, permission.pk, name=str(permission.public_id), asked=asked)
         if page.next_after or (asked.until and asked.until <= now):

@@ -7,7 +7,7 @@ is linked to the wallet, else they end. An authorisation's end.
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing import arrears, authorizations, ends, linked, metering, sources, transactions
+from billing import arrears, authorizations, ends, linked, metering, sources, token_prices, transactions
 from billing.ethereum.rules import AuthorizationStatus
 from billing.metering import Ending
 from billing.models import Transaction
@@ -133,7 +133,7 @@ def _join_linked(
 ) -> list[Transaction]:
     """Let sessions go on from an instant with the wallet's linked authorisation; return those that do.
 
-    A session with a spending cap does not: no rate of exchange says what it has left of that in a token.
+    Those do not for which it was not signed: dearer ones, and those with a spending cap in ZEC.
     """
     joining = [each for each in leaving if each.max_amount_zat is None]
     if not joining:
@@ -146,7 +146,8 @@ def _join_linked(
     settle_authorization(authorization, now=at)
     if not linked.pays_at(authorization, at) or arrears.of(authorization):
         return []
-    return joining if _join(authorization, joining, at=at, now=now) else []
+    joining = [each for each in joining if token_prices.covers(authorization, each.session)]
+    return joining if joining and _join(authorization, joining, at=at, now=now) else []
 
 
 def _join(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from billing import ledger
+from billing import ledger, token_prices
 from billing.models import Transaction
 from billing.models_ethereum import Authorization
 from billing.rules import Meter, TransactionStatus, bound_ms
@@ -47,13 +47,14 @@ def new(
 ) -> Transaction:
     """Return what a session that runs on a source from an instant needs; it is not written.
 
-    On a permission it costs its own price, on an authorisation what that says. `max_amount_zat` is what is
-    left of the session's spending cap, None without one.
+    On a permission it costs its own price, on an authorisation its vendor's price in that token, if there was
+    one at its start, else what was signed. `max_amount_zat` is what is left of the session's spending cap,
+    None without one.
     """
     opened = Transaction(session=session, started_at=at, max_amount_zat=max_amount_zat)
     if isinstance(source, Authorization):
         opened.authorization = source
-        opened.asset, opened.rate_units_per_hour = source.asset, source.rate_units_per_hour
+        opened.asset, opened.rate_units_per_hour = source.asset, token_prices.rate(session, source)
     else:
         opened.permission, opened.rate_zat_per_hour = source, session.rate_zat_per_hour
     opened.billable_until = billable_until(opened)

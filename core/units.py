@@ -17,6 +17,8 @@ else:
 
 
 MAX_UINT256 = 2**256 - 1
+# The dearest rate that the metering arithmetic is asked to hold, in smallest units an hour.
+MAX_RATE_UNITS = 10**30
 
 
 class UnitsField(_Base[_ST, _GT]):

@@ -38,6 +38,7 @@ BOUNDS: Final[dict[str, tuple[float, float]]] = {
     "ETHEREUM_RPC_TIMEOUT_SECONDS": (0.001, _TASK_S),
     "WEBHOOK_TIMEOUT_SECONDS": (0.001, _TASK_S),
     "WEBHOOK_LOG_RETENTION_DAYS": (1, _DAYS),
+    "NOTIFY_EMAIL_RETENTION_DAYS": (1, _DAYS),
     "BALANCE_CACHE_SECONDS": (0, _YEAR_S),
     # Permissions and sessions.
     "DEFAULT_PERMISSION_DURATION_DAYS": (1, _DAYS),
@@ -71,6 +72,7 @@ BOUNDS: Final[dict[str, tuple[float, float]]] = {
     # Logins.
     "LOGIN_FAILURE_LIMIT": (1, _MAX_INT),
     "LOGIN_LOCKOUT_MINUTES": (1, _MINUTES),
+    "LOGIN_NAME_FAILURE_LIMIT": (1, _MAX_INT),
     "LOGIN_TRIES_PER_MINUTE": (1, _MAX_INT),
 }
 

@@ -4,8 +4,10 @@ X-Forwarded-For is a list that anybody may begin; only what the operator's own p
 appended at its end is true.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -24,22 +26,31 @@ NOBODY = "local"
 
 def address_of(request: HttpRequest) -> Address | None:
     """Return the address nearest to the caller that is known for certain; None for a local socket."""
-    nearest = _parsed(request.META.get("REMOTE_ADDR", ""))
-    hops = request.META.get(_FORWARDED, "")[-2000:].split(",")[-_MAX_HOPS:]
+    return _address_in(request.META)
+
+
+def customer_of(request: HttpRequest) -> str:
+    """Return what limits count by: an IPv4 address, or the /64 that an IPv6 address is one of."""
+    return customer_in(request.META)
+
+
+def customer_in(environ: Mapping[str, Any]) -> str:
+    """Return the same of a call that Django has not seen yet."""
+    address = _address_in(environ)
+    if isinstance(address, IPv6Address):
+        return str(ip_network((address, _IPV6_CUSTOMER), strict=False))
+    return str(address or NOBODY)
+
+
+def _address_in(environ: Mapping[str, Any]) -> Address | None:
+    nearest = _parsed(environ.get("REMOTE_ADDR", ""))
+    hops = environ.get(_FORWARDED, "")[-2000:].split(",")[-_MAX_HOPS:]
     while hops and _is_proxy(nearest):
         before = _parsed(hops.pop())
         if before is None:
             break
         nearest = before
     return nearest
-
-
-def customer_of(request: HttpRequest) -> str:
-    """Return what limits count by: an IPv4 address, or the /64 that an IPv6 address is one of."""
-    address = address_of(request)
-    if isinstance(address, IPv6Address):
-        return str(ip_network((address, _IPV6_CUSTOMER), strict=False))
-    return str(address or NOBODY)
 
 
 @lru_cache(maxsize=8)

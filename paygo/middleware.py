@@ -51,8 +51,17 @@ class FormsOfPages(_OfPages, CsrfViewMiddleware):
         return super().process_view(request, callback, callback_args, callback_kwargs)
 
 
-class PoliciesOfPages(_OfPages, CSPMiddleware):
-    """What a page may load and run (Content-Security-Policy)."""
+class PoliciesOfPages(CSPMiddleware):
+    """What a page may load and run (Content-Security-Policy); other answers of the API have no need of it."""
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Leave calls of the API alone, but for the policy of a page that one answers."""
+        if not request.path_info.startswith(_API):
+            return super().__call__(request)
+        response: Any = self.get_response(request)
+        if response.get("Content-Type", "").startswith("text/html"):
+            self.process_response(request, response)
+        return response
 
     def get_policy_parts(
         self,
@@ -60,8 +69,13 @@ class PoliciesOfPages(_OfPages, CSPMiddleware):
         response: HttpResponseBase,
         report_only: bool = False,  # noqa: FBT001, FBT002  # the base class's
     ) -> PolicyParts:
-        """Return the strict policy, with what pages of others need beyond it."""
+        """Return the strict policy, with what pages of others need beyond it.
+
+        A page that says what it needs, and be it nothing, gets that alone.
+        """
         policy = super().get_policy_parts(request, response, report_only)
+        if not response.get("Content-Type", "").startswith("text/html"):
+            return policy
         for prefix, more in settings.CONTENT_SECURITY_RELAXED.items():
             if policy.update is None and request.path_info.startswith(prefix):
                 policy.update = more

@@ -115,13 +115,6 @@ def take(name: str, rate: Rate) -> Taken:
     return Taken(filled[0], rate, filled[1])
 
 
-def look(name: str, rate: Rate) -> Taken:
-    """Return what `take` would say of a call, without counting one."""
-    found = _shared.take(name, rate, adds_us=0) or _local.take(name, rate, adds_us=0)
-    fits = found[1] + rate.adds_us <= rate.holds_us
-    return Taken(fits, rate, found[1])
-
-
 class _Seen:
     """What Redis said of a bucket, and what this process has added since."""
 

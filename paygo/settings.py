@@ -211,6 +211,8 @@ EVENT_ROUND_SECONDS = env.int("EVENT_ROUND_SECONDS", default=2)
 WEBHOOK_TIMEOUT_SECONDS = env.float("WEBHOOK_TIMEOUT_SECONDS", default=10.0)
 # How old a logged request to a webhook becomes.
 WEBHOOK_LOG_RETENTION_DAYS = env.int("WEBHOOK_LOG_RETENTION_DAYS", default=90)
+# For how long after the end of a permission it is known who was told of it by mail.
+NOTIFY_EMAIL_RETENTION_DAYS = env.int("NOTIFY_EMAIL_RETENTION_DAYS", default=30)
 # Receivers on this machine, by plain http too: for development.
 WEBHOOK_ALLOW_LOOPBACK = env.bool("WEBHOOK_ALLOW_LOOPBACK", default=False)
 # Streams that one web process holds open: each takes a thread of the server, which has to have them.
@@ -336,30 +338,17 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-UNFOLD = {
+UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "PayGo",
     "SITE_HEADER": "PayGo",
     "SITE_SUBHEADER": "Streaming by the hour",
     "SITE_SYMBOL": "bolt",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
-    # Indigo, with white text on it readable (WCAG AA) from 600 on.
-    "COLORS": {
-        "primary": {
-            "50": "#eef2ff",
-            "100": "#e0e7ff",
-            "200": "#c7d2fe",
-            "300": "#a5b4fc",
-            "400": "#818cf8",
-            "500": "#6366f1",
-            "600": "#4f46e5",
-            "700": "#4338ca",
-            "800": "#3730a3",
-            "900": "#312e81",
-            "950": "#1e1b4b",
-        }
-    },
-    "STYLES": [lambda _: f"/{STATIC_URL}paygo/office.css"],
+    # They are in colors.css: no page has a style element.
+    "COLORS": lambda _: {},
+    "STYLES": [lambda _: f"/{STATIC_URL}paygo/colors.css", lambda _: f"/{STATIC_URL}paygo/office.css"],
+    "SCRIPTS": [lambda _: f"/{STATIC_URL}paygo/htmx.js"],
     "DASHBOARD_CALLBACK": "paygo.backoffice.dashboard.callback",
     "SIDEBAR": {"show_search": True, "navigation": "paygo.backoffice.navigation.sidebar"},
 }
@@ -372,6 +361,9 @@ AUTHENTICATION_BACKENDS = [
 AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURE_LIMIT", default=5)
 LOGIN_LOCKOUT_MINUTES = env.int("LOGIN_LOCKOUT_MINUTES", default=15)
 AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_LOCKOUT_MINUTES)
+# How many failures of one name, from all addresses, before only those are heard that it has logged in from.
+LOGIN_NAME_FAILURE_LIMIT = env.int("LOGIN_NAME_FAILURE_LIMIT", default=50)
+AXES_HANDLER = "paygo.backoffice.logins.Failures"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_CLIENT_IP_CALLABLE = "paygo.backoffice.logins.login_address"
 AXES_LOCKOUT_CALLABLE = "paygo.backoffice.logins.locked_out"
@@ -409,14 +401,17 @@ CONTENT_SECURITY_POLICY = {
 }
 # What pages of others need beyond that, by the beginning of their paths.
 CONTENT_SECURITY_RELAXED = {
-    # unfold's Alpine evaluates texts, and styles itself inline.
-    "/admin/": {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"], "img-src": ["data:"]},
-    # The browsers of the schema come with inline scripts and styles; Redoc searches in a worker.
-    "/api/": {
+    # unfold's Alpine evaluates the expressions in its markup, some of which set an element's style.
+    "/admin/": {
+        "script-src": ["'unsafe-eval'"],
+        "style-src-attr": ["'unsafe-inline'"],
+        "img-src": ["data:"],
+    },
+    # The browser of the schema comes with inline scripts and styles.
+    "/api/docs/": {
         "script-src": ["'unsafe-inline'"],
         "style-src": ["'unsafe-inline'"],
         "img-src": ["data:"],
-        "worker-src": ["blob:"],
     },
 }
 HTTPS = env.bool("PAYGO_HTTPS", default=False)

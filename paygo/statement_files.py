@@ -1,12 +1,18 @@
-"""A statement as CSV and as a page to print; `paygo.api` sends both, `paygo.pages` the page."""
+"""A statement as CSV and as a page to print, for `paygo.api` and `paygo.pages`."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from itertools import chain
+from typing import Final
 
 from django.template.loader import render_to_string
 
-from billing.statements import Line, Statement
+from billing import statements
+from billing.statements import Asked, Line, Read, Statement
+from core import db
 from core.amounts import zec_text
+from core.errors import Invalid
+from paygo import downloads
 from paygo.backoffice.csv_export import Echo, safe
 
 _HEADER = (
@@ -22,14 +28,33 @@ _HEADER = (
     "rate_zec_per_hour",
     "reference",
 )
+# Some 20 MB; a longer one would hold its call's turn for long.
+MOST_LINES: Final = 100_000
 
 
-def as_csv(pages: Iterator[Statement]) -> Iterator[str]:
+def table(read: Read, *, asked: Asked, reader: Hashable) -> downloads.Download:
+    """Answer all of a statement as CSV: what the books said at one instant.
+
+    Raises:
+        Invalid: it has more than `MOST_LINES`.
+        Busy: see `downloads.csv_of`.
+    """
+    with db.snapshot():
+        pages = statements.pages(read, asked=asked)
+        first = next(pages)
+        lines = _as_csv(chain([first], pages))
+        return downloads.csv_of(lines, name=f"statement-{first.name}.csv", reader=reader)
+
+
+def _as_csv(pages: Iterator[Statement]) -> Iterator[str]:
     """Yield all pages of a statement as one table: an opening line, the lines, a closing line."""
     writer = csv.writer(Echo())
     yield writer.writerow(_HEADER)
-    closing_zat = None
+    closing_zat, number = None, 0
     for page in pages:
+        number += len(page.lines)
+        if number > MOST_LINES:
+            raise Invalid(f"more than {MOST_LINES} lines: ask for a shorter period", field="until")
         if closing_zat is None:
             yield writer.writerow(_balance("opening", page.opening_zat))
         for line in page.lines:

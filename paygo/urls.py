@@ -3,11 +3,11 @@
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from paygo.api.problem_pages import problem_page
+from paygo.api.problem_pages import ProblemPage
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/", include("paygo.api.urls")),
-    path("problems/<str:code>", problem_page),
+    path("problems/<str:code>", ProblemPage.as_view()),
     path("admin", RedirectView.as_view(url="/admin/")),
     path("admin/", include("paygo.backoffice.urls")),
     path("", include("paygo.pages.urls")),
@@ -15,4 +15,4 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 handler400 = "paygo.api.problems.bad_request"
 handler404 = "paygo.api.problems.not_found"
-handler500 = "paygo.api.problems.server_error"
+handler500 = "paygo.pages.answers.server_error"

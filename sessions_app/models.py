@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from core.amounts import MAX_ZAT
+from core.units import MAX_RATE_UNITS, UnitsField
 from sessions_app.rules import OPEN, EndReason, PayoutSchedule, SessionStatus
 
 _SLUG = RegexValidator(
@@ -23,6 +24,7 @@ class Vendor(models.Model):
     """Somebody whose streams are paid for; `slug` is the API's `vendor_id`, unique per client.
 
     `price_zat_per_hour` repeats its latest `VendorPrice`, which `price_version` names, null: it has no list.
+    `token_price_version` names its latest `VendorTokenPrice`, null: it has none.
     `fee_bps` is the platform's share of what it earns, in hundredths of a percent. What it earns is paid to
     `payout_address`, null: nowhere yet; after a change of the address not before `payout_not_before`.
     """
@@ -34,6 +36,7 @@ class Vendor(models.Model):
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(MAX_ZAT)]
     )
     price_version = models.IntegerField(null=True, editable=False)
+    token_price_version = models.IntegerField(null=True, editable=False)
     heartbeat_seconds = models.IntegerField(
         null=True, blank=True, validators=[MinValueValidator(5), MaxValueValidator(3600)]
     )
@@ -107,6 +110,46 @@ class VendorPrice(models.Model):
         return f"{self.vendor_id} v{self.version}"
 
 
+class VendorTokenPrice(models.Model):
+    """One version of a vendor's prices in tokens: it sets that of one token; append-only.
+
+    Null: an hour costs what the viewer has signed.
+    Versions count from 1 without a gap, over all tokens, so that the one that a session names says what it
+    costs in each: the latest of that token that is no later.
+    """
+
+    vendor = models.ForeignKey(Vendor, on_delete=models.PROTECT, related_name="+", db_index=False)
+    version = models.IntegerField()
+    chain_id = models.BigIntegerField()
+    token_address = models.TextField()
+    price_units_per_hour = UnitsField(null=True)
+    created_at = models.DateTimeField()
+    actor = models.TextField()
+
+    class Meta:
+        db_table = "sessions_vendortokenprice"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["vendor", "version"], name="sessions_vendortokenprice_version_once"
+            ),
+            models.CheckConstraint(condition=Q(version__gte=1), name="sessions_vendortokenprice_version"),
+            models.CheckConstraint(
+                condition=Q(price_units_per_hour__isnull=True)
+                | Q(price_units_per_hour__gt=0, price_units_per_hour__lte=MAX_RATE_UNITS),
+                name="sessions_vendortokenprice_price",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["vendor", "chain_id", "token_address", "version"],
+                name="sessions_vendortokenprice_of",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.vendor_id} token v{self.version}"
+
+
 class StreamingSession(models.Model):
     """One viewing: a wallet at a vendor, at a price and a platform's share frozen for the session's life.
 
@@ -129,6 +172,8 @@ class StreamingSession(models.Model):
     rate_zat_per_hour = models.BigIntegerField(null=True)
     # Which of the vendor's prices it started with, null: before there were any.
     price_version = models.IntegerField(null=True)
+    # Which of its prices in tokens was the latest then, null: it had none.
+    token_price_version = models.IntegerField(null=True)
     # The platform's share when it started, null: it began before shares were frozen.
     fee_bps = models.IntegerField(null=True)
     status = models.TextField(

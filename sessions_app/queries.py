@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from core.db import require_transaction
 from sessions_app.errors import SessionNotFound, VendorNotFound
-from sessions_app.models import StreamingSession, Vendor, VendorPrice
+from sessions_app.models import StreamingSession, Vendor, VendorPrice, VendorTokenPrice
 from sessions_app.rules import OPEN, SessionStatus
 
 
@@ -44,6 +44,24 @@ def prices(vendor: Vendor, *, before: int | None, limit: int) -> list[VendorPric
     if before is not None:
         found = found.filter(version__lt=before)
     return list(found.order_by("-version")[:limit])
+
+
+def token_prices(vendor: Vendor, *, before: int | None, limit: int) -> list[VendorTokenPrice]:
+    """Return versions of a vendor's prices in tokens, latest first; those before one, if given."""
+    found = VendorTokenPrice.objects.filter(vendor=vendor).select_related("vendor")
+    if before is not None:
+        found = found.filter(version__lt=before)
+    return list(found.order_by("-version")[:limit])
+
+
+def token_price(*, vendor_id: int, version: int | None, chain_id: int, token_address: str) -> int | None:
+    """Return what a version of a vendor's prices says of a token, in units an hour; None: nothing."""
+    if version is None:
+        return None
+    found = VendorTokenPrice.objects.filter(
+        vendor=vendor_id, chain_id=chain_id, token_address=token_address, version__lte=version
+    )
+    return found.order_by("-version").values_list("price_units_per_hour", flat=True).first()
 
 
 def of_client(*, client_id: int, code: str) -> StreamingSession:

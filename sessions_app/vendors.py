@@ -1,6 +1,7 @@
-"""Vendors and their price lists: the one writer of both tables.
+"""Vendors and their price lists: the one writer of these tables.
 
-A price is never changed: `set_price` adds the next version, and a session keeps the one it started with.
+A price is never changed: `set_price`, or `publish_in_token`, adds the next version, and a session keeps the
+one it started with.
 `create`, `set_price` and `set_active` are operations, the others steps.
 """
 
@@ -17,7 +18,7 @@ from core.errors import Invalid
 from core.idempotency import Receipt
 from sessions_app import queries
 from sessions_app.errors import VendorExists
-from sessions_app.models import Vendor, VendorPrice
+from sessions_app.models import Vendor, VendorPrice, VendorTokenPrice
 from sessions_app.rules import PayoutSchedule
 
 _SLUG_KEY = "sessions_vendor_slug_per_client"
@@ -35,6 +36,7 @@ class VendorRecord:
     heartbeat_seconds: int | None
     is_active: bool
     created_at: str
+    token_price_version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -108,17 +110,25 @@ def set_price(
     return added
 
 
-def set_active(slug: str, *, client_id: int, is_active: bool) -> VendorRecord:
+def set_active(
+    slug: str, *, client_id: int, is_active: bool, now: datetime, receipt: Receipt | None = None
+) -> VendorRecord:
     """Let a vendor take sessions, or no new ones; those that are open go on.
 
     Raises:
         VendorNotFound: it does not exist, or is another client's.
+        KeyInFlight, KeyReused: see core.idempotency.
     """
     with operation():
+        if receipt and (earlier := idempotency.claim(receipt, now=now)):
+            return VendorRecord(**earlier)
         vendor = queries.find_vendor(client_id=client_id, slug=slug)
         vendor.is_active = is_active
         change(vendor, fields=["is_active"])
-    return record(vendor)
+        changed = record(vendor)
+        if receipt:
+            idempotency.store(receipt, asdict(changed), now=now)
+    return changed
 
 
 def set_fee(vendor: Vendor, *, fee_bps: int) -> None:
@@ -175,6 +185,32 @@ def publish(vendor_id: int, *, price_zat_per_hour: int | None, actor: str, now: 
     return added
 
 
+def publish_in_token(
+    vendor_id: int,
+    *,
+    chain_id: int,
+    token_address: str,
+    price_units_per_hour: int | None,
+    actor: str,
+    now: datetime,
+) -> VendorTokenPrice:
+    """Lock a vendor and add the next version of its prices in tokens, which sets that of one; a step."""
+    require_transaction()
+    vendor = Vendor.objects.select_for_update(no_key=True).get(pk=vendor_id)
+    added = VendorTokenPrice.objects.create(
+        vendor=vendor,
+        version=(vendor.token_price_version or 0) + 1,
+        chain_id=chain_id,
+        token_address=token_address,
+        price_units_per_hour=price_units_per_hour,
+        created_at=now,
+        actor=actor,
+    )
+    vendor.token_price_version = added.version
+    vendor.save(update_fields=["token_price_version"])
+    return added
+
+
 def change(vendor: Vendor, *, fields: Iterable[str]) -> None:
     """Write some of a vendor's fields that have no versions; a step."""
     require_transaction()
@@ -208,6 +244,7 @@ def record(vendor: Vendor) -> VendorRecord:
         heartbeat_seconds=vendor.heartbeat_seconds,
         is_active=vendor.is_active,
         created_at=vendor.created_at.isoformat(),
+        token_price_version=vendor.token_price_version,
     )
 
 

@@ -16,11 +16,12 @@ The order of things at one instant:
 3. permissions whose `expires_at` is this instant expire, pending ones lapse;
 4. where the active permission has left that state, the first queued one becomes active, and the sessions that
    are still open go on from it in new transactions; those whose price its rate does not cover, and those that
-   find none, go on with the token, at the token's rate, or end;
+   find none, go on with the token, at their vendor's price in it or else the signed rate, or end: those that
+   would be dearer than what was signed end, too;
 5. scripted calls of this instant are applied in the order of the script, and see all of the above.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 
 from tests.oracle_rows import (
@@ -44,9 +45,11 @@ class Oracle:
         self._script: list[Call] = []
         self._token: OracleToken | None = None
 
-    def link_token(self, *, rate: int, limit: int, cutoff: int, expires_at: int) -> None:
+    def link_token(
+        self, *, rate: int, limit: int, cutoff: int, expires_at: int, prices: Mapping[int, int]
+    ) -> None:
         """Let the wallet's viewer have signed for a token as of instant 0; amounts in its smallest unit."""
-        self._token = OracleToken(rate=rate, limit=limit, cutoff=cutoff, expires_at=expires_at)
+        self._token = OracleToken(rate=rate, limit=limit, cutoff=cutoff, expires_at=expires_at, prices=prices)
 
     def add_permission(
         self,
@@ -249,7 +252,7 @@ class _Walk:
             if successor is not None and session.rate_zat_per_hour <= successor.rate_zat_per_hour:
                 transaction.ended_at = now
                 self.open_transaction(session, successor, now=now)
-            elif self.token is not None and self.token.pays and session.cap_zat is None:
+            elif self.token is not None and self.token.pays(session.rate_zat_per_hour, session.cap_zat):
                 transaction.ended_at = now
                 self.open_transaction(session, None, now=now)
             else:
@@ -282,8 +285,8 @@ class _Walk:
         if session_id in self.sessions:
             raise ValueError(f"session {session_id} exists already")
         payer = self.active()
-        on_token = payer is None and self.token is not None and self.token.pays
-        if payer is None and (not on_token or "cap_zat" in limits):
+        on_token = self.token is not None and self.token.pays(rate, limits.get("cap_zat"))
+        if payer is None and not on_token:
             return "permission_required"
         if payer is not None and rate > payer.rate_zat_per_hour:
             return "rate_exceeds_permission"
@@ -324,8 +327,8 @@ class _Walk:
         if session is None or session.status != "paused" or session.paused_at is None:
             return "not_paused"
         payer = self.active()
-        on_token = payer is None and self.token is not None and self.token.pays
-        if payer is None and (not on_token or session.cap_zat is not None):
+        on_token = self.token is not None and self.token.pays(session.rate_zat_per_hour, session.cap_zat)
+        if payer is None and not on_token:
             return "permission_required"
         if payer is not None and session.rate_zat_per_hour > payer.rate_zat_per_hour:
             return "rate_exceeds_permission"
@@ -382,7 +385,7 @@ class _Walk:
         rate = session.rate_zat_per_hour
         if payer is None:
             assert self.token is not None
-            rate = self.token.rate
+            rate = self.token.rate_of(rate)
         self.transactions.append(
             OracleTransaction(
                 id=len(self.transactions) + 1,

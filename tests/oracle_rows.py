@@ -1,6 +1,7 @@
 """What the oracle of metering (tests.oracle) keeps: permissions, a token, sessions, transactions, calls."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 MS_PER_HOUR = 3_600_000
@@ -25,19 +26,27 @@ class OraclePermission:
 
 @dataclass(kw_only=True)
 class OracleToken:
-    """The authorisation that is linked to the wallet; it ends at `expires_at`, or with `limit` charged."""
+    """The authorisation that is linked to the wallet; it ends at `expires_at`, or with `limit` charged.
+
+    `prices` are those that vendors have in the token, by their price in ZEC; the others cost the signed rate.
+    """
 
     rate: int
     limit: int
     cutoff: int
     expires_at: int
+    prices: Mapping[int, int] = field(default_factory=dict)
     charged: int = 0
     status: Literal["active", "exhausted", "expired", "revoked"] = "active"
 
-    @property
-    def pays(self) -> bool:
-        """Whether sessions may go on with it."""
-        return self.status == "active" and self.charged < self.cutoff
+    def rate_of(self, rate_zat_per_hour: int) -> int:
+        """What an hour of a session costs in the token, which costs so much in ZEC."""
+        return self.prices.get(rate_zat_per_hour, self.rate)
+
+    def pays(self, rate_zat_per_hour: int, cap_zat: int | None) -> bool:
+        """Whether a session may go on with it."""
+        covered = cap_zat is None and self.rate_of(rate_zat_per_hour) <= self.rate
+        return covered and self.status == "active" and self.charged < self.cutoff
 
 
 @dataclass(kw_only=True)

@@ -250,7 +250,7 @@ def running(datadir: Path, *, dialect: str, settings: Settings) -> Iterator[Worl
 def _configure(settings: Settings) -> None:
     settings.PAYGO_SANDBOX = True
     settings.ZCASH_NETWORK, settings.ZCASH_ACCOUNT = "regtest", "0"
-    settings.ZCASH_WALLET_DIALECT, settings.ZCASH_RPC_TIMEOUT_SECONDS = "auto", 5.0
+    settings.ZCASH_WALLET_DIALECT, settings.ZCASH_RPC_TIMEOUT_SECONDS = "auto", 30.0
     settings.ZCASH_RPC_USER = settings.ZCASH_RPC_PASSWORD = ""
     settings.ZCASH_MIN_CONFIRMATIONS, settings.ZCASH_CONFIRMATION_TIERS = CONFIRMATIONS, ""
     settings.REFUND_CONFIRMATIONS, settings.REFUND_MINIMUM = REFUND_CONFIRMATIONS, "0.001"

@@ -14,8 +14,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import QuerySet
 
-from core import idempotency, outbox
+from core import idempotency, outbox, states
 from core.amounts import parse_zec, zec_text
 from core.db import constraint, operation, require_transaction
 from core.idempotency import Receipt
@@ -138,17 +139,11 @@ def change_status(
     Raises:
         WrongPermissionState: the state machine has no such transition, or somebody was faster.
     """
-    require_transaction()
-    old = PermissionStatus(permission.status)
-    if to not in PERMISSION_TRANSITIONS[old]:
-        raise WrongPermissionState(f"a permission that is {old} cannot become {to}")
-    changes: dict[str, Any] = {"status": to, "suspended_for": suspended_for, **_stamps(to, effective_at)}
+    changes: dict[str, Any] = {"suspended_for": suspended_for, **_stamps(to, effective_at)}
     if to in CLOSED:
         changes["refund_due"] = permission.remaining_zat > 0
-    if not SpendingPermission.objects.filter(pk=permission.pk, status=old).update(**changes):
-        raise WrongPermissionState(f"the permission is no longer {old}")
-    for field, value in changes.items():
-        setattr(permission, field, value)
+    machine, refusal = PERMISSION_TRANSITIONS, WrongPermissionState
+    states.move(permission, to=to, machine=machine, refusal=refusal, changes=changes)
     _note(
         permission, ENTERED[to], effective_at=effective_at, booked_at=booked_at, actor=actor, details=details
     )
@@ -237,8 +232,28 @@ def stop_mails(public_id: str) -> None:
     SpendingPermission.objects.filter(public_id=public_id).update(notify_email=None)
 
 
+def forget_mail_addresses(*, now: datetime) -> int:
+    """Forget who was told by mail of permissions that ended long ago; return of how many."""
+    with operation():
+        return _told_long_ago(now=now).update(notify_email=None)
+
+
+def count_old_mail_addresses(*, now: datetime) -> int:
+    """Return how many ended permissions still name somebody although that is kept no longer."""
+    return _told_long_ago(now=now).count()
+
+
+def _told_long_ago(*, now: datetime) -> QuerySet[SpendingPermission]:
+    before = now - timedelta(days=settings.NOTIFY_EMAIL_RETENTION_DAYS)
+    return SpendingPermission.objects.filter(closed_at__lt=before, notify_email__isnull=False)
+
+
 def _of_result(result: dict[str, Any], *, client_id: int) -> SpendingPermission:
-    return SpendingPermission.objects.get(client_id=client_id, public_id=result["permission_id"])
+    """Return the permission of an earlier call, with the last day that was answered then; not to be saved."""
+    found = SpendingPermission.objects.get(client_id=client_id, public_id=result["permission_id"])
+    if expires_at := result.get("expires_at"):
+        found.expires_at = datetime.fromisoformat(expires_at)
+    return found
 
 
 def _insert(
@@ -280,7 +295,8 @@ def _insert(
             details={"requested_zat": request.requested_zat},
         )
         if receipt:
-            idempotency.store(receipt, {"permission_id": str(permission.public_id)}, now=now)
+            kept = {"permission_id": str(permission.public_id), "expires_at": expires_at.isoformat()}
+            idempotency.store(receipt, kept, now=now)
     return permission
 
 

@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import F
 
-from billing import arrears, covering, operators
+from billing import arrears, covering, live, operators
 from billing.authorizations import change_status
 from billing.ethereum import chains, permits, readings, running, signatures, tokens, typed_data
 from billing.ethereum.chains import Chain, Token
@@ -26,8 +27,8 @@ from billing.ethereum.errors import (
     WrongAuthorizationState,
 )
 from billing.ethereum.rpc import Rpc, connect
-from billing.ethereum.rules import KEEPS_FEE, MAX_RATE_UNITS, AuthorizationStatus
-from billing.models_ethereum import Authorization
+from billing.ethereum.rules import AuthorizationStatus, CollectionStatus
+from billing.models_ethereum import Authorization, Collection
 from billing.operator_rules import Verb
 from billing.operators import Word
 from core import idempotency, jsonrows
@@ -36,7 +37,7 @@ from core.db import constraint, operation
 from core.errors import Invalid
 from core.idempotency import Receipt
 from core.models import User
-from core.units import MAX_UINT256
+from core.units import MAX_RATE_UNITS, MAX_UINT256
 from sessions_app.rules import EndReason
 from zcash.errors import LimitExceeded
 
@@ -78,7 +79,7 @@ def create(
         return jsonrows.as_kept(Authorization, begun.result)
     try:
         drafted = _draft(request, chain, token, client_id=client_id, now=now)
-        _refuse_debtor(drafted)
+        _refuse_debtor(drafted, now=now)
         _refuse_fee(drafted)
         tokens.require_fit(connect(chain), chain, token)
         drafted.permit = _permit(drafted, chain, token)
@@ -133,7 +134,7 @@ def verify(
             locked = covering.lock_current(found.pk, now=read_clock())
             _refuse_closed(locked, now=read_clock())
             if locked.status == AuthorizationStatus.PENDING:
-                _refuse_debtor(locked)
+                _refuse_debtor(locked, now=read_clock())
             _sign(locked, signature, permit_signature, now=read_clock())
             readings.note(locked, seen, now=read_clock())
     except IntegrityError as error:
@@ -200,14 +201,13 @@ def pardon(public_id: UUID, *, word: Word, now: datetime) -> Authorization:
 
 
 def show(*, client_id: int, public_id: UUID, now: datetime) -> Authorization:
-    """Return a client's authorisation as it is now: settled, and expired where its time is over.
+    """Return a client's authorisation as it is now, see `live.read_authorization`.
 
     Raises:
         AuthorizationNotFound: not this client's.
     """
     found = of_client(client_id=client_id, public_id=public_id)
-    with operation():
-        return covering.lock_current(found.pk, now=now)
+    return live.read_authorization(found.pk, now=now)
 
 
 def of_client(*, client_id: int, public_id: UUID) -> Authorization:
@@ -246,11 +246,11 @@ def _checked(request: Request) -> tuple[Chain, Token]:
     return chain, token
 
 
-def _refuse_debtor(authorization: Authorization) -> None:
+def _refuse_debtor(authorization: Authorization, *, now: datetime) -> None:
     """What could not be collected blocks the viewer at this client until it is paid, or pardoned."""
     if owing := arrears.of(authorization):
         raise DebtUnpaid(
-            "the wallet owes for an earlier stream: give the token and the allowance for it",
+            f"the wallet owes for an earlier stream: {arrears.to_do(owing, now=now)}",
             authorization_id=str(owing.public_id),
             debt=str(owing.debt_units),
             asset=owing.asset,
@@ -259,12 +259,13 @@ def _refuse_debtor(authorization: Authorization) -> None:
 
 def _refuse_fee(authorization: Authorization) -> None:
     """A token that has kept a fee of this wallet's transfers would do it again."""
-    kept = Authorization.objects.filter(
-        client=authorization.client_id,
-        wallet_address=authorization.wallet_address,
-        chain_id=authorization.chain_id,
-        token_address=authorization.token_address,
-        suspended_for=KEEPS_FEE,
+    kept = Collection.objects.filter(
+        authorization__client=authorization.client_id,
+        authorization__wallet_address=authorization.wallet_address,
+        authorization__chain_id=authorization.chain_id,
+        authorization__token_address=authorization.token_address,
+        status=CollectionStatus.CONFIRMED,
+        received_units__lt=F("to_units") - F("from_units"),
     )
     if kept.exists():
         raise TokenUnfit("it keeps a fee of each transfer", field="token")

@@ -22,6 +22,7 @@ from django.conf import settings
 
 from billing.ethereum import addresses
 from billing.ethereum.errors import ChainUnknown, ConfigurationUnfit, EthereumAddressInvalid
+from core.units import MAX_UINT256
 
 _GWEI = 10**9
 _MOST_DECIMALS = 36
@@ -161,7 +162,7 @@ def _token(table: Mapping[str, Any], *, has_collector: bool) -> Token:
         collect_units=_units(table, "collect_at", decimals=decimals),
         first_debt_units=_units(table, "first_debt", decimals=decimals),
         most_debt_units=_units(table, "most_debt", decimals=decimals),
-        by_collector=has_collector and table.get("collector", True) is True,
+        by_collector=_by_collector(table, has_collector=has_collector),
     )
     if token.symbol == "ZEC":
         raise ValueError("no token can be called ZEC")
@@ -169,6 +170,16 @@ def _token(table: Mapping[str, Any], *, has_collector: bool) -> Token:
     if rising != sorted(rising):
         raise ValueError(f"{token.symbol}: collect_least <= collect_at <= first_debt <= most_debt must hold")
     return token
+
+
+def _by_collector(table: Mapping[str, Any], *, has_collector: bool) -> bool:
+    """Return whether the chain's contract collects a token; only `false` gives up what it guarantees."""
+    wanted = table.get("collector", has_collector)
+    if not isinstance(wanted, bool):
+        raise ValueError("collector of a token must be true or false; its address is the chain's")
+    if wanted and not has_collector:
+        raise ValueError("collector = true: the chain has none")
+    return wanted
 
 
 def _rpc_url(table: Mapping[str, Any]) -> str:
@@ -213,8 +224,8 @@ def _units(table: Mapping[str, Any], key: str, *, decimals: int) -> int:
         units = Decimal(_text(table, key)).scaleb(decimals)
     except InvalidOperation as error:
         raise ValueError(f'{key} must be an amount of tokens, as "0.50"') from error
-    if not units.is_finite() or units <= 0 or units != units.to_integral_value():
-        raise ValueError(f"{key} must be above 0 and have at most {decimals} decimals")
+    if not units.is_finite() or not 0 < units <= MAX_UINT256 or units != units.to_integral_value():
+        raise ValueError(f"{key} must be above 0, below 2^256 units, and have at most {decimals} decimals")
     return int(units)
 
 

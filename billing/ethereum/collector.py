@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,8 +11,10 @@ from django.db.models import Exists, F, OuterRef, Q
 
 from billing import covering
 from billing.ethereum import (
+    abi,
     chains,
     debts,
+    deep_reorgs,
     failing,
     fees,
     following,
@@ -28,6 +31,7 @@ from billing.ethereum import (
 )
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import (
+    CallUnanswered,
     ChainUnavailable,
     ChainUnknown,
     ConfigurationUnfit,
@@ -114,8 +118,10 @@ def run_chain(chain: Chain, *, key: Key, read_clock: Callable[[], datetime]) -> 
     for late in debts.overdue(chain, now=read_clock()):
         with _holding_up_no_other(authorization=late.public_id):
             failing.without_sending(late, reason=TOO_LATE, now=read_clock())
+    failing.give_up(chain, now=read_clock())
     rpc = connect(chain)
     _require_fit(rpc, chain, key)
+    deep_reorgs.look(rpc, chain, key)
     nonces.require_caught_up(chain, key, chain_nonce=rpc.nonce(key.address))
     following.follow(rpc, chain, key, now=read_clock())
     unread = read_all(rpc, chain, now=read_clock())
@@ -139,6 +145,9 @@ def _holding_up_no_other(**what: object) -> Iterator[None]:
     """Let whatever is wrong with one authorisation or transaction be told, and tried again next round."""
     try:
         yield
+    except CallUnanswered as error:
+        # It is an outage, too, but may be of what one viewer's contract makes the node say.
+        log.warning("collector_left_out", reason=error.detail, **what)
     except _OF_ALL_ROWS:
         raise
     except Busy as error:
@@ -176,8 +185,13 @@ def _to_read(chain: Chain, *, now: datetime) -> list[Authorization]:
     )
     signed = Authorization.objects.filter(chain_id=chain.chain_id, verified_at__isnull=False)
     resting = Q(status=AuthorizationStatus.ACTIVE) | owing
-    old = signed.filter(resting, chain_read_at__lt=now - _OLD).order_by("chain_read_at")[:_MOST_OLD]
-    return list({each.pk: each for each in [*signed.filter(asked).order_by("id"), *old]}.values())
+    old = signed.filter(resting, chain_read_at__lt=now - _OLD).order_by("chain_read_at")
+    found = [*signed.filter(asked).order_by("id")]
+    # Each token's apart: where one cannot be read its wallets stay the oldest for ever.
+    configured = [each.address for each in chain.tokens]
+    for of_one in [Q(token_address=each) for each in configured] + [~Q(token_address__in=configured)]:
+        found += old.filter(of_one)[:_MOST_OLD]
+    return list({each.pk: each for each in found}.values())
 
 
 def _read(rpc: Rpc, chain: Chain, authorization: Authorization, *, now: datetime) -> None:
@@ -248,10 +262,32 @@ def _is_payable(rpc: Rpc, authorization: Authorization, *, now: datetime) -> boo
 
     The reading of this round tells of allowance and balance; the rest a simulation does.
     """
-    reason = debts.missing(authorization) or _refusal(rpc, authorization)
+    reason = _fault(rpc, authorization)
+    if reason and (remembered := _as_the_contract_remembers(rpc, authorization)):
+        # A restored database has forgotten it: what is sent will say so, and take the rest at most.
+        reason = _fault(rpc, remembered)
     if reason:
         failing.without_sending(authorization, reason=reason, now=now)
     return not reason
+
+
+def _fault(rpc: Rpc, authorization: Authorization) -> str | None:
+    if authorization.debt_units <= 0:
+        return None
+    return debts.missing(authorization) or _refusal(rpc, authorization)
+
+
+def _as_the_contract_remembers(rpc: Rpc, authorization: Authorization) -> Authorization | None:
+    """Return an authorisation with what its contract has taken of it, where that is more than is known."""
+    if authorization.collector is None:
+        return None
+    question = abi.call(abi.COLLECTED_IN_ALL, typed_data.digest(authorization.typed_data))
+    taken = int.from_bytes(rpc.call(authorization.collector, question)[:32])
+    if taken <= authorization.collected_units:
+        return None
+    remembered = copy(authorization)
+    remembered.collected_units = taken
+    return remembered
 
 
 def _refusal(rpc: Rpc, authorization: Authorization) -> str | None:
@@ -270,7 +306,7 @@ def _refusal(rpc: Rpc, authorization: Authorization) -> str | None:
 
 def _unsigned(rpc: Rpc, authorization: Authorization) -> str | None:
     """Return that the contract would take a signature for none: a contract wallet may change its mind."""
-    if authorization.collector is None or authorization.collected_units:
+    if authorization.collector is None or not debts.shows_signature(authorization):
         return None
     try:
         signatures.require(

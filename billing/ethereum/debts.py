@@ -9,7 +9,7 @@ from billing.ethereum import abi, statuses, typed_data
 from billing.ethereum.chains import Chain
 from billing.ethereum.errors import ChainUnknown
 from billing.ethereum.journal import Draft, Piece
-from billing.ethereum.rules import TOO_LATE, CollectionStatus
+from billing.ethereum.rules import TOO_LATE, UNDONE_BY_REORG, CollectionStatus
 from billing.models_ethereum import Authorization, Collection
 
 # What is used is what is paid. The contract gives a wallet and its token 300,000 at most, and asks before
@@ -32,8 +32,9 @@ def due(chain: Chain, *, now: datetime) -> list[Authorization]:
     """Return the authorisations of a chain whose debts are to be collected now, oldest first.
 
     A debt that is worth its gas is due at the token's threshold, when nothing runs any more, and before
-    authorisation, allowance or balance end. What has failed is tried again: as soon as the wallet has and
-    allows what was missing, else ever more rarely, so that no wallet burns the service's gas for ever.
+    authorisation, allowance or balance end: once no more than it is left. What has failed is tried again: as
+    soon as the wallet has and allows what was missing, else ever more rarely, so that no wallet burns the
+    service's gas for ever.
     """
     owing = list(_owing(chain).filter(collectable_until__gt=now).filter(worth_its_gas(chain) | has_failed()))
     failures = _failures(owing)
@@ -69,6 +70,11 @@ def worth_its_gas(chain: Chain) -> Q:
     return worth
 
 
+def given_up(chain: Chain, *, now: datetime) -> Q:
+    """Return, for a query of authorisations, whether what they owe is not worth its gas and never will be."""
+    return ~worth_its_gas(chain) & ~has_failed() & Q(collectable_until__lte=now)
+
+
 def has_failed() -> Exists:
     """Return, for a query of authorisations, whether a collection of what is still owed has failed."""
     return Exists(_failed().filter(authorization=OuterRef("pk")))
@@ -102,7 +108,8 @@ def _is_due(
         not authorization.open_transactions
         or authorization.debt_units >= token.collect_units
         or authorization.expires_at - now <= _BEFORE_THE_END
-        or authorization.remaining_units <= token.collect_units
+        # Near an end what is left is halved each time: a few collections, however small they may be.
+        or authorization.remaining_units <= authorization.debt_units
     )
 
 
@@ -169,13 +176,20 @@ def _batch(authorizations: Sequence[Authorization]) -> Draft:
     first = authorizations[0]
     charges, signatures = [], list[bytes]()
     for each in authorizations:
-        # What has paid before was checked then: the contract remembers.
-        if not each.collected_units:
+        is_shown = shows_signature(each)
+        if is_shown:
             signatures.append(bytes(each.signature or b""))
-        charges.append(_charge(each, signature=0 if each.collected_units else len(signatures)))
+        charges.append(_charge(each, signature=len(signatures) if is_shown else 0))
     data = abi.call(abi.COLLECT, first.token_address, charges, signatures)
     gas = gas_of(len(authorizations))
     return Draft(str(first.collector), data, gas, tuple(piece(each) for each in authorizations))
+
+
+def shows_signature(authorization: Authorization) -> bool:
+    """Whether the contract needs a signature: of what has paid before it remembers one, but for a reorg."""
+    if not authorization.collected_units:
+        return True
+    return authorization.collections.filter(reason=UNDONE_BY_REORG).exists()
 
 
 def gas_of(wallets: int) -> int:

@@ -80,6 +80,13 @@ class ChainUnavailable(Unavailable):
     title = "The Ethereum node does not answer"
 
 
+class CallUnanswered(ChainUnavailable):
+    """The node answers one call of a contract with an error that is not known for the contract's own.
+
+    To who asks it is an outage; of other contracts it says nothing.
+    """
+
+
 class ConfigurationUnfit(Unavailable):
     """The configuration of the chains, the key or the contract contradicts what the chain says."""
 

@@ -3,10 +3,12 @@
 from datetime import datetime
 
 import structlog
+from django.db.models import F
 
 from billing import covering
 from billing.authorizations import change_status
-from billing.ethereum import running, statuses
+from billing.ethereum import debts, running, statuses
+from billing.ethereum.chains import Chain
 from billing.ethereum.rules import AuthorizationStatus, CollectionStatus
 from billing.models_ethereum import Authorization, Collection
 from billing.rules import TransactionStatus
@@ -33,6 +35,17 @@ def without_sending(authorization: Authorization, *, reason: str, now: datetime)
             finished_at=now,
         )
         book(failed, reason=reason, now=now)
+
+
+def give_up(chain: Chain, *, now: datetime) -> None:
+    """Say of debts too small to be collected that they never will be, once no more can come to them."""
+    small = Authorization.objects.filter(
+        debts.given_up(chain, now=now), chain_id=chain.chain_id, charged_units__gt=F("collected_units")
+    )
+    with operation():
+        given_up = statuses.give_up(small)
+    if given_up:
+        log.info("small_debts_given_up", chain=chain.name, transactions=given_up)
 
 
 def book(collection: Collection, *, reason: str, now: datetime) -> None:

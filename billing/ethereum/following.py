@@ -41,7 +41,7 @@ def follow(rpc: Rpc, chain: Chain, key: Key, *, now: datetime) -> int:
 
 def _follow(rpc: Rpc, chain: Chain, key: Key, send: ChainSend, *, tip: int, now: datetime) -> bool:
     """Ask the chain about one; whether it became final."""
-    receipt = _receipt(rpc, send)
+    receipt = receipt_of(rpc, send)
     if receipt is None:
         _unmined(rpc, chain, key, send, now=now)
         return False
@@ -52,7 +52,7 @@ def _follow(rpc: Rpc, chain: Chain, key: Key, send: ChainSend, *, tip: int, now:
     return True
 
 
-def _receipt(rpc: Rpc, send: ChainSend) -> ChainReceipt | None:
+def receipt_of(rpc: Rpc, send: ChainSend) -> ChainReceipt | None:
     """Return the receipt of whichever try was mined: they share a nonce, so one at most was.
 
     A node may still know the receipt of a block that a reorg has taken away: then it is in no block.
@@ -114,7 +114,7 @@ def _mined(send: ChainSend, receipt: ChainReceipt) -> None:
 
 def _finish(rpc: Rpc, send: ChainSend, receipt: ChainReceipt, *, now: datetime) -> None:
     """Book what a transaction deep enough has done for each of its collections."""
-    told = {each.pk: _outcome(rpc, each, receipt) for each in lost.collections(send)}
+    told = {each.pk: outcome_of(rpc, each, receipt) for each in lost.collections(send)}
     with operation():
         for collection in lost.collections(send):
             _book(collection, told[collection.pk], now=now)
@@ -122,7 +122,7 @@ def _finish(rpc: Rpc, send: ChainSend, receipt: ChainReceipt, *, now: datetime) 
         _write_block(send, receipt, status, finished_at=now)
 
 
-def _outcome(rpc: Rpc, collection: Collection, receipt: ChainReceipt) -> Outcome:
+def outcome_of(rpc: Rpc, collection: Collection, receipt: ChainReceipt) -> Outcome:
     """Return what a receipt says of a collection, with what an earlier call has taken of it already.
 
     The contract takes what is missing to a total: less than a database asks that has forgotten that call.

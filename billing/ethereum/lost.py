@@ -150,7 +150,7 @@ def paid_by(rpc: Rpc, chain: Chain, send: ChainSend, tx_hash: str, *, word: Word
 
 
 def _note(word: Word, send: ChainSend, *, paid_by: str | None, now: datetime) -> None:
-    details = {"chain_id": send.chain_id, "nonce": send.nonce, "paid_by": paid_by}
+    details = {"chain_id": send.chain_id, "key": send.sender, "nonce": send.nonce, "paid_by": paid_by}
     operators.note(word, Verb.RESOLVE_SEND, now=now, details=details)
 
 

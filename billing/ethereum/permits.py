@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from billing.ethereum import abi, signatures
 from billing.ethereum.chains import Chain
+from billing.ethereum.errors import CallUnanswered
 from billing.ethereum.journal import Draft
 from billing.ethereum.rpc import CallReverted, Rpc
 from billing.ethereum.rules import LIVING_AUTHORIZATION
@@ -35,7 +36,12 @@ def due(rpc: Rpc, chain: Chain, *, now: datetime) -> Iterator[Draft]:
         if sent.get(each.client_id, 0) >= most:
             continue
         signature = bytes(each.permit_signature or b"")
-        reason = _UNPAID if each.has_unpaid else refusal(rpc, chain, each, signature)  # type: ignore[attr-defined]
+        try:
+            reason = _UNPAID if each.has_unpaid else refusal(rpc, chain, each, signature)  # type: ignore[attr-defined]
+        except CallUnanswered as error:
+            # A token may ask the wallet, and that may make the node say anything.
+            log.warning("permit_waits", authorization=str(each.public_id), reason=error.detail)
+            continue
         if reason:
             _refuse(each, reason=reason)
             continue

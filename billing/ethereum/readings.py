@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q, QuerySet, Sum
 
 from billing import covering, linked, metering
-from billing.ethereum import chains, outcomes, tokens
+from billing.ethereum import chains, debts, outcomes, tokens
 from billing.ethereum.chains import Token
 from billing.ethereum.rpc import Rpc, connect
 from billing.ethereum.rules import (
@@ -28,7 +28,7 @@ _LAG = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Seen:
-    """A reading, and which of the authorisation's collections its block has already."""
+    """A reading, and which collections from the same allowance its block has already, whosever."""
 
     reading: tokens.Reading
     taken_collections: frozenset[int]
@@ -84,12 +84,11 @@ def note(authorization: Authorization, seen: Seen, *, now: datetime) -> None:
     if _is_overtaken(authorization, seen, now=now):
         return
     token = chains.chain(authorization.chain_id).token(authorization.token_address)
-    same_spender = Q(wallet_address=authorization.wallet_address, spender=authorization.spender)
-    owed_elsewhere = _debt(_others(authorization).filter(same_spender))
+    owed_elsewhere = _owed_elsewhere(authorization, seen, now=now)
     authorization.allowance_units = seen.reading.allowance_units
     authorization.balance_units = seen.reading.balance_units
     authorization.chain_read_at, authorization.chain_read_block = now, seen.reading.block_number
-    authorization.ceiling_units = _ceiling(authorization, token)
+    authorization.ceiling_units = _ceiling(authorization, token, now=now)
     bound = cutoff(
         limit_units=authorization.limit_units,
         taken_units=_taken_units(authorization, seen),
@@ -115,12 +114,13 @@ def _is_overtaken(authorization: Authorization, seen: Seen, *, now: datetime) ->
     return is_older and now - authorization.chain_read_at < _LAG
 
 
-def _ceiling(authorization: Authorization, token: Token) -> int:
+def _ceiling(authorization: Authorization, token: Token, *, now: datetime) -> int:
     """Return how much may be owed by an authorisation: by what its wallet has paid in this token so far.
 
     What its viewer owes by others counts against it, whoever's they are: no number of them makes it more.
     """
     others = _others(authorization)
+    owing = _owing(authorization, now=now)
     by_wallet = Q(wallet_address=authorization.wallet_address)
     paid = others.filter(by_wallet).aggregate(paid=Sum("collected_units"))["paid"] or 0
     whole = ceiling(
@@ -130,7 +130,7 @@ def _ceiling(authorization: Authorization, token: Token) -> int:
     )
     by_viewer = Q(linked_wallet_address=authorization.linked_wallet_address, client=authorization.client_id)
     is_linked = authorization.linked_wallet_address is not None
-    return max(0, whole - _debt(others.filter(by_wallet | by_viewer if is_linked else by_wallet)))
+    return max(0, whole - _debt(owing.filter(by_wallet | by_viewer if is_linked else by_wallet)))
 
 
 def _others(authorization: Authorization) -> QuerySet[Authorization]:
@@ -140,14 +140,46 @@ def _others(authorization: Authorization) -> QuerySet[Authorization]:
     return same_token.exclude(pk=authorization.pk)
 
 
-def _debt(authorizations: QuerySet[Authorization]) -> int:
-    owing = authorizations.filter(charged_units__gt=F("collected_units"))
+def _owing(authorization: Authorization, *, now: datetime) -> QuerySet[Authorization]:
+    """Return the other authorisations that still owe: what is given up for being small counts no more."""
+    given_up = debts.given_up(chains.chain(authorization.chain_id), now=now)
+    return _others(authorization).filter(~given_up, charged_units__gt=F("collected_units"))
+
+
+def _debt(owing: QuerySet[Authorization]) -> int:
     return int(owing.aggregate(owed=Sum(F("charged_units") - F("collected_units")))["owed"] or 0)
 
 
+def _owed_elsewhere(authorization: Authorization, seen: Seen, *, now: datetime) -> int:
+    """Return what other authorisations will take from the allowance and balance of a reading."""
+    same_spender = _same_spender(authorization)
+    theirs = Collection.objects.filter(authorization__in=_others(authorization).filter(same_spender))
+    taken = theirs.filter(pk__in=seen.taken_collections, status__in=UNFINISHED_COLLECTION)
+    owed = _debt(_owing(authorization, now=now).filter(same_spender))
+    return owed - _units(taken) + _units(_confirmed_after(theirs, seen))
+
+
+def _same_spender(authorization: Authorization) -> Q:
+    return Q(wallet_address=authorization.wallet_address, spender=authorization.spender)
+
+
+def _confirmed_after(collections: QuerySet[Collection], seen: Seen) -> QuerySet[Collection]:
+    """Return what another process has seen confirmed, in a later block, while a reading was on its way."""
+    return collections.filter(
+        status=CollectionStatus.CONFIRMED, send__block_number__gt=seen.reading.block_number
+    )
+
+
+def _units(collections: QuerySet[Collection]) -> int:
+    return int(collections.aggregate(units=Sum(F("to_units") - F("from_units")))["units"] or 0)
+
+
 def _taken(rpc: Rpc, authorization: Authorization, *, block_number: int) -> frozenset[int]:
+    same_allowance = Q(pk=authorization.pk) | Q(
+        pk__in=_others(authorization).filter(_same_spender(authorization))
+    )
     unfinished = Collection.objects.filter(
-        authorization=authorization, status__in=UNFINISHED_COLLECTION
+        authorization__in=Authorization.objects.filter(same_allowance), status__in=UNFINISHED_COLLECTION
     ).select_related("send", "authorization")
     taken = set()
     for collection in unfinished:
@@ -169,11 +201,8 @@ def _taken_units(authorization: Authorization, seen: Seen) -> int:
     reading was on its way. What was sent since is not.
     """
     ends = Collection.objects.filter(
-        pk__in=seen.taken_collections, status__in=UNFINISHED_COLLECTION
+        authorization=authorization, pk__in=seen.taken_collections, status__in=UNFINISHED_COLLECTION
     ).values_list("to_units", flat=True)
-    later = Collection.objects.filter(
-        authorization=authorization,
-        status=CollectionStatus.CONFIRMED,
-        send__block_number__gt=seen.reading.block_number,
-    ).values_list("from_units", flat=True)
+    own = Collection.objects.filter(authorization=authorization)
+    later = _confirmed_after(own, seen).values_list("from_units", flat=True)
     return max([min([authorization.collected_units, *later]), *ends])

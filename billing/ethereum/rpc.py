@@ -4,27 +4,43 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import requests
 from django.conf import settings
 
 from billing.ethereum.chains import Chain
-from billing.ethereum.errors import ChainUnavailable
+from billing.ethereum.errors import CallUnanswered, ChainUnavailable
 from billing.ethereum.libraries import loading
+from core.deadline import DeadlineAdapter, deadline
 
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})")
 _HASH = re.compile(r"0x[0-9a-f]{64}")
 _BYTES = re.compile(r"0x([0-9a-f]{2})*")
 _MOST_BYTES = 1 << 20
-# How nodes say that the code was at fault, not they.
+_COUNT_END = 1 << 63
+# How nodes say that the code was at fault, not they: geth, erigon, nethermind, besu, reth and anvil.
 _REVERTS = (
     "revert",
     "invalid opcode",
+    "undefined instruction",
     "invalid jump",
+    "jump destination",
     "out of gas",
     "outofgas",
+    "gas uint64 overflow",
     "stack underflow",
     "stack overflow",
     "stack limit",
     "badinstruction",
+    "return data out of bounds",
+    "returndata",
+    "write protection",
+    "static call",
+    "call depth",
+    "insufficient balance for transfer",
+    "code size",
+    "invalid code",
+    "memory limit",
+    "precompile",
     "evm error",
     "vm execution error",
 )
@@ -109,11 +125,11 @@ class Rpc:
 
     def nonce(self, address: str) -> int:
         """Return how many transactions of a key are mined."""
-        return _quantity(self._ask("eth_getTransactionCount", [address, "latest"]))
+        return _count(self._ask("eth_getTransactionCount", [address, "latest"]))
 
     def nonce_at(self, address: str, *, block: int) -> int:
         """Return how many transactions of a key are mined up to a block."""
-        return _quantity(self._ask("eth_getTransactionCount", [address, hex(block)]))
+        return _count(self._ask("eth_getTransactionCount", [address, hex(block)]))
 
     def transaction_of(self, sender: str, nonce: int, *, block: int) -> ChainTransaction | None:
         """Return a key's transaction of one nonce, where it is in this block of the best chain."""
@@ -142,6 +158,7 @@ class Rpc:
 
         Raises:
             CallReverted: it refuses, or needs more.
+            CallUnanswered: the node says something else of it.
         """
         request = {"to": to, "data": "0x" + data.hex(), **({"from": sender} if sender else {})}
         if gas is not None:
@@ -174,14 +191,17 @@ class Rpc:
             # 3: EIP-1474's "execution reverted"; geth says -32000 of a failed estimate.
             if reverts and isinstance(error, dict) and _is_revert(error):
                 raise CallReverted(_message(error))
-            raise self._away(f"{method}: {_message(error)}")
+            away = self._away(f"{method}: {_message(error)}")
+            raise CallUnanswered(away.detail) if reverts else away
         if "result" not in answer:
             raise self._away(f"{method}: neither a result nor an error")
         return answer["result"]
 
     def _request(self, method: str, params: list[Any]) -> dict[str, Any]:
         try:
-            answer = self._connected().make_request(method, params)
+            provider = self._connected()
+            with deadline(settings.ETHEREUM_RPC_TIMEOUT_SECONDS):
+                answer = provider.make_request(method, params)
         except Exception as error:  # web3 lets through whatever requests, json and its own checks raise
             raise self._away(f"{method}: {type(error).__name__}") from error
         if not isinstance(answer, dict):
@@ -193,10 +213,15 @@ class Rpc:
             with loading():
                 from web3 import HTTPProvider
 
+            session = requests.Session()
+            for scheme in ("http://", "https://"):
+                # The time-out alone would let a node go on for ever that sends a byte now and then.
+                session.mount(scheme, DeadlineAdapter())
             timeout = settings.ETHEREUM_RPC_TIMEOUT_SECONDS
             self._provider = HTTPProvider(
                 self._chain.rpc_url,
                 request_kwargs={"timeout": timeout, "allow_redirects": False},
+                session=session,
                 exception_retry_configuration=None,
             )
         return self._provider
@@ -222,7 +247,9 @@ def _is_revert(error: dict[str, Any]) -> bool:
 
 
 def _message(error: Any) -> str:
-    return str(error.get("message", error) if isinstance(error, dict) else error)[:200]
+    """Return what a node says, or a contract by it, in characters that databases and terminals take."""
+    said = str(error.get("message", error) if isinstance(error, dict) else error)[:200]
+    return "".join(each if each.isprintable() else " " for each in said)
 
 
 def _nonsense(what: str, value: object) -> ChainUnavailable:
@@ -233,6 +260,14 @@ def _quantity(value: Any) -> int:
     if not isinstance(value, str) or not _QUANTITY.fullmatch(value):
         raise _nonsense("a number", value)
     return int(value, 16)
+
+
+def _count(value: Any) -> int:
+    """Return a number of blocks, transactions or gas: those have 63 bits."""
+    number = _quantity(value)
+    if number >= _COUNT_END:
+        raise _nonsense("a count", value)
+    return number
 
 
 def _hash(value: Any) -> str:
@@ -256,11 +291,11 @@ def _dict(value: Any) -> dict[str, Any]:
 def _block(value: Any) -> Block:
     found = _dict(value)
     return Block(
-        number=_quantity(found.get("number")),
+        number=_count(found.get("number")),
         block_hash=_hash(found.get("hash")),
         # Chains without EIP-1559 have none.
         base_fee_wei=_quantity(found.get("baseFeePerGas", "0x0")),
-        timestamp=_quantity(found.get("timestamp")),
+        timestamp=_count(found.get("timestamp")),
     )
 
 
@@ -282,10 +317,10 @@ def _receipt(value: Any, *, tx_hash: str) -> ChainReceipt:
         raise _nonsense("a list of logs", logs)
     return ChainReceipt(
         tx_hash=tx_hash,
-        block_number=_quantity(found.get("blockNumber")),
+        block_number=_count(found.get("blockNumber")),
         block_hash=_hash(found.get("blockHash")),
         succeeded=_quantity(found.get("status")) == 1,
-        gas_used=_quantity(found.get("gasUsed")),
+        gas_used=_count(found.get("gasUsed")),
         logs=tuple(_log(each) for each in logs),
     )
 

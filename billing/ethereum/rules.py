@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-# The dearest rate that the metering arithmetic is asked to hold, in smallest units an hour.
-MAX_RATE_UNITS = 10**30
-
 
 class AuthorizationStatus(StrEnum):
     """What an Ethereum authorisation can be."""
@@ -33,6 +30,8 @@ class CollectionStatus(StrEnum):
 BLAMELESS = ("nonce_lost", "batch_reverted")
 # Why one failed that was not collected by the instant until which the viewer has allowed it.
 TOO_LATE = "too_late"
+# Why one that is booked as confirmed has not arrived: a reorg deeper than what counts as final has undone it.
+UNDONE_BY_REORG = "undone_by_reorg"
 # Why an authorisation is suspended that owes nothing: the treasury got less than the wallet gave.
 KEEPS_FEE = "token_keeps_fee"
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.db.models import F, QuerySet
+
 from billing.ethereum.rules import (
     COLLECTION_TRANSITIONS,
     FOLLOWED_CHAIN_SEND,
@@ -60,6 +62,17 @@ def note_transactions(collection: Collection, status: TransactionStatus) -> None
         due_units__gt=collection.from_units,
         due_units__lte=collection.to_units,
     ).update(status=status)
+
+
+def give_up(owing: QuerySet[Authorization]) -> int:
+    """Mark as failed what some authorisations' transactions owe for good; return how many were not yet.
+
+    Without a collection that has failed it blocks nobody.
+    """
+    ended = Transaction.objects.filter(authorization__in=owing, status=TransactionStatus.PENDING)
+    return ended.filter(due_units__gt=F("authorization__collected_units")).update(
+        status=TransactionStatus.FAILED
+    )
 
 
 def confirm_paid(authorizations: Sequence[Authorization]) -> int:

@@ -8,6 +8,8 @@ from billing.ethereum.chains import Chain, Token
 from billing.ethereum.errors import ConfigurationUnfit, TokenUnfit
 from billing.ethereum.rpc import CallReverted, Rpc
 
+_LONGEST_TEXT = 100
+
 
 @dataclass(frozen=True)
 class Reading:
@@ -128,4 +130,7 @@ def _text(answer: bytes) -> str:
         (text,) = decode(["string"], answer)
     except (DecodingError, OverflowError, UnicodeDecodeError) as error:
         raise TokenUnfit("its name is no text", field="token") from error
+    # What is signed of it is stored, and shown: a database takes no NUL, and nobody a page of name.
+    if len(text) > _LONGEST_TEXT or not text.isprintable():
+        raise TokenUnfit("its name is too long, or cannot be shown", field="token")
     return str(text)

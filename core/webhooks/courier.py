@@ -89,7 +89,11 @@ def _serve(endpoint: WebhookEndpoint) -> None:
     ends_at = time.monotonic() + _TURN_SECONDS
     try:
         while owed := deliveries.due(endpoint, now=clock.now(), limit=_PAGE):
-            for delivery in owed:
+            for each in owed:
+                # Disabled, deleted or with another secret meanwhile: what it is now counts.
+                delivery = deliveries.still_due(each, now=clock.now())
+                if delivery is None:
+                    break
                 answer = sender.send(delivery, now=clock.now())
                 outcome = deliveries.record(delivery, answer, now=clock.now())
                 if outcome in (Outcome.DOWN, Outcome.GONE) or time.monotonic() > ends_at:

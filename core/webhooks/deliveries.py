@@ -3,6 +3,8 @@
 import random
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from core import db, outbox
 from core.models import WebhookDelivery, WebhookEndpoint
 from core.webhooks import attempts, rules
@@ -81,14 +83,12 @@ def release_lane(endpoint: WebhookEndpoint, *, now: datetime) -> None:
 
 def due(endpoint: WebhookEndpoint, *, now: datetime, limit: int) -> list[WebhookDelivery]:
     """Return what an endpoint is owed by now, in order of events; nothing where it is disabled meanwhile."""
-    found = WebhookDelivery.objects.filter(
-        endpoint=endpoint,
-        status=DeliveryStatus.PENDING,
-        next_attempt_at__lte=now,
-        endpoint__disabled_at=None,
-        endpoint__deleted_at=None,
-    )
-    return list(found.select_related("event", "endpoint").order_by("event__position")[:limit])
+    return list(_due(now=now).filter(endpoint=endpoint).order_by("event__position")[:limit])
+
+
+def still_due(delivery: WebhookDelivery, *, now: datetime) -> WebhookDelivery | None:
+    """Return a delivery that was due a while ago, with its endpoint, as they are now; None: no longer."""
+    return _due(now=now).filter(pk=delivery.pk).first()
 
 
 def record(delivery: WebhookDelivery, answer: Answer, *, now: datetime) -> Outcome:
@@ -153,6 +153,15 @@ def disable(endpoint: WebhookEndpoint, *, reason: DisabledReason, now: datetime)
         },
         now=now,
     )
+
+
+def _due(*, now: datetime) -> QuerySet[WebhookDelivery]:
+    return WebhookDelivery.objects.filter(
+        status=DeliveryStatus.PENDING,
+        next_attempt_at__lte=now,
+        endpoint__disabled_at=None,
+        endpoint__deleted_at=None,
+    ).select_related("event", "endpoint")
 
 
 def _follow(delivery: WebhookDelivery, outcome: Outcome, *, now: datetime) -> None:

@@ -89,11 +89,21 @@ def rotate(
     return endpoint
 
 
-def enable(public_id: UUID, *, client_id: int | None = None) -> WebhookEndpoint:
-    """Let an endpoint get events again, from now on; what it missed is there to be replayed or read."""
+def enable(
+    public_id: UUID, *, client_id: int | None = None, now: datetime, receipt: Receipt | None = None
+) -> WebhookEndpoint:
+    """Let an endpoint get events again, from now on; what it missed is there to be replayed or read.
+
+    Raises:
+        EndpointNotFound; KeyInFlight, KeyReused: see core.idempotency.
+    """
     with db.operation():
+        if receipt and (result := idempotency.claim(receipt, now=now)):
+            return jsonrows.as_kept(WebhookEndpoint, result)
         endpoint = lock(public_id, client_id=client_id)
         switch_on(endpoint)
+        if receipt:
+            idempotency.store(receipt, jsonrows.kept(endpoint, without=_SECRETS), now=now)
     return endpoint
 
 
@@ -105,12 +115,22 @@ def switch_on(endpoint: WebhookEndpoint) -> None:
     endpoint.save()
 
 
-def disable(public_id: UUID, *, client_id: int, now: datetime) -> WebhookEndpoint:
-    """Send nothing more to an endpoint until it is enabled again; a disabled one stays as it is."""
+def disable(
+    public_id: UUID, *, client_id: int, now: datetime, receipt: Receipt | None = None
+) -> WebhookEndpoint:
+    """Send nothing more to an endpoint until it is enabled again; a disabled one stays as it is.
+
+    Raises:
+        EndpointNotFound; KeyInFlight, KeyReused: see core.idempotency.
+    """
     with db.operation():
+        if receipt and (result := idempotency.claim(receipt, now=now)):
+            return jsonrows.as_kept(WebhookEndpoint, result)
         endpoint = lock(public_id, client_id=client_id)
         if endpoint.is_enabled:
             deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
+        if receipt:
+            idempotency.store(receipt, jsonrows.kept(endpoint, without=_SECRETS), now=now)
     return endpoint
 
 

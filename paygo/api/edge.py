@@ -12,6 +12,15 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from django.conf import settings
+from django.core.handlers.wsgi import get_path_info
+from django.db import close_old_connections
+
+from core.errors import Busy
+from paygo.api.middleware import HEADER, id_of
+from paygo.client_address import customer_in
+from paygo.places import Places
+
 # No more calls at once than connections: the server has threads for streams too, which would let calls wait
 # for a connection until they are refused. A stream's answer is read outside of this.
 calls: AbstractContextManager[Any] = nullcontext()
@@ -35,7 +44,7 @@ def limit_looks(number: int) -> None:
 
 # The server takes no thread back from who sends a body for ever, so that bodies have a part of the threads:
 # who sends none is always served. Times are the proxy's to bound (docs/operators/production.md).
-bodies = threading.BoundedSemaphore(64)
+bodies = Places(64, each=16)
 most_bytes = 1024 * 1024
 _BODY_WAIT_SECONDS = 1.0
 
@@ -43,7 +52,8 @@ _BODY_WAIT_SECONDS = 1.0
 def limit_bodies(number: int, *, longest: int) -> None:
     """Let so many bodies be on their way to this process at once, and read none with more bytes."""
     global bodies, most_bytes
-    bodies, most_bytes = threading.BoundedSemaphore(number), longest
+    # No address alone keeps others from sending.
+    bodies, most_bytes = Places(number, each=max(1, number // 4)), longest
 
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -67,9 +77,13 @@ def guarded(application: Application) -> Application:
             # PostgreSQL has no such text; the admin's filters would ask it for one.
             environ["QUERY_STRING"] = environ["QUERY_STRING"].replace("%00", "%EF%BF%BD")
         if not _take_body(environ):
-            return _refuse(start_response)
+            return _refuse(environ, start_response)
         with calls:
-            return application(environ, start_response)
+            try:
+                return application(environ, start_response)
+            finally:
+                # To whoever has the next turn: this answer may be read slowly.
+                close_old_connections()
 
     return answer
 
@@ -84,24 +98,34 @@ def _take_body(environ: dict[str, Any]) -> bool:
     if length > most_bytes:
         environ["wsgi.input"] = io.BytesIO()
     elif length:
-        if not bodies.acquire(timeout=_BODY_WAIT_SECONDS):
+        sender = customer_in(environ)
+        if not bodies.take(sender, wait_seconds=_BODY_WAIT_SECONDS):
             return False
         try:
             environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read(length))
         finally:
-            bodies.release()
+            bodies.leave(sender)
     return True
 
 
-def _refuse(start_response: Callable[..., Any]) -> Iterable[bytes]:
+def _refuse(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer the problem as `paygo.api.problems` would, which needs Django."""
+    request_id = id_of(environ)
     problem = {
-        "type": "/problems/busy",
-        "title": "Too many bodies are on their way",
+        "type": f"{settings.PAYGO_URL}/problems/{Busy.code}",
+        "title": Busy.title,
         "status": 503,
-        "detail": "nothing was read of yours",
-        "code": "busy",
+        "detail": "too many bodies are on their way; nothing was read of yours",
+        "instance": get_path_info(environ),
+        "code": Busy.code,
+        "request_id": request_id,
     }
-    headers = [("Content-Type", "application/problem+json"), ("Retry-After", "5"), ("Connection", "close")]
+    headers = [
+        ("Content-Type", "application/problem+json"),
+        ("Retry-After", "5"),
+        ("Connection", "close"),
+        (HEADER, request_id),
+    ]
     start_response("503 Service Unavailable", headers)
     return [json.dumps(problem).encode()]
 

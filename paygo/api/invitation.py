@@ -15,7 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from rest_framework import serializers
 
-from billing import funding, privacy
+from billing import funding, privacy, token_prices
 from billing.errors import AuthorizationExhausted, AuthorizationExpired, AuthorizationRequired
 from billing.ethereum import chains
 from billing.ethereum.chains import Chain, Token
@@ -27,6 +27,7 @@ from core.errors import NotFound, PaymentRequired
 from paygo.api.render import zec_number
 from paygo.api.schema import ProblemDocument
 from sessions_app import queries
+from sessions_app.models import Vendor
 from zcash import queries as permissions
 from zcash.errors import PermissionExhausted, PermissionExpired, PermissionPending, PermissionRequired
 from zcash.zip321 import payment_uri
@@ -101,7 +102,7 @@ def invite(
         },
         "accepts": [
             *_options(refusal, values, client_id=client_id, now=now),
-            *_public_options(refusal, values),
+            *_public_options(refusal, values, client_id=client_id),
         ],
     }
     told = {name: refusal.context[name] for name in ("x402Version", "resource", "accepts")}
@@ -124,7 +125,9 @@ def _options(
     return []
 
 
-def _public_options(refusal: PaymentRequired, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _public_options(
+    refusal: PaymentRequired, values: Mapping[str, Any], *, client_id: int
+) -> list[dict[str, Any]]:
     """Return the tokens that the viewer may sign for instead: a new authorisation would help, and may pay.
 
     A session with a spending cap in ZEC takes no token, and a debt is paid first.
@@ -138,13 +141,19 @@ def _public_options(refusal: PaymentRequired, values: Mapping[str, Any]) -> list
     except ConfigurationUnfit:
         # The checks say so; who pays in ZEC need not care.
         return []
-    return [_sign(chain, token, values) for chain, token in found[:_MOST_TOKENS]]
+    vendor = _vendor(values["vendor_id"], client_id=client_id)
+    return [_sign(chain, token, values, vendor=vendor) for chain, token in found[:_MOST_TOKENS]]
 
 
-def _sign(chain: Chain, token: Token, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how to let a wallet sign an authorisation of a token."""
+def _sign(chain: Chain, token: Token, values: Mapping[str, Any], *, vendor: Vendor | None) -> dict[str, Any]:
+    """Return how to let a wallet sign an authorisation of a token, at the vendor's price in that."""
     url, wallet = settings.PAYGO_URL + _AUTHORIZATIONS, values["user_wallet_address"]
-    body, choose = {"chain_id": chain.chain_id, "token": token.address}, ["limit", "rate_per_hour"]
+    body, choose = {"chain_id": chain.chain_id, "token": token.address}, ["limit"]
+    rate = token_prices.current(vendor, chain.chain_id, token.address) if vendor else None
+    if rate is None:
+        choose.append("rate_per_hour")
+    else:
+        body["rate_per_hour"] = str(rate)
     if is_ethereum(wallet):
         body["wallet_address"] = wallet
     else:
@@ -220,8 +229,13 @@ def _option(scheme: str, amount_zat: int, *, pay_to: str, seconds: int, extra: A
 
 
 def _price(vendor_id: str, *, client_id: int) -> int | None:
+    vendor = _vendor(vendor_id, client_id=client_id)
+    return vendor.price_zat_per_hour if vendor else None
+
+
+def _vendor(vendor_id: str, *, client_id: int) -> Vendor | None:
     try:
-        return queries.find_vendor(client_id=client_id, slug=vendor_id).price_zat_per_hour
+        return queries.find_vendor(client_id=client_id, slug=vendor_id)
     except NotFound:
         return None
 

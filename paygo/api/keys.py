@@ -150,11 +150,6 @@ def find(key: str, *, now: datetime) -> ApiKey | None:
     return found
 
 
-def is_known(key: str) -> bool:
-    """Whether this process has found the key before: then it is no guess."""
-    return digest(key) in _known
-
-
 def revoke(key_ids: list[int], *, now: datetime) -> int:
     """Revoke keys for good; return how many were live. Other processes learn of it within REREAD_SECONDS."""
     _known.clear()

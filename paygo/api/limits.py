@@ -6,7 +6,7 @@ The fields are those of the IETF's draft "RateLimit header fields for HTTP"
 (draft-ietf-httpapi-ratelimit-headers, version 10).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from paygo import ratelimit
 from paygo.api.errors import RateLimited
 from paygo.api.models import ApiKey
 from paygo.client_address import customer_of
-from paygo.ratelimit import Rate, Taken
+from paygo.ratelimit import Taken
 
 
 class Policy(StrEnum):
@@ -83,21 +83,12 @@ def may_look(key: ApiKey) -> bool:
 
 
 def count_guess(request: Request) -> Counted | None:
-    """Count a call whose key was refused: guessing gets slower, and keys from there that are in use do not.
+    """Count a call whose key was refused: guessing gets slower, and a good key from there never does.
 
     Raises:
         RateLimited: it is one too many.
     """
     return _count(_guesser(request))
-
-
-def require_guesses_left(request: Request) -> None:
-    """Refuse a key that may be a guess before the database is asked for it.
-
-    Raises:
-        RateLimited: too many keys from there were wrong.
-    """
-    _count(_guesser(request), by=ratelimit.look)
 
 
 def _caller(request: Request, policy: Policy | None) -> _Caller:
@@ -115,11 +106,11 @@ def _budget_of(key: ApiKey) -> str:
     return key.family.hex
 
 
-def _count(caller: _Caller, *, by: Callable[[str, Rate], Taken] = ratelimit.take) -> Counted | None:
+def _count(caller: _Caller) -> Counted | None:
     rate = ratelimit.parse_rate(getattr(settings, SETTINGS[caller.policy]))
     if rate is None:
         return None
-    counted = Counted(caller.policy, by(f"{caller.policy}:{caller.name}", rate))
+    counted = Counted(caller.policy, ratelimit.take(f"{caller.policy}:{caller.name}", rate))
     if not counted.taken.allowed:
         wait = counted.taken.retry_after_seconds
         raise RateLimited(wait, headers={**counted.headers, "Retry-After": str(wait)})

@@ -2,7 +2,8 @@
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from structlog.contextvars import bound_contextvars, get_contextvars
@@ -20,12 +21,17 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with the id in the header, and log it with everything that happens meanwhile."""
-        given = request.headers.get(HEADER, "")
-        request_id = given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
+        request_id = id_of(request.META)
         with bound_contextvars(request_id=request_id):
             response = self._get_response(request)
         response.headers[HEADER] = request_id
         return response
+
+
+def id_of(environ: Mapping[str, Any]) -> str:
+    """Return the id that the caller has given, or a new one."""
+    given = str(environ.get("HTTP_X_REQUEST_ID", ""))
+    return given if _ACCEPTED.fullmatch(given) else uuid.uuid4().hex
 
 
 def current_request_id() -> str:

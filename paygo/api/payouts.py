@@ -92,8 +92,9 @@ class PayoutTerms(ApiView):
         "Set the payout terms of a vendor",
         request=PayoutTermsRequest,
         answers={200: PayoutTermsState},
-        problems=(400, 404, 409, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[VENDOR_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, vendor_id: str) -> Response:
         """Say where earnings go to; an address that is new is not paid before a delay is over."""
@@ -106,6 +107,7 @@ class PayoutTerms(ApiView):
             schedule=PayoutSchedule(values["payout_schedule"]),
             minimum_zat=values.get("payout_minimum"),
             now=clock.now(),
+            receipt=receipt(request, values),
         )
         return Response(render_terms(vendor))
 

@@ -166,7 +166,7 @@ class WalletPermission(serializers.Serializer[Any]):
 
 
 def render_created(permission: SpendingPermission, *, checkout_url: str) -> dict[str, Any]:
-    """Return the answer to the creation: only what never changes, so that a repetition gets the same."""
+    """Return the answer to the creation, nothing that another day changes: a repetition gets the same."""
     return {
         "permission_id": str(permission.public_id),
         "status": PermissionStatus.PENDING.value,

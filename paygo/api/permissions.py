@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import funding, live, refund_view, refunds
+from billing.live import LivePermission
 from core import clock
 from paygo.api.fields import AddressField, path_uuid, path_value
 from paygo.api.limits import Policy
@@ -152,27 +153,35 @@ class RefundAddress(ApiView):
         "Change the refund address of a permission",
         request=RefundAddressRequest,
         answers={200: PermissionState},
-        problems=(400, 404, 409, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[PERMISSION_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, permission_id: str) -> Response:
         """Take another address until the refund is sent; where money was seen, that waits for a day."""
         values = body(request, RefundAddressRequest)
         client, now = client_id(request), clock.now()
         public_id = path_uuid(permission_id, field="permission_id")
-        refunds.set_address(
+        # What time alone brings comes first.
+        live.of_client(client_id=client, public_id=public_id, now=now)
+        answer = refunds.set_address_once(
+            receipt(request, values),
             client_id=client,
             public_id=public_id,
             address=values["refund_address"],
             now=now,
             actor=f"client:{client}",
+            show=lambda changed: _state(live.read_within(changed.pk, now=now)),
         )
-        return Response(state_of(public_id, client=client, now=now))
+        return Response(answer)
 
 
 def state_of(public_id: UUID, *, client: int, now: datetime) -> dict[str, Any]:
     """Return a client's permission as it is at this moment, as every call shows it."""
-    found = live.of_client(client_id=client, public_id=public_id, now=now)
+    return _state(live.of_client(client_id=client, public_id=public_id, now=now))
+
+
+def _state(found: LivePermission) -> dict[str, Any]:
     permission = found.permission
     return render_state(found, funding.payment_of(permission), refund_view.of_permission(permission))
 

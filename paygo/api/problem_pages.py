@@ -5,19 +5,25 @@ from collections.abc import Mapping
 from functools import cache
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
+from django.http import Http404, HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from paygo.api.views import PublicView
 
 _ENTRY = re.compile(r"^## `(?P<code>[a-z_]+)`.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
-@require_safe
-def problem_page(_: HttpRequest, code: str) -> HttpResponse:
-    """Answer what a code means and what to do about it, as plain text."""
-    entry = entries().get(code)
-    if entry is None:
-        raise Http404
-    return HttpResponse(entry, content_type="text/plain; charset=utf-8")
+class ProblemPage(PublicView):
+    """What a code means and what to do about it, as plain text."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, code: str) -> HttpResponse:  # noqa: ARG002
+        """Answer the entry of a code."""
+        entry = entries().get(code)
+        if entry is None:
+            raise Http404
+        return HttpResponse(entry, content_type="text/plain; charset=utf-8")
 
 
 @cache

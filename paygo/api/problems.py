@@ -7,7 +7,7 @@ is a fault of the program: it goes on to Django, which logs it once with its tra
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.response import Response
+from rest_framework.request import Request
 
 from core import errors
 from core.idempotency import KeyInFlight
@@ -24,6 +24,8 @@ from paygo.api.middleware import current_request_id
 from paygo.api.render import plain
 
 log = structlog.get_logger(__name__)
+
+_Response = TypeVar("_Response", bound=HttpResponse)
 
 CONTENT_TYPE = "application/problem+json"
 _DATABASE_RETRY_AFTER_SECONDS = 5
@@ -96,22 +98,17 @@ class Problem:
         return document
 
 
-def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
+def handle(error: Exception, context: Mapping[str, Any]) -> HttpResponse | None:
     """Answer an exception of a view with its problem document; None leaves it to Django (DRF's hook)."""
     problem = problem_of(error)
     if problem is None:
         return None
     log.info("refused", code=problem.code, status=problem.status, reason=str(error)[:500])
-    response = Response(
-        problem.document(instance=context["request"].path),
-        status=problem.status,
-        headers=dict(problem.headers),
-        content_type=CONTENT_TYPE,
-    )
-    return anticipated(response)
+    # Not DRF's own response: that would be rendered as the view's answers are, and one view answers a page.
+    return anticipated(_answer(context["request"], problem))
 
 
-def anticipated(response: Response) -> Response:
+def anticipated(response: _Response) -> _Response:
     """Return the response marked as logged: Django calls every 5xx an error of the program."""
     response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
     return response
@@ -150,23 +147,28 @@ def invalid(field_errors: Sequence[FieldError]) -> Problem:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer what Django itself refuses: a wrong host, too many fields (Django's handler400)."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.bad_request(request, exception)
     return _answer(request, _other(HTTPStatus.BAD_REQUEST, "malformed_request"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """Answer a path that nothing is at (Django's handler404)."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.page_not_found(request, exception)
     return _answer(request, _not_found())
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
     """Answer a fault of the program without telling its trace (Django's handler500)."""
-    if not _is_api(request):
+    if not is_api(request):
         return defaults.server_error(request)
     return _answer(request, _other(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"))
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether a request is of a program, which reads problem documents, and not of a person."""
+    return request.path == "/api" or request.path.startswith(("/api/", "/problems/"))
 
 
 def _of_domain(error: errors.DomainError) -> Problem | None:
@@ -224,10 +226,10 @@ def _flat(found: Any) -> list[exceptions.ErrorDetail]:
     return [each for part in (found.values() if isinstance(found, dict) else found) for each in _flat(part)]
 
 
-def _is_api(request: HttpRequest) -> bool:
-    return request.path == "/api" or request.path.startswith(("/api/", "/problems/"))
-
-
-def _answer(request: HttpRequest, problem: Problem) -> HttpResponse:
-    document = problem.document(instance=request.path)
-    return JsonResponse(document, status=problem.status, content_type=CONTENT_TYPE)
+def _answer(request: HttpRequest | Request, problem: Problem) -> HttpResponse:
+    return JsonResponse(
+        problem.document(instance=request.path),
+        status=problem.status,
+        headers=dict(problem.headers),
+        content_type=CONTENT_TYPE,
+    )

@@ -167,19 +167,21 @@ class SandboxPayments(SandboxView):
     def post(self, request: Request) -> Response:
         """Pay what a permission asks for, or any amount, as a viewer's wallet would."""
         values = body(request, PaymentRequest)
-        asked = receipt(request, values)
-        # What is to be paid, and by which reference, is kept first: where the node's answer is lost, or
-        # blocks cannot be mined, a repetition pays the same, which the node does once.
-        ordered = replace(asked, endpoint=f"{asked.endpoint} order") if asked else None
 
-        def pay_and_mine() -> dict[str, Any]:
-            order = _once(ordered, lambda: _order(client_id(request), values))
+        def order() -> dict[str, Any]:
+            # What is missing is another amount once the node has taken the payment.
+            address, amount_zat = _due(
+                client_id(request), public_id=values["permission_id"], amount_zat=values.get("amount")
+            )
+            return {"address": address, "amount_zat": amount_zat}
+
+        def pay_and_mine(order: Mapping[str, Any]) -> dict[str, Any]:
             payment = _pay(order)
             if values["blocks"]:
-                simulation.mine(values["blocks"])
+                simulation.mine(values["blocks"], reference=f"{order['reference']} blocks")
             return payment
 
-        return Response(_once(asked, pay_and_mine), status=201)
+        return Response(_ordered(receipt(request, values), pay_and_mine, order=order), status=201)
 
 
 class SandboxBlocks(SandboxView):
@@ -197,7 +199,10 @@ class SandboxBlocks(SandboxView):
     def post(self, request: Request) -> Response:
         """Mine blocks at once, with what waits to be mined in the first."""
         values = body(request, BlocksRequest)
-        mined = _once(receipt(request, values), lambda: {"tip_hash": simulation.mine(values["count"])})
+        mined = _ordered(
+            receipt(request, values),
+            lambda order: {"tip_hash": simulation.mine(values["count"], reference=order["reference"])},
+        )
         return Response(mined, status=201)
 
 
@@ -216,12 +221,14 @@ class SandboxReorgs(SandboxView):
     def post(self, request: Request) -> Response:
         """Put other blocks in the place of the last ones; their payments wait to be mined again."""
         values = body(request, ReorgRequest)
-        without = values.get("without_txid")
-        replaced = _once(
-            receipt(request, values),
-            lambda: {"tip_hash": simulation.reorganise(values["depth"], without=without)},
-        )
-        return Response(replaced, status=201)
+
+        def reorganise(order: Mapping[str, Any]) -> dict[str, Any]:
+            tip = simulation.reorganise(
+                values["depth"], without=values.get("without_txid"), reference=order["reference"]
+            )
+            return {"tip_hash": tip}
+
+        return Response(_ordered(receipt(request, values), reorganise), status=201)
 
 
 class SandboxFaults(SandboxView):
@@ -261,9 +268,18 @@ def _once(asked: Receipt | None, effect: Callable[[], dict[str, Any]]) -> dict[s
     return idempotency.once(asked, effect, now=clock.now())
 
 
-def _order(client: int, values: Mapping[str, Any]) -> dict[str, Any]:
-    address, amount_zat = _due(client, public_id=values["permission_id"], amount_zat=values.get("amount"))
-    return {"address": address, "amount_zat": amount_zat, "reference": str(uuid4())}
+def _ordered(
+    asked: Receipt | None,
+    effect: Callable[[Mapping[str, Any]], dict[str, Any]],
+    *,
+    order: Callable[[], dict[str, Any]] = dict,
+) -> dict[str, Any]:
+    """Let the node carry out an order once for each Idempotency-Key, also where its answer was lost.
+
+    The order, and its reference, are kept first: a repetition gives the same one, which the node knows.
+    """
+    kept = replace(asked, endpoint=f"{asked.endpoint} order") if asked else None
+    return _once(asked, lambda: effect(_once(kept, lambda: {**order(), "reference": str(uuid4())})))
 
 
 def _pay(order: Mapping[str, Any]) -> dict[str, Any]:

@@ -165,6 +165,9 @@ class ListedSessionState(serializers.Serializer[Any]):
     price_version = serializers.IntegerField(
         allow_null=True, help_text="Which of the vendor's prices it started with; null: before there were any"
     )
+    token_price_version = serializers.IntegerField(
+        allow_null=True, help_text="The latest of the vendor's prices in tokens at its start; null: none"
+    )
     max_amount = serializers.FloatField(allow_null=True, help_text="ZEC, the session's spending cap, if any")
     paused_at = serializers.DateTimeField(allow_null=True, help_text="null unless it is paused")
     resume_by = serializers.DateTimeField(
@@ -279,6 +282,7 @@ def _session(session: StreamingSession, *, amount_zat: int, duration_ms: int) ->
         "end_reason": session.end_reason,
         "rate_per_hour": zec_or_none(session.rate_zat_per_hour),
         "price_version": session.price_version,
+        "token_price_version": session.token_price_version,
         "max_amount": zec_or_none(session.max_amount_zat),
         "paused_at": instant_or_none(session.paused_at if is_paused else None),
         "resume_by": instant_or_none(session.resume_by if is_paused else None),

@@ -8,13 +8,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from billing import pauses
-from billing.pauses import Resumed
-from billing.records import SessionRecord
+from billing.pauses import Paused, Resumed
 from core import clock
 from paygo.api.fields import ChoiceField, SessionCodeField, StrictSerializer
 from paygo.api.render import instant, instant_or_none, seconds, zec_number, zec_or_none
 from paygo.api.schema import documented
-from paygo.api.views import ApiView, body, client_id
+from paygo.api.views import ApiView, body, client_id, receipt
 from sessions_app.rules import SessionStatus
 
 WRITE = "sessions:write"
@@ -69,13 +68,19 @@ class Pause(ApiView):
         "Pause a session",
         request=PauseRequest,
         answers={200: PausedSession},
-        problems=(400, 404, 409, 503),
+        problems=(400, 404, 409, 422, 503),
+        idempotency_key=True,
     )
     def post(self, request: Request) -> Response:
         """Stop the meter; a paused session answers the same again, an ended one 409 `session_ended`."""
         values = body(request, PauseRequest)
-        record = pauses.pause(values["session_code"], client_id=client_id(request), now=clock.now())
-        return Response(render_paused(record))
+        paused = pauses.pause(
+            values["session_code"],
+            client_id=client_id(request),
+            now=clock.now(),
+            receipt=receipt(request, values),
+        )
+        return Response(render_paused(paused))
 
 
 class Resumption(ApiView):
@@ -87,26 +92,32 @@ class Resumption(ApiView):
         "Resume a session",
         request=ResumeRequest,
         answers={200: ResumedSession},
-        problems=(400, 402, 404, 409, 503),
+        problems=(400, 402, 404, 409, 422, 503),
+        idempotency_key=True,
     )
     def post(self, request: Request) -> Response:
         """Start the meter again, as a start does and at the same price; a running session is only shown."""
         values = body(request, ResumeRequest)
-        resumed = pauses.resume(values["session_code"], client_id=client_id(request), now=clock.now())
+        resumed = pauses.resume(
+            values["session_code"],
+            client_id=client_id(request),
+            now=clock.now(),
+            receipt=receipt(request, values),
+        )
         return Response(render_resumed(resumed))
 
 
-def render_paused(record: SessionRecord) -> dict[str, Any]:
+def render_paused(paused: Paused) -> dict[str, Any]:
     """Return a session that is paused."""
-    session = record.session
+    session = paused.session
     return {
         "session_code": session.code,
         "session_id": str(session.public_id),
         "status": session.status,
         "paused_at": instant_or_none(session.paused_at),
         "resume_by": instant_or_none(session.resume_by),
-        "amount": zec_number(record.amount_zat),
-        "duration_seconds": seconds(record.duration_ms),
+        "amount": zec_number(paused.amount_zat),
+        "duration_seconds": seconds(paused.duration_ms),
     }
 
 

@@ -1,16 +1,14 @@
 """Calls about statements: the same lines as JSON, CSV, and a page to print."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponse, HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from billing import statements
-from billing.statements import Asked, Statement
+from billing import live, statements
+from billing.statements import Asked, Read, Statement
 from core import clock
 from paygo import statement_files
 from paygo.api.fields import VendorIdField, path_uuid, path_value
@@ -26,7 +24,6 @@ from paygo.api.views import ApiView, client_id, query
 from zcash import queries
 
 _FILES = ("text/csv", "text/html")
-Read = Callable[[Asked], Statement]
 
 
 class PermissionStatement(ApiView):
@@ -46,6 +43,7 @@ class PermissionStatement(ApiView):
         values = query(request, StatementQuery)
         now, public_id = clock.now(), path_uuid(permission_id, field="permission_id")
         permission = queries.of_client(client_id=client_id(request), public_id=public_id)
+        live.read(permission.pk, now=now)
         return _answer(
             request,
             values,
@@ -81,23 +79,12 @@ class VendorStatement(ApiView):
 
 def _answer(request: Request, values: dict[str, Any], read: Read) -> HttpResponseBase:
     asked = asked_of(values)
-    first = read(asked)
     if values.get("format") == "csv":
-        lines = statement_files.as_csv(_pages(first, asked, read))
-        answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = f'attachment; filename="statement-{first.name}.csv"'
-        return answer
+        return statement_files.table(read, asked=asked, reader=client_id(request))
+    first = read(asked)
     if values.get("format") == "html":
         return HttpResponse(statement_files.as_page(first, next_url=_next_url(request, first)))
     return Response(render_statement(first))
-
-
-def _pages(first: Statement, asked: Asked, read: Read) -> Iterator[Statement]:
-    page = first
-    yield page
-    while page.next_after:
-        page = read(replace(asked, after=page.next_after))
-        yield page
 
 
 def _next_url(request: Request, statement: Statement) -> str | None:

@@ -36,6 +36,7 @@ from paygo.api.session_pauses import Pause, Resumption
 from paygo.api.sessions import Heartbeat, Session, SessionEnd, Sessions
 from paygo.api.statements import PermissionStatement, VendorStatement
 from paygo.api.streams import EventStream, PermissionStream, SessionStream
+from paygo.api.token_prices import TokenPrices
 from paygo.api.vendors import Activation, Deactivation, Prices, Vendor, Vendors
 from paygo.api.webhooks import (
     WebhookDeletion,
@@ -75,6 +76,7 @@ urlpatterns = [
     path("v1/vendors/<str:vendor_id>/activate", Activation.as_view()),
     path("v1/vendors/<str:vendor_id>/deactivate", Deactivation.as_view()),
     path("v1/vendors/<str:vendor_id>/prices", Prices.as_view()),
+    path("v1/vendors/<str:vendor_id>/token_prices", TokenPrices.as_view()),
     path("v1/sandbox/clock", SandboxClock.as_view()),
     path("v1/sandbox/payments", SandboxPayments.as_view()),
     path("v1/sandbox/blocks", SandboxBlocks.as_view()),

@@ -80,7 +80,7 @@ class Vendor(ApiView):
     )
     def get(self, request: Request, vendor_id: str) -> Response:
         """Answer the vendor with its current price."""
-        found = queries.find_vendor(client_id=client_id(request), slug=_slug(vendor_id))
+        found = queries.find_vendor(client_id=client_id(request), slug=vendor_slug(vendor_id))
         return Response(render_vendor(vendors.record(found)))
 
 
@@ -97,7 +97,7 @@ class Prices(ApiView):
     )
     def get(self, request: Request, vendor_id: str) -> Response:
         """Answer the versions, latest first, a page at a time."""
-        slug = _slug(vendor_id)
+        slug = vendor_slug(vendor_id)
         asked = query(request, PricesQuery)
         vendor = queries.find_vendor(client_id=client_id(request), slug=slug)
         found = queries.prices(vendor, before=asked.get("after"), limit=asked["limit"] + 1)
@@ -113,7 +113,7 @@ class Prices(ApiView):
     )
     def post(self, request: Request, vendor_id: str) -> Response:
         """Add the next version, for sessions that start from now on; those that are open keep theirs."""
-        slug = _slug(vendor_id)
+        slug = vendor_slug(vendor_id)
         values = body(request, PriceRequest)
         client = client_id(request)
         added = vendors.set_price(
@@ -136,8 +136,9 @@ class Activation(ApiView):
         "Activate a vendor",
         request=NoFields,
         answers={200: VendorState},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[VENDOR_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, vendor_id: str) -> Response:
         """Let the vendor take sessions; an active one answers the same."""
@@ -153,8 +154,9 @@ class Deactivation(ApiView):
         "Deactivate a vendor",
         request=NoFields,
         answers={200: VendorState},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[VENDOR_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, vendor_id: str) -> Response:
         """Let the vendor take no new sessions, 404 `vendor_not_found`; those that are open go on."""
@@ -162,12 +164,19 @@ class Deactivation(ApiView):
 
 
 def _set_active(request: Request, vendor_id: str, *, is_active: bool) -> Response:
-    slug = _slug(vendor_id)
-    body(request, NoFields)
-    found = vendors.set_active(slug, client_id=client_id(request), is_active=is_active)
+    slug = vendor_slug(vendor_id)
+    values = body(request, NoFields)
+    found = vendors.set_active(
+        slug,
+        client_id=client_id(request),
+        is_active=is_active,
+        now=clock.now(),
+        receipt=receipt(request, values),
+    )
     return Response(render_vendor(found))
 
 
-def _slug(vendor_id: str) -> str:
+def vendor_slug(vendor_id: str) -> str:
+    """Return the vendor that a path names."""
     slug: str = path_value(VendorIdField(), vendor_id, name="vendor_id")
     return slug

@@ -118,14 +118,18 @@ class WebhookEnabling(ApiView):
         "Enable a webhook endpoint",
         request=NoFields,
         answers={200: EndpointState},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[ENDPOINT_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
         """Send events to it again; those of the time between are in `GET /api/v1/events`."""
-        body(request, NoFields)
+        values = body(request, NoFields)
         public_id = path_uuid(endpoint_id, field="endpoint_id")
-        return Response(render_endpoint(endpoints.enable(public_id, client_id=client_id(request))))
+        found = endpoints.enable(
+            public_id, client_id=client_id(request), now=clock.now(), receipt=receipt(request, values)
+        )
+        return Response(render_endpoint(found))
 
 
 class WebhookDisabling(ApiView):
@@ -137,14 +141,17 @@ class WebhookDisabling(ApiView):
         "Disable a webhook endpoint",
         request=NoFields,
         answers={200: EndpointState},
-        problems=(400, 404, 503),
+        problems=(400, 404, 409, 422, 503),
         parameters=[ENDPOINT_IN_PATH],
+        idempotency_key=True,
     )
     def post(self, request: Request, endpoint_id: str) -> Response:
         """Send nothing to it, until it is enabled again."""
-        body(request, NoFields)
+        values = body(request, NoFields)
         public_id = path_uuid(endpoint_id, field="endpoint_id")
-        found = endpoints.disable(public_id, client_id=client_id(request), now=clock.now())
+        found = endpoints.disable(
+            public_id, client_id=client_id(request), now=clock.now(), receipt=receipt(request, values)
+        )
         return Response(render_endpoint(found))
 
 

@@ -58,8 +58,11 @@ class UserAdmin(OfferedFilters, DjangoUserAdmin, ModelAdmin):
         return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Nobody changes what he himself can do, and only who can do everything makes others such."""
-        fixed = tuple(super().get_readonly_fields(request, obj))
+        """Nobody changes what he himself can do, and only who can do everything makes others such.
+
+        An account keeps its name: the audit log names by it who did something.
+        """
+        fixed = (*super().get_readonly_fields(request, obj), *(("username",) if obj else ()))
         if obj is not None and obj.pk == request.user.pk:
             return (*fixed, *_RIGHTS)
         return fixed if request.user.is_superuser else (*fixed, "is_superuser")

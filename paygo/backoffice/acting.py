@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from billing import operators
 from core.errors import DomainError, Invalid
-from paygo.backoffice.actions import ACTIONS, Action, page_of
+from paygo.backoffice.actions import ACTIONS, Action, facts, page_of
 from paygo.backoffice.reasons import ReasonForm
 
 
@@ -24,7 +24,7 @@ def act(request: HttpRequest, name: str, pk: int) -> HttpResponse:
     if not action.is_allowed(request):
         raise PermissionDenied
     row = get_object_or_404(action.model, pk=pk)
-    form = action.form(request.POST or None)
+    form = action.form(request.POST or None, initial=action.form.shown(row))
     if request.method == "POST" and form.is_valid() and _do(request, action, row, form):
         return HttpResponseRedirect(_back(request, row))
     context = {
@@ -35,6 +35,7 @@ def act(request: HttpRequest, name: str, pk: int) -> HttpResponse:
         "kind": action.model._meta.verbose_name,
         "is_possible": action.is_possible(row),
         "form": form,
+        "facts": facts(row),
         "next": request.POST.get("next") or request.GET.get("next", ""),
         "back": _back(request, row),
     }

@@ -15,10 +15,11 @@ from billing.operator_rules import APPROVERS, Verb
 from billing.operators import Word
 from billing.payout_models import Payout
 from billing.rules import RefundStatus
+from core.amounts import zec_text
 from core.models import WebhookDelivery, WebhookEndpoint
 from paygo.api.models import ApiKey
 from paygo.backoffice import calls
-from paygo.backoffice.reasons import ExtendForm, ReasonForm
+from paygo.backoffice.reasons import ApproveForm, ExtendForm, ReasonForm
 from sessions_app.models import StreamingSession
 from sessions_app.rules import SessionStatus
 from zcash.models import Deposit, SpendingPermission
@@ -181,6 +182,7 @@ _ACTIONS = (
         "approve_refund",
         calls.approve,
         _waits_for_approval,
+        form=ApproveForm,
     ),
     Action(
         Verb.RETRY,
@@ -199,6 +201,7 @@ _ACTIONS = (
         "approve_refund",
         calls.approve,
         _waits_for_approval,
+        form=ApproveForm,
     ),
     Action(
         Verb.RETRY,
@@ -312,6 +315,18 @@ def path_of(action: Action, row: Model, *, back_to: str = "") -> str:
     """Return the page on which an action asks for its reason."""
     path = reverse("admin:act", args=[action.name, row.pk])
     return f"{path}?next={back_to}" if back_to else path
+
+
+def facts(row: Model) -> list[tuple[str, str]]:
+    """Return what somebody who decides about a row looks at first: what goes where, until when it lasts."""
+    if isinstance(row, Refund | Payout):
+        return [("Amount", f"{zec_text(row.amount_zat)} ZEC"), ("To", row.address)]
+    if isinstance(row, SpendingPermission):
+        return [
+            ("Left when settled", f"{zec_text(row.remaining_zat)} ZEC"),
+            ("Until", f"{row.expires_at:%Y-%m-%d %H:%M} UTC"),
+        ]
+    return []
 
 
 def page_of(row: Model) -> str:

@@ -2,7 +2,17 @@ from importlib import import_module
 
 from django.contrib.admin.apps import AdminConfig
 
-_WINDOWS = ("accounts", "events", "zcash", "sessions_app", "billing", "books", "keys", "people")
+_WINDOWS = (
+    "accounts",
+    "events",
+    "zcash",
+    "sessions_app",
+    "billing",
+    "books",
+    "keys",
+    "people",
+    "token_prices",
+)
 
 
 class BackofficeConfig(AdminConfig):

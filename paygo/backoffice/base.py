@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import ERROR_FLAG
@@ -17,6 +17,7 @@ from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 
 from core.amounts import zec_text
+from core.errors import Busy
 from core.models import User
 from paygo.backoffice import csv_export
 from paygo.backoffice.actions import buttons, page_of
@@ -75,8 +76,9 @@ class Window(OfferedFilters, ModelAdmin):
     ) -> Any:
         """Show a row with what can be done to it."""
         more = dict(extra_context or {})
-        row = self.get_object(request, object_id) if object_id else None
-        if row is not None and request.method == "GET" and self.has_view_permission(request, row):
+        # A form that is sent is read under its row's lock, in the transaction that Django begins for it.
+        row = self.get_object(request, object_id) if object_id and request.method == "GET" else None
+        if row is not None and self.has_view_permission(request, row):
             more.update(self.page_extra(request, row))
         return super().changeform_view(request, object_id, form_url, more)
 
@@ -116,12 +118,18 @@ class Window(OfferedFilters, ModelAdmin):
             # As the list itself does: back to it without the filter that says nothing.
             return HttpResponseRedirect(f"{request.path}?{ERROR_FLAG}=1")
         names = [*(each for each in self.list_display if each != "__str__"), *self.csv_also]
-        return csv_export.response(
-            listed.get_queryset(request),
-            name=self.opts.model_name or "rows",
-            header=[str(label_for_field(each, self.model, self)) for each in names],
-            cells=lambda row: [self._cell(row, each) for each in names],
-        )
+        try:
+            return csv_export.response(
+                listed.get_queryset(request),
+                name=self.opts.model_name or "rows",
+                header=[str(label_for_field(each, self.model, self)) for each in names],
+                cells=lambda row: [self._cell(row, each) for each in names],
+                reader=f"operator {request.user.pk}",
+            )
+        except Busy as error:
+            # Back to the list, which says why.
+            self.message_user(request, error.detail, messages.ERROR)
+            return HttpResponseRedirect(f"{request.path}?{asked.urlencode()}")
 
     def _cell(self, row: Model, name: str) -> Any:
         try:

@@ -8,9 +8,9 @@ from django.http import HttpRequest
 from billing.models import ForeignSend, IntervalRun, Refund, Transaction, WalletSend
 from billing.operator_models import OperatorAction
 from paygo.backoffice import pages
-from paygo.backoffice.actions import buttons
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, status_column, zec_column
+from paygo.backoffice.base import ReadOnlyAdmin, link_column, status_column, zec_column
 from paygo.backoffice.filters import TimeFilter
+from paygo.backoffice.outgoing import OutgoingAdmin
 
 
 @admin.register(Transaction)
@@ -40,7 +40,7 @@ class TransactionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
+class RefundAdmin(OutgoingAdmin):
     list_display = (
         "public_id",
         "of_permission",
@@ -57,18 +57,12 @@ class RefundAdmin(ReadOnlyAdmin):
     list_select_related = ("permission", "send")
     search_fields = ("=public_id", "=permission__public_id", "=address", "=send__txids__contains")
     search_help_text = "Refund, permission, address or txid"
-    ordering = ("-id",)
-
-    state = status_column()
 
     of_permission = link_column("permission", "permission")
-    amount = zec_column("amount_zat", "amount (ZEC)")
-    fee = zec_column("fee_zat", "of it fee (ZEC)")
-    to = address_column("address", "to")
 
     def page_extra(self, request: HttpRequest, row: Refund) -> dict[str, Any]:
         """Show who has approved it, too."""
-        return {"office_buttons": buttons(row, request), **pages.of_refund(row)}
+        return {**super().page_extra(request, row), **pages.of_refund(row)}
 
 
 @admin.register(OperatorAction)

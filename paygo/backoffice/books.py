@@ -4,15 +4,15 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from billing.ledger_models import Reconciliation, Transfer
 from billing.ledger_rules import ZEC
 from billing.payout_models import Payout
 from core.amounts import zec_text
 from paygo.backoffice import pages
-from paygo.backoffice.actions import buttons
-from paygo.backoffice.base import ReadOnlyAdmin, address_column, link_column, zec_column
+from paygo.backoffice.base import ReadOnlyAdmin, link_column, zec_column
+from paygo.backoffice.filters import TimeFilter
+from paygo.backoffice.outgoing import OutgoingAdmin
 
 
 @admin.register(Transfer)
@@ -31,7 +31,7 @@ class TransferAdmin(ReadOnlyAdmin):
         "credit_of",
         "cause_id",
     )
-    list_filter = (("booked_at", RangeDateTimeFilter),)
+    list_filter = (("booked_at", TimeFilter),)
     search_fields = ("=id",)
     search_help_text = "Number of a transfer"
     ordering = ("-id",)
@@ -42,12 +42,12 @@ class TransferAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Payout)
-class PayoutAdmin(ReadOnlyAdmin):
+class PayoutAdmin(OutgoingAdmin):
     list_display = (
         "public_id",
         "of_vendor",
         "number",
-        "status",
+        "state",
         "amount",
         "fee",
         "to",
@@ -55,20 +55,16 @@ class PayoutAdmin(ReadOnlyAdmin):
         "attempts",
         "reason",
     )
-    list_filter = ("status", ("created_at", RangeDateTimeFilter))
+    list_filter = ("status", ("created_at", TimeFilter))
     list_select_related = ("vendor", "send")
     search_fields = ("=public_id", "=vendor__slug", "=address", "=send__txids__contains")
     search_help_text = "Payout, vendor, address or txid"
-    ordering = ("-id",)
 
     of_vendor = link_column("vendor", "vendor")
-    amount = zec_column("amount_zat", "amount (ZEC)")
-    fee = zec_column("fee_zat", "of it fee (ZEC)")
-    to = address_column("address", "to")
 
     def page_extra(self, request: HttpRequest, row: Payout) -> dict[str, Any]:
         """Show who has approved it, too."""
-        return {"office_buttons": buttons(row, request), **pages.of_payout(row)}
+        return {**super().page_extra(request, row), **pages.of_payout(row)}
 
 
 @admin.register(Reconciliation)
@@ -76,7 +72,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     """What the last comparisons of books and wallet found."""
 
     list_display = ("at", "right", "owed", "booked", "holdings", "findings")
-    list_filter = (("at", RangeDateTimeFilter),)
+    list_filter = (("at", TimeFilter),)
     ordering = ("-at",)
 
     owed = zec_column("owed_zat", "owed (ZEC)")

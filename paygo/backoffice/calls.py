@@ -41,7 +41,9 @@ def lift(row: SpendingPermission, word: Word, _: Mapping[str, Any]) -> str:
 
 
 def extend(row: SpendingPermission, word: Word, data: Mapping[str, Any]) -> str:
-    permission = extensions.extend(row.pk, days=data["days"], word=word, now=clock.now())
+    permission = extensions.extend(
+        row.pk, days=data["days"], last_day=data["expires_at"], word=word, now=clock.now()
+    )
     return f"The permission now lasts until {permission.expires_at:%Y-%m-%d %H:%M} UTC."
 
 
@@ -83,8 +85,8 @@ def follow(row: Refund, word: Word, _: Mapping[str, Any]) -> str:
     )
 
 
-def approve(row: Refund | Payout, word: Word, _: Mapping[str, Any]) -> str:
-    given = approvals.approve(row, word=word, now=clock.now())
+def approve(row: Refund | Payout, word: Word, data: Mapping[str, Any]) -> str:
+    given = approvals.approve(row, address=data["address"], word=word, now=clock.now())
     if given < APPROVERS:
         return f"Approved: {given} of {APPROVERS}. Another operator has to approve it too."
     return "Approved: the next round sends it."

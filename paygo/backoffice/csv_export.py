@@ -2,14 +2,15 @@
 
 import csv
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 
 from core import clock
+from paygo import downloads
 
 # More rows than a spreadsheet opens at once would hold a worker for minutes.
 MOST_ROWS = 100_000
@@ -49,14 +50,21 @@ def _unseen(text: str) -> int:
 
 
 def response(
-    rows: QuerySet[Any], *, name: str, header: Sequence[str], cells: Callable[[Any], Sequence[Any]]
-) -> StreamingHttpResponse:
-    """Return a download of rows, at most `MOST_ROWS` of them; the last line says where there are more."""
+    rows: QuerySet[Any],
+    *,
+    name: str,
+    header: Sequence[str],
+    cells: Callable[[Any], Sequence[Any]],
+    reader: Hashable,
+) -> downloads.Download:
+    """Return a download of rows, at most `MOST_ROWS` of them; the last line says where there are more.
+
+    Raises:
+        Busy: see `downloads.csv_of`.
+    """
     lines = _lines(rows, header=header, cells=cells)
-    answer = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     stamp = f"{clock.now():%Y%m%d-%H%M%S}"
-    answer["Content-Disposition"] = f'attachment; filename="paygo-{name}-{stamp}.csv"'
-    return answer
+    return downloads.csv_of(lines, name=f"paygo-{name}-{stamp}.csv", reader=reader)
 
 
 def is_asked(request: HttpRequest) -> bool:

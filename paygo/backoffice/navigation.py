@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
+from paygo.backoffice import queues
+
 Item = dict[str, Any]
 
 
@@ -30,7 +32,7 @@ def _groups() -> list[dict[str, Any]]:
             "title": "",
             "items": [
                 _page("Dashboard", "monitoring", "index"),
-                _page("Queues", "inbox", "queues"),
+                {**_page("Queues", "inbox", "queues"), "permission": queues.may_see_any},
             ],
         },
         {
@@ -54,6 +56,7 @@ def _groups() -> list[dict[str, Any]]:
                 _rows("Sessions", "play_circle", "sessions_app", "streamingsession"),
                 _rows("Vendors", "storefront", "sessions_app", "vendor"),
                 _rows("Prices", "sell", "sessions_app", "vendorprice"),
+                _rows("Token prices", "toll", "sessions_app", "vendortokenprice"),
             ],
         },
         {

@@ -13,7 +13,7 @@ from billing.payout_models import Payout
 from core.amounts import zec_text
 from core.errors import DomainError
 from paygo.backoffice.actions import page_of
-from sessions_app.models import StreamingSession, Vendor, VendorPrice
+from sessions_app.models import StreamingSession, Vendor, VendorPrice, VendorTokenPrice
 from zcash.models import Deposit, PermissionAudit, SpendingPermission
 from zcash.rules import AuditAction
 
@@ -122,6 +122,7 @@ def of_vendor(vendor: Vendor, *, now: datetime) -> dict[str, Any]:
                     for each in prices
                 ],
             ),
+            _in_tokens(vendor),
             Table(
                 "Latest sessions",
                 ("session", "started", "status", "end"),
@@ -307,6 +308,25 @@ def _lasted(row: Transaction) -> str:
         return "running"
     seconds = int((row.ended_at - row.started_at).total_seconds())
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _in_tokens(vendor: Vendor) -> Table:
+    found = VendorTokenPrice.objects.filter(vendor=vendor).order_by("-version")[:FEW]
+    return Table(
+        "Latest prices in tokens",
+        ("version", "since", "chain", "token", "smallest units/h", "by"),
+        [
+            (
+                Cell(f"{each.version}", page_of(each)),
+                _time(each.created_at),
+                Cell(f"{each.chain_id}"),
+                Cell(each.token_address),
+                Cell(f"{each.price_units_per_hour or 'as signed'}"),
+                Cell(each.actor),
+            )
+            for each in found
+        ],
+    )
 
 
 def _price(row: VendorPrice) -> Cell:

@@ -326,9 +326,16 @@ def counts(request: HttpRequest) -> list[tuple[Queue, int]]:
     return [(queue, queue.count()) for queue in _visible(request)]
 
 
+def may_see_any(request: HttpRequest) -> bool:
+    """Whether there is a queue for this operator."""
+    return bool(_visible(request))
+
+
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show the head of every queue."""
+    """Show the head of every queue that this operator may see."""
     shown = _visible(request)
+    if not shown:
+        raise PermissionDenied
     found = [(queue, queue.count(), _cases(queue, request, limit=_ON_OVERVIEW)) for queue in shown]
     context = {
         **admin.site.each_context(request),

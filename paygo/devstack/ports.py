@@ -1,10 +1,15 @@
 """Loopback ports: a free one, and the same one again after a restart."""
 
+import secrets
 import socket
 from contextlib import closing
 from pathlib import Path
 
+from paygo.devstack.errors import StackError
+
 LOOPBACK = "127.0.0.1"
+# Below what Linux, macOS and Windows give to connections and to whoever lets them choose.
+_QUIET = range(20_000, 32_768)
 
 
 def bind_error(port: int, *, host: str = LOOPBACK) -> OSError | None:
@@ -21,11 +26,14 @@ def bind_error(port: int, *, host: str = LOOPBACK) -> OSError | None:
 
 
 def free_port() -> int:
-    """A loopback TCP port that nothing listens on at this moment."""
-    with closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A loopback TCP port that nothing listens on at this moment.
+
+    One of the system's own choice could be given to another before the caller's server listens on it.
+    """
+    for port in secrets.SystemRandom().sample(_QUIET, 100):
+        if bind_error(port) is None:
+            return port
+    raise StackError(f"A hundred ports on {LOOPBACK} were tried, and no server can listen on any")
 
 
 def kept_port(record: Path) -> int:

@@ -69,7 +69,9 @@ def web_command(*, host: str, port: int, workers: int, threads: int, streams: in
     """
     together = str(threads + streams)
     return [
-        *("-m", "granian", "--interface", "wsgi", "--host", host, "--port", str(port)),
+        # HTTP/2 may leave out a body's length, and WSGI has no body without one.
+        *("-m", "granian", "--interface", "wsgi", "--http", "1"),
+        *("--host", host, "--port", str(port)),
         *("--workers", str(workers), "--blocking-threads", together, "--backpressure", together),
         *("--workers-kill-timeout", "2", "--respawn-failed-workers", "paygo.wsgi:application"),
     ]

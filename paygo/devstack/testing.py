@@ -22,9 +22,10 @@ from paygo.devstack.valkey import Valkey
 from paygo.environment import NO_FILES, forget_sourced
 
 ROOT = Path(__file__).resolve().parents[2] / ".paygo" / "test"
-# Set by the process that started them, so that workers know whose servers these are.
+# Set by the process that started it, which knows by it whose server this is.
 OWN_REDIS = "PAYGO_TEST_REDIS"
 MAX_RUNS = 32
+_REDIS_DATABASES = 16
 
 
 def ensure_test_services() -> dict[str, str]:
@@ -40,9 +41,19 @@ def ensure_test_services() -> dict[str, str]:
     services.update({name: os.environ[name] for name in services if os.environ.get(name)})
     if not services["DATABASE_URL"] or not services["REDIS_URL"]:
         _start_missing(services)
-    elif services["REDIS_URL"] == os.environ.get(OWN_REDIS):
-        services["REDIS_URL"] = _redis_of_worker(services["REDIS_URL"])
     return services
+
+
+def redis_of_worker(number: int) -> str:
+    """Return a database of its own for a worker of pytest-xdist, so that they do not flush each other's.
+
+    It has to be in a worker's environment before anything of it runs: pytest-django loads the settings first.
+    A server of the user's own is taken as it is.
+    """
+    url = os.environ["REDIS_URL"]
+    if url != os.environ.get(OWN_REDIS):
+        return url
+    return f"{url.rpartition('/')[0]}/{number % _REDIS_DATABASES}"
 
 
 def _start_missing(services: dict[str, str]) -> None:
@@ -77,13 +88,6 @@ def _free_slot() -> Path:
             continue
         return slot
     raise StackError(f"{MAX_RUNS} test runs at once in {ROOT}: is one of them stuck?")
-
-
-def _redis_of_worker(url: str) -> str:
-    """A database of its own for each worker of pytest-xdist, so that they do not flush each other's cache."""
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    number = int(worker.removeprefix("gw")) + 1 if worker else 0
-    return f"{url.rpartition('/')[0]}/{number % 16}"
 
 
 def _in_this_process(stop: Callable[[], None]) -> Callable[[], None]:

@@ -1,5 +1,6 @@
 """What the views of pages have in common: how they answer, also when something is refused or away."""
 
+import sys
 from collections.abc import Callable, Mapping
 from functools import wraps
 from http import HTTPStatus
@@ -14,8 +15,8 @@ from django.template.loader import render_to_string
 
 from core import clock
 from core.errors import DomainError
+from paygo.api import problems
 from paygo.api.errors import RateLimited
-from paygo.api.problems import problem_of
 from paygo.pages import limits
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,7 @@ def _found(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpR
 
 def refusal(request: HttpRequest, error: Exception) -> HttpResponse:
     """Answer what cannot be done, and why, as a page."""
-    problem = problem_of(error)
+    problem = problems.problem_of(error)
     if problem is None:
         raise error
     log.info("refused", code=problem.code, status=problem.status, reason=str(error)[:500])
@@ -66,6 +67,14 @@ def refusal(request: HttpRequest, error: Exception) -> HttpResponse:
         # Django would take it for a fault of the program.
         response._has_been_logged = True  # type: ignore[attr-defined]  # noqa: SLF001
     return response
+
+
+def server_error(request: HttpRequest) -> HttpResponseBase:
+    """Answer what nobody has caught (Django's handler500): a database that is away is no mistake of PayGo."""
+    error = sys.exc_info()[1]
+    if isinstance(error, OperationalError | InterfaceError) and not problems.is_api(request):
+        return refusal(request, error)
+    return problems.server_error(request)
 
 
 def parts(

@@ -13,11 +13,13 @@ from zcash.models import SpendingPermission
 _TOKEN_BYTES = 24
 
 
-def of_permission(permission: SpendingPermission, *, return_url: str | None = None) -> Checkout:
+def of_permission(
+    permission: SpendingPermission, *, return_url: str | None = None, is_demo: bool = False
+) -> Checkout:
     """Return a permission's checkout, made at the first call; a repeated creation finds the same link."""
     found, _ = Checkout.objects.get_or_create(
         permission=permission,
-        defaults={"token": secrets.token_urlsafe(_TOKEN_BYTES), "return_url": return_url},
+        defaults={"token": secrets.token_urlsafe(_TOKEN_BYTES), "return_url": return_url, "is_demo": is_demo},
     )
     return found
 

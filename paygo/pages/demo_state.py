@@ -120,7 +120,7 @@ def begin(*, now: datetime) -> Checkout:
         wallet=connect(),
         now=now,
     )
-    return checkouts.of_permission(permission)
+    return checkouts.of_permission(permission, is_demo=True)
 
 
 def vendor(owner: User) -> Vendor:
@@ -140,10 +140,10 @@ def find(token: str) -> Checkout:
     """Return the demo with a token.
 
     Raises:
-        Http404: there is none; other clients' permissions are no demos.
+        Http404: there is none; what the demo's client has made itself is no demo, and other clients' is none.
     """
     found = checkouts.find(token)
-    if found.permission.client_id != client().pk:
+    if not found.is_demo or found.permission.client_id != client().pk:
         raise Http404
     return found
 

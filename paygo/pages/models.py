@@ -19,6 +19,8 @@ class Checkout(models.Model):
     token = models.TextField(unique=True)
     # Where the client's viewer goes on once the permission is paid.
     return_url = models.TextField(null=True)
+    # Made by the demo player: whoever has the token may pay and stream on the simulated node.
+    is_demo = models.BooleanField(db_default=False, default=False)
 
     class Meta:
         db_table = "pages_checkout"

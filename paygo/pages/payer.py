@@ -1,19 +1,18 @@
 """The payer's own page: what is left, what runs; stop it, pay more, take the rest back."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from billing import engine, funding, refunds, session_list, statements
-from billing.statements import Asked, Statement
+from billing import engine, funding, live, refunds, session_list, statements
+from billing.statements import Asked, Read
 from core import clock
 from core.amounts import MAX_ZAT
 from core.errors import DomainError, Invalid
@@ -109,7 +108,7 @@ def state(request: HttpRequest, link: PayerLink) -> HttpResponse:
 @_of_payer
 def statement(request: HttpRequest, link: PayerLink) -> HttpResponse:
     """Show every movement of the permission's money, a page at a time, to be printed."""
-    found = statements.of_permission(link.permission, asked=Asked(after=_after(request)), now=clock.now())
+    found = _reader(link)(Asked(after=_after(request)))
     next_url = f"?after={found.next_after}" if found.next_after else None
     return HttpResponse(statement_files.as_page(found, next_url=next_url))
 
@@ -119,10 +118,7 @@ def statement(request: HttpRequest, link: PayerLink) -> HttpResponse:
 @_of_payer
 def statement_table(request: HttpRequest, link: PayerLink) -> HttpResponseBase:  # noqa: ARG001
     """Answer every movement of the permission's money as CSV."""
-    lines = statement_files.as_csv(_statement_pages(link, now=clock.now()))
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="statement.csv"'
-    return response
+    return statement_files.table(_reader(link), asked=Asked(), reader=link.permission.public_id)
 
 
 @answers.private
@@ -218,12 +214,11 @@ def _after(request: HttpRequest) -> int:
     return int(given) if _NUMBER.fullmatch(given) else 0
 
 
-def _statement_pages(link: PayerLink, *, now: datetime) -> Iterator[Statement]:
-    after: int | None = 0
-    while after is not None:
-        found = statements.of_permission(link.permission, asked=Asked(after=after), now=now)
-        yield found
-        after = found.next_after
+def _reader(link: PayerLink) -> Read:
+    """Return what reads the permission's statement as it is now, after everything that time alone brings."""
+    now = clock.now()
+    live.read(link.permission.pk, now=now)
+    return lambda asked: statements.of_permission(link.permission, asked=asked, now=now)
 
 
 def _closed(request: HttpRequest) -> HttpResponse:

@@ -109,6 +109,11 @@ BODIES: Mapping[str, Body] = {
     "POST v1/vendors/<str:vendor_id>/activate": None,
     "POST v1/vendors/<str:vendor_id>/deactivate": None,
     "POST v1/vendors/<str:vendor_id>/prices": {"rate_per_hour": 1.5},
+    "POST v1/vendors/<str:vendor_id>/token_prices": {
+        "chain_id": 31337,
+        "token": TOKEN,
+        "rate_per_hour": "1000000",
+    },
     "POST v1/vendors/<str:vendor_id>/payouts": None,
     "POST v1/vendors/<str:vendor_id>/payout_terms": {
         "payout_address": BOB,
@@ -148,6 +153,7 @@ OWN: Mapping[str, int] = {
     # No chain is configured here: tests/evm has one.
     "POST v1/ethereum/authorizations": 400,
     "POST v1/ethereum/authorizations/<str:authorization_id>/verify": 400,
+    "POST v1/vendors/<str:vendor_id>/token_prices": 400,
     # Everything that was asked for has been paid.
     "GET v1/zcash/permissions/<str:permission_id>/qr": 409,
     # Nothing was earned yet.

@@ -5,7 +5,6 @@ curl command that repeats it.
 """
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 
+from paygo.devstack.ports import free_port
 from tests.api import matrix
 from tests.api.world import make_api
 from zcash.node.rpc import RpcClient
@@ -54,9 +54,7 @@ pytestmark = [
 @contextmanager
 def server(settings: Any) -> Iterator[str]:
     """Yield the address of a web server on this database."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     url = urlsplit(os.environ["DATABASE_URL"])
     environment = os.environ | {
         "DATABASE_URL": urlunsplit(url._replace(path="/" + str(connection.settings_dict["NAME"]))),
@@ -71,7 +69,7 @@ def server(settings: Any) -> Iterator[str]:
         # A stream that nobody reads any more is noticed at its next sign of life.
         "STREAM_HEARTBEAT_SECONDS": "1",
     }
-    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--http", "1", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--blocking-threads", "8", "--no-log", "paygo.wsgi:application"]
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:
         try:

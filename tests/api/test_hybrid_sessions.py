@@ -1,6 +1,5 @@
 """Sessions that a token pays for, over the API."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from billing import privacy
 from core import clock
 from tests.api.world import Api
 from tests.factories import ALICE, ALICE_ETHEREUM, USD, make_active_permission, make_authorization
+from tests.tokens import OTHER_CHAIN, configure_usdt
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,22 +38,7 @@ def test_an_ethereum_wallet_without_an_authorisation_is_told_what_to_do(vera: Ap
 @pytest.fixture
 def _usdt(tmp_path: Path, settings: Any) -> None:
     """A chain with one token, which nobody asks here."""
-    address = "0x" + "11" * 20
-    lines = {"chain_id": 8453, "name": "Base", "rpc_url": "http://127.0.0.1:9", "confirmations": 2}
-    lines |= {"service": address, "treasury": address, "max_fee_gwei": 9}
-    token = {"symbol": "USDT", "address": "0x" + "22" * 20, "decimals": 6}
-    token |= {"collect_least": "0.1", "collect_at": "0.5", "first_debt": "2", "most_debt": "50"}
-    text = "\n".join(
-        [
-            "[[chain]]",
-            *(f"{name} = {json.dumps(value)}" for name, value in lines.items()),
-            "[[chain.token]]",
-            *(f"{name} = {json.dumps(value)}" for name, value in token.items()),
-        ]
-    )
-    path = tmp_path / "chains.toml"
-    path.write_text(text)
-    settings.ETHEREUM_CHAINS_FILE = str(path)
+    configure_usdt(tmp_path, settings, OTHER_CHAIN)
 
 
 @pytest.mark.usefixtures("_usdt")

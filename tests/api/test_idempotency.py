@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from billing import extensions
+from billing.operators import Word
 from core import clock
 from core.models import ReceiptRow, WebhookDelivery
 from core.webhooks.rules import DeliveryStatus
@@ -16,7 +18,8 @@ from paygo.api.schema import document
 from paygo.api.views import IDEMPOTENCY_HEADER
 from tests.api import matrix
 from tests.api.matrix import Route, World
-from tests.api.world import END, Answer, Api, rows
+from tests.api.world import END, PERMISSIONS, Answer, Api, permission_body, rows
+from zcash.models import SpendingPermission
 from zcash.node.rpc import RpcClient
 
 ENDPOINTS, ROTATE = "/api/v1/webhooks/endpoints", "/api/v1/keys/rotate"
@@ -25,18 +28,10 @@ HOOK = {"url": "https://vera.example/hook"}
 BY_NATURE: Mapping[str, tuple[str, ...]] = {
     "POST v1/zcash/permissions/<str:permission_id>/verify": (),
     "POST v1/zcash/permissions/<str:permission_id>/revoke": (),
-    "POST v1/zcash/permissions/<str:permission_id>/refund_address": (),
     "POST v1/ethereum/authorizations/<str:authorization_id>/verify": ("request_id",),
     "POST v1/ethereum/authorizations/<str:authorization_id>/revoke": (),
     "POST v1/sessions/end": (),
     "POST v1/sessions/heartbeat": ("granted_until",),
-    "POST v1/sessions/pause": (),
-    "POST v1/sessions/resume": (),
-    "POST v1/vendors/<str:vendor_id>/activate": (),
-    "POST v1/vendors/<str:vendor_id>/deactivate": (),
-    "POST v1/vendors/<str:vendor_id>/payout_terms": (),
-    "POST v1/webhooks/endpoints/<str:endpoint_id>/enable": (),
-    "POST v1/webhooks/endpoints/<str:endpoint_id>/disable": (),
     "POST v1/sandbox/faults/end": (),
 }
 # What this world refuses is refused again; nothing is kept of it.
@@ -162,3 +157,14 @@ def test_answers_again_how_long_a_new_key_was_to_live(vera: Api) -> None:
     assert successor.post(ROTATE, {"overlap_seconds": 60}).status == 201
 
     assert vera.post(ROTATE, {"overlap_seconds": 3600}, idempotency_key="one").body == rotated.body
+
+
+@pytest.mark.usefixtures("node")
+def test_answers_again_which_last_day_a_new_permission_had(vera: Api) -> None:
+    made = vera.post(PERMISSIONS, permission_body(), idempotency_key="one")
+    word = Word(None, "ops", "they asked for it")
+    permission = SpendingPermission.objects.get()
+    last_day = permission.expires_at.isoformat()
+    extensions.extend(permission.pk, days=3, last_day=last_day, word=word, now=clock.now())
+
+    assert vera.post(PERMISSIONS, permission_body(), idempotency_key="one").body == made.body

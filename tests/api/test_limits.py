@@ -94,13 +94,24 @@ def test_slows_down_guesses_and_nobody_with_a_good_key(vera: Api, nobody: Api) -
     assert vera.get(SHOWN).status == 404
 
 
-def test_looks_for_no_guess_too_many_in_the_database(
+@pytest.mark.parametrize("wrong", ["pg_wrong", None])
+def test_a_good_key_that_no_process_has_seen_yet_does_not_suffer_from_guesses(
+    vera: Api, nobody: Api, wrong: str | None
+) -> None:
+    headers = {"authorization": f"Bearer {wrong}"} if wrong else {}
+    assert statuses(nobody, SHOWN, calls=4, **headers) == [401, 401, 401, 429]
+    keys.forget()
+
+    assert vera.get(SHOWN).status == 404
+
+
+def test_a_guess_too_many_costs_the_database_one_look(
     nobody: Api, db: None, django_assert_num_queries: Any
 ) -> None:
     for number in range(3):
         guess(nobody, number)
 
-    with django_assert_num_queries(0):
+    with django_assert_num_queries(1):
         refused = guess(nobody, 4)
 
     assert refused.code == "rate_limited"

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.db import OperationalError
@@ -69,9 +69,9 @@ def test_lives_thirty_days_in_a_second_by_the_usual_code(vera: Api) -> None:
     ended = vera.post(f"{SESSIONS}/end", {"session_code": session["session_code"]}).body
     sandbox(vera, "clock", advance_seconds=30 * DAY)
 
-    assert 5.0 <= ended["amount"] < 5.01
+    assert 5.0 <= ended["amount"] < 5.05
     assert state(vera, created)["status"] == "expired"
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_ends_a_session_at_the_instant_at_which_the_money_ends(vera: Api) -> None:
@@ -99,6 +99,17 @@ def test_passes_every_reminder_at_its_instant_in_order(vera: Api) -> None:
         late = datetime.fromisoformat(each["timestamp"]) - (expires_at - timedelta(hours=hours))
         assert timedelta(0) <= late < timedelta(minutes=1)
     assert ended == ["permission.expiring"] * 3 + ["permission.expired"]
+
+
+def test_books_the_end_of_an_idle_permission_at_its_last_instant(vera: Api) -> None:
+    created = active(vera)
+    sandbox(vera, "clock", advance_seconds=40 * DAY)
+
+    found = vera.get("/api/v1/events?limit=100").body["events"]
+    (ended,) = [each for each in found if each["type"] == "permission.expired"]
+    late = datetime.fromisoformat(ended["timestamp"]) - datetime.fromisoformat(created["expires_at"])
+
+    assert timedelta(0) <= late < timedelta(minutes=1)
 
 
 def test_passes_the_warnings_of_little_money_before_it_ends(vera: Api) -> None:
@@ -321,7 +332,7 @@ def test_moves_no_real_node(vera: Api, httpserver: HTTPServer, settings: Any) ->
     settings.ZCASH_RPC_URL = httpserver.url_for("/")
 
     assert sandbox(vera, "blocks", count=1).code == "node_not_simulated"
-    assert "generate" not in asked
+    assert set(asked) <= {"sim_mine"}
 
 
 def test_starts_no_session_by_a_payment_of_another_wallet(vera: Api) -> None:
@@ -350,6 +361,36 @@ def test_a_payment_whose_answer_was_lost_is_made_once(
     assert vera.post(verify_url).body["payment"]["received"] == 10.0
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3], ids=["request", "answer", "half an answer"])
+@pytest.mark.parametrize(
+    ("call", "body", "grows"), [("blocks", {"count": 2}, 2), ("reorgs", {"depth": 3}, 1)]
+)
+def test_what_moves_the_chain_and_whose_answer_was_lost_is_done_once(
+    call: str,
+    body: dict[str, int],
+    grows: int,
+    lost: int,
+    vera: Api,
+    node: RpcClient,
+    simnode: SimNode,
+    settings: Any,
+) -> None:
+    node.call("generate", 5)
+    before: Any = node.call("getblockcount")
+    scissors = Scissors()
+    with running(proxy := HttpProxy(scissors, upstream=("127.0.0.1", int(simnode.url.rpartition(":")[2])))):
+        settings.ZCASH_RPC_URL = f"http://127.0.0.1:{proxy.address[1]}"
+        with scissors.open(at=lost):
+            assert vera.post(f"{SANDBOX}/{call}", body, idempotency_key="one").status == 503
+        settings.ZCASH_RPC_URL = simnode.url
+    again = vera.post(f"{SANDBOX}/{call}", body, idempotency_key="one")
+    other = vera.post(f"{SANDBOX}/{call}", body, idempotency_key="two")
+
+    assert (again.status, other.status) == (201, 201)
+    assert other.body["tip_hash"] == node.call("getbestblockhash") != again.body["tip_hash"]
+    assert node.call("getblockcount") == before + 2 * grows
+
+
 def _pay_through(proxy: HttpProxy, api: Api, created: Any, *, cut: Any, settings: Any) -> Answer:
     """Pay over a connection that is cut; what the sandbox asks before is not."""
     settings.ZCASH_RPC_URL = f"http://127.0.0.1:{proxy.address[1]}"
@@ -358,14 +399,21 @@ def _pay_through(proxy: HttpProxy, api: Api, created: Any, *, cut: Any, settings
         return api.post(f"{SANDBOX}/payments", body, idempotency_key="one")
 
 
-def test_a_payment_whose_blocks_could_not_be_mined_is_not_made_again(vera: Api, node: RpcClient) -> None:
-    created = create(vera)
+@pytest.mark.parametrize("lost", [4, 5, 6], ids=["request", "answer", "half an answer"])
+def test_a_payment_whose_blocks_got_lost_is_not_made_again(
+    lost: int, vera: Api, node: RpcClient, simnode: SimNode, settings: Any
+) -> None:
+    created, scissors, before = create(vera), Scissors(), cast("int", node.call("getblockcount"))
     body = {"permission_id": created["permission_id"], "blocks": 3}
-    node.call("sim_fault", {"kind": "server_error", "method": "generate", "times": 1})
+    with running(proxy := HttpProxy(scissors, upstream=("127.0.0.1", int(simnode.url.rpartition(":")[2])))):
+        settings.ZCASH_RPC_URL = f"http://127.0.0.1:{proxy.address[1]}"
+        with scissors.open(at=lost):
+            refused = vera.post("/api/v1/sandbox/payments", body, idempotency_key="one")
+        settings.ZCASH_RPC_URL = simnode.url
 
-    refused = vera.post("/api/v1/sandbox/payments", body, idempotency_key="one")
     again = vera.post("/api/v1/sandbox/payments", body, idempotency_key="one")
     verified = vera.post(f"{PERMISSIONS}/{created['permission_id']}/verify")
 
     assert (refused.status, again.status) == (503, 201)
     assert verified.body["payment"]["confirmed"] == 10.0
+    assert node.call("getblockcount") == before + 3

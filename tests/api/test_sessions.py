@@ -187,7 +187,7 @@ def test_ends_with_a_receipt_and_answers_the_same_again(vera: Api, node: RpcClie
     assert first.body["id"] == first.body["transactions"][-1]["id"]
     assert (first.body["status"], first.body["end_reason"]) == ("confirmed", "ended_by_client")
     assert first.body["duration_minutes"] == 30
-    assert first.body["amount"] == pytest.approx(1.25, abs=0.01)
+    assert first.body["amount"] == pytest.approx(1.25, abs=0.05)
     assert second.body == first.body
 
 
@@ -202,8 +202,8 @@ def test_shows_a_running_session_without_writing(vera: Api, node: RpcClient) -> 
     assert answer.status == 200
     assert answer.body.keys() == SessionState().fields.keys()
     assert (answer.body["status"], answer.body["end_reason"]) == ("active", None)
-    assert answer.body["amount"] == pytest.approx(2.5, abs=0.01)
-    assert answer.body["duration_seconds"] == pytest.approx(3600, abs=10)
+    assert answer.body["amount"] == pytest.approx(2.5, abs=0.05)
+    assert answer.body["duration_seconds"] == pytest.approx(3600, abs=60)
     assert answer.body["transactions"][0]["status"] == "open"
     assert answer.body["client_ref"] == "tv"
     assert rows() == before

@@ -10,7 +10,9 @@ import pytest
 
 from billing import engine
 from core import clock
+from paygo import downloads, statement_files
 from paygo.api.statement_bodies import StatementState
+from paygo.places import Places
 from sessions_app.models import Vendor
 from tests.api.world import Api, browser, make_api
 from tests.factories import ZEC, make_active_permission, stream
@@ -85,6 +87,22 @@ def test_sends_a_page_to_print_with_a_link_to_the_next(vera: Api, permission: Sp
     assert "?format=html&amp;limit=1&amp;after=" in answer.body
 
 
+def test_a_page_of_the_api_runs_and_loads_nothing_of_others(
+    vera: Api, permission: SpendingPermission
+) -> None:
+    path = PERMISSION.format(permission.public_id)
+
+    policies = [
+        vera.get(f"{path}?format={each}").headers.get("Content-Security-Policy") for each in ("json", "html")
+    ]
+
+    assert policies[0] is None
+    assert {"default-src 'none'", "script-src 'self'", "style-src 'self'"} <= set(policies[1].split("; "))
+    assert "unsafe" not in policies[1]
+    # The browser of the schema is somebody else's, and has a path of its own.
+    assert "'unsafe-inline'" in browser().get("/api/docs/").headers["Content-Security-Policy"]
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
@@ -126,3 +144,25 @@ def test_is_for_its_client_alone(
         assert stranger.body["lines"] == []
     else:
         assert stranger.status == 404
+
+
+def test_no_table_is_begun_beyond_those_that_may_be_under_way(
+    vera: Api, permission: SpendingPermission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(downloads, "places", Places(0, each=0))
+
+    answer = vera.get(PERMISSION.format(permission.public_id) + "?format=csv")
+
+    assert (answer.status, answer.code) == (503, "busy")
+
+
+def test_a_table_that_is_too_long_is_refused_and_leaves_no_place_taken(
+    vera: Api, permission: SpendingPermission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statement_files, "MOST_LINES", 1)
+    monkeypatch.setattr(downloads, "places", Places(1, each=1))
+
+    answer = vera.get(PERMISSION.format(permission.public_id) + "?format=csv")
+
+    assert (answer.status, answer.body["errors"][0]["field"]) == (400, "until")
+    assert downloads.places.take("another")

@@ -14,7 +14,9 @@ from billing.operator_rules import Verb
 from billing.payout_models import Payout
 from core import db
 from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from sessions_app import vendors
 from sessions_app.models import Vendor
+from tests.tokens import CHAIN, USDT
 from zcash.models import AuditSeal, Deposit, SpendingPermission, WatchedChain
 from zcash.unmatched_models import UnmatchedDeposit
 
@@ -57,6 +59,14 @@ def leave(number: int, *, permission: SpendingPermission, operator: User, now: d
     word = operators.word(operator_id=operator.pk, name="otto", reason="to have one of each")
     deposit = Deposit.objects.filter(permission=permission).latest("id")
     with db.operation():
+        vendors.publish_in_token(
+            payout.vendor_id,
+            chain_id=CHAIN,
+            token_address=USDT,
+            price_units_per_hour=1,
+            actor="tests",
+            now=now,
+        )
         for subject in ({"payout": payout}, {"endpoint": endpoint}, {"deposit": deposit}):
             operators.note(word, Verb.RESOLVE, permission=permission, now=now, **subject)
 

@@ -1,11 +1,17 @@
 """Nobody guesses a password: locked out by name and address, and slowed down by address."""
 
+import io
+from datetime import timedelta
+
 import pytest
+from axes.models import AccessAttempt
 from django.core.cache import caches
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from pytest_django.fixtures import Settings
 
+from core import clock
 from core.models import User
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +51,37 @@ def test_the_owner_still_gets_in_from_elsewhere() -> None:
         login("wrong")
 
     assert login(PASSWORD, address="192.0.2.2") == 302
+
+
+def test_guesses_by_many_addresses_are_bounded_and_keep_no_operator_from_his_work(settings: Settings) -> None:
+    settings.LOGIN_NAME_FAILURE_LIMIT = 12
+    assert login(PASSWORD, address="192.0.2.2") == 302
+
+    answers = [login("wrong", address=f"198.51.100.{number // 4}") for number in range(40)]
+
+    assert answers == [200] * 11 + [429] * 29
+    # Not even the right one is told from a wrong one by a stranger.
+    assert login(PASSWORD, address="203.0.113.1") == 429
+    assert login(PASSWORD, address="192.0.2.2") == 302
+    # Other names are none of it.
+    User.objects.create_superuser("olga", password=PASSWORD)
+    assert login(PASSWORD, name="olga", address="203.0.113.1") == 302
+
+
+def test_a_siege_is_over_when_its_failures_are_old_or_an_administrator_says_so(settings: Settings) -> None:
+    settings.LOGIN_NAME_FAILURE_LIMIT = 2
+    for number in range(3):
+        login("wrong", address=f"198.51.100.{number}")
+    assert login(PASSWORD) == 429
+
+    AccessAttempt.objects.update(attempt_time=clock.now() - timedelta(minutes=16))
+    assert login(PASSWORD) == 302
+
+    for number in range(3):
+        login("wrong", address=f"198.51.100.{number}")
+    assert login(PASSWORD, address="203.0.113.1") == 429
+    call_command("axes_reset_username", "otto", stdout=io.StringIO())
+    assert login(PASSWORD, address="203.0.113.1") == 302
 
 
 def test_a_forged_header_is_no_other_address() -> None:
@@ -101,6 +138,7 @@ def test_says_when_to_come_back(settings: Settings) -> None:
     )
 
     assert answer.headers["Retry-After"] == "900"
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
     assert b"Too many tries" in answer.content
 
 

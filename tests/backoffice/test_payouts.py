@@ -48,7 +48,8 @@ def waiting(name: str) -> list[Any]:
 
 
 def act(browser: Client, name: str, payout: Payout) -> None:
-    browser.post(reverse("admin:act", args=[name, payout.pk]), {"reason": "as agreed with the vendor"})
+    sent = {"reason": "as agreed with the vendor", "address": payout.address}
+    browser.post(reverse("admin:act", args=[name, payout.pk]), sent)
     payout.refresh_from_db()
 
 

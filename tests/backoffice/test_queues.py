@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from billing import engine, funding, holds, interventions, operators, refunds, resolutions, reversals
 from billing.models import Refund, WalletSend
-from billing.operator_models import OperatorAction
+from billing.operator_models import Approval, OperatorAction
 from billing.operators import Word
 from core import clock
 from core.errors import Conflict
@@ -383,13 +383,52 @@ def test_a_large_refund_waits_for_two(vera: User, word: Word, browser: Client, s
     olga = Client()
     olga.force_login(User.objects.create_superuser("olga"))
 
-    act(browser, "approve-refund", refund)
-    refused = act(browser, "approve-refund", refund)
+    seen = {"address": refund.address}
+    act(browser, "approve-refund", refund, **seen)
+    refused = act(browser, "approve-refund", refund, **seen)
     assert b"another operator has to" in refused.content
     assert len(waiting("large-refunds")) == 1
-    act(olga, "approve-refund", refund)
+    act(olga, "approve-refund", refund, **seen)
 
     assert waiting("large-refunds") == []
+
+
+def test_nobody_approves_an_address_that_was_not_shown(
+    vera: User, word: Word, browser: Client, settings
+) -> None:
+    settings.REFUND_APPROVAL_ABOVE = "5"
+    permission = revoked(vera, word)
+    refund = Refund.objects.get(permission=permission)
+    page = browser.get(reverse("admin:act", args=["approve-refund", refund.pk]))
+    shown = page.context["form"].initial["address"]
+    assert page.content.decode().count(refund.address) == 2
+    elsewhere = encode_sapling(b"elsewhere".ljust(43, b"\1"), network=Network.REGTEST)
+    refunds.set_address(
+        client_id=vera.pk,
+        public_id=permission.public_id,
+        address=elsewhere,
+        now=clock.now(),
+        actor="whoever has the payer's link",
+    )
+
+    refused = act(browser, "approve-refund", refund, address=shown)
+
+    assert f"goes to {elsewhere} by now" in refused.content.decode()
+    assert b"This field is required" in act(browser, "approve-refund", refund).content
+    assert not Approval.objects.exists()
+
+
+def test_days_that_are_asked_for_twice_are_given_once(browser: Client, vera: User) -> None:
+    permission = active(vera)
+    page = browser.get(reverse("admin:act", args=["extend-spendingpermission", permission.pk]))
+    sent = {**page.context["form"].initial, "days": 7}
+
+    act(browser, "extend-spendingpermission", permission, **sent)
+    again = act(browser, "extend-spendingpermission", permission, **sent)
+
+    assert b"by now: open the page again" in again.content
+    extended = SpendingPermission.objects.get(pk=permission.pk)
+    assert extended.expires_at - permission.expires_at == timedelta(days=7)
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "ok", "x" * 501])

@@ -54,6 +54,14 @@ def test_an_administrator_makes_himself_no_superuser(ada: User) -> None:
     assert not ada.is_superuser
 
 
+def test_an_account_keeps_the_name_by_which_the_audit_log_knows_it(boss: User, ada: User) -> None:
+    for browser, account in ((browser_of(ada), ada), (browser_of(boss), ada)):
+        assert change(browser, account, username="boss ", first_name="Ada").status_code == 302
+
+    ada.refresh_from_db()
+    assert (ada.username, ada.first_name) == ("ada", "Ada")
+
+
 @pytest.mark.parametrize("role", ["boss", "ada"])
 def test_nobody_changes_what_he_himself_can_do(request: pytest.FixtureRequest, role: str) -> None:
     user = request.getfixturevalue(role)

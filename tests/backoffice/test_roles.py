@@ -1,6 +1,7 @@
 """Who may do what: four roles, brought up to date by every migrate."""
 
 import pytest
+from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
@@ -154,6 +155,48 @@ def test_every_role_sees_the_dashboard_and_the_queues(role: str) -> None:
     browser = browser_of(role)
 
     assert browser.get(reverse("admin:index")).status_code == 200
+    assert browser.get(reverse("admin:queues")).status_code == 200
+
+
+def _staff(*rights: str) -> Client:
+    operator = User.objects.create_user("nils", is_staff=True)
+    operator.user_permissions.set(Permission.objects.filter(codename__in=rights))
+    browser = Client()
+    browser.force_login(operator)
+    return browser
+
+
+def test_staff_without_a_role_are_told_who_gives_one_and_see_nothing(permission: SpendingPermission) -> None:
+    browser = _staff()
+
+    page = browser.get(reverse("admin:index"))
+
+    text = page.content.decode()
+    assert page.status_code == 200
+    assert "This account has no role yet" in text
+    assert not any(name in page.context for name in ("cards", "vendors", "books", "node"))
+    for shown in ("Revenue", "vendor123", reverse("admin:queues"), "_changelist", "/admin/zcash/"):
+        assert shown not in text, shown
+    assert browser.get(reverse("admin:queues")).status_code == 403
+    for model in admin.site._registry:
+        meta = model._meta
+        path = reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+        assert browser.get(path).status_code == 403, path
+        assert browser.get(path, {"format": "csv"}).status_code == 403, path
+
+
+def test_who_may_see_some_rows_sees_them_and_no_numbers_of_the_business(
+    permission: SpendingPermission,
+) -> None:
+    browser = _staff("view_deposit")
+
+    page = browser.get(reverse("admin:index"))
+
+    text = page.content.decode()
+    assert "What you may see is in the menu" in text
+    assert "Revenue" not in text
+    assert reverse("admin:zcash_deposit_changelist") in text
+    assert reverse("admin:queues") in text
     assert browser.get(reverse("admin:queues")).status_code == 200
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 # What every vendor says besides.
 TERMS = {"fee_bps": 0, "payout_schedule": "weekly", "payout_minimum_zat": 1_000_000}
-WRITABLE = {"user", "group", "vendor"}
+WRITABLE = {"user", "group", "vendor", "vendortokenprice"}
 
 
 @pytest.fixture
@@ -156,6 +156,16 @@ def test_an_old_form_overwrites_nothing_that_somebody_else_has_changed(operator:
     vendor.refresh_from_db()
     assert (answer.status_code, getattr(vendor, name)) == (200, newer)
     assert b"was changed meanwhile" in answer.content
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_vendor_is_saved_outside_of_a_tests_transaction(operator: Client):
+    vendor = make_vendor(make_client(), price=1)
+
+    answer = operator.post(page_of(vendor), {**opened(operator, vendor), "name": "Vera TV"})
+
+    vendor.refresh_from_db()
+    assert (answer.status_code, vendor.name) == (302, "Vera TV")
 
 
 def test_a_new_price_of_a_vendor_is_a_new_version(operator: Client):

@@ -21,10 +21,16 @@
     const [low, high] = [light(one), light(other)].sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
+  // What is behind a page that has no ground of its own.
+  const canvas = document.createElement("i");
+  canvas.style.background = "Canvas";
+  document.documentElement.append(canvas);
+  const bare = rgba(getComputedStyle(canvas).backgroundColor);
+  canvas.remove();
   const ground = (element) => {
     const layers = [];
     for (let each = element; each; each = each.parentElement) layers.push(rgba(getComputedStyle(each).backgroundColor));
-    return layers.reduceRight((below, top) => over(top, below), { r: 255, g: 255, b: 255, a: 1 });
+    return layers.reduceRight((below, top) => over(top, below), bare);
   };
 
   for (const element of document.body.querySelectorAll("*")) {
@@ -47,6 +53,14 @@
     const { width, height } = control.getBoundingClientRect();
     // WCAG 2.2, target size (minimum).
     if (width && Math.min(width, height) < (control.type === "checkbox" ? 18 : 24)) found.push(`too small: ${control.outerHTML.slice(0, 80)}`);
+  }
+  // WCAG 2.2, target size (enhanced): 44 px where a finger points. Links within a sentence are exempt.
+  if (matchMedia("(pointer: coarse)").matches) {
+    for (const control of document.querySelectorAll("a.button, .brand, nav a, .links a, button, summary, select, input:not([type=hidden])")) {
+      const target = control.type === "checkbox" ? control.closest("label") : control;
+      const { width, height } = target.getBoundingClientRect();
+      if (width && (height < 44 || width < 44)) found.push(`${width.toFixed()}x${height.toFixed()}: ${control.outerHTML.slice(0, 80)}`);
+    }
   }
   for (const image of document.querySelectorAll("img:not([alt]), svg:not([role=img] svg)")) found.push(`no text: ${image.outerHTML.slice(0, 80)}`);
   const ids = [...document.querySelectorAll("[id]")].map((each) => each.id);

@@ -100,7 +100,13 @@ def shoot() -> Shoot:
     def shoot_one(page: Page, name: str) -> Path:
         path = SCREENSHOTS / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=path, full_page=True, animations="disabled")
+        size = page.viewport_size
+        assert size is not None
+        # Beyond its viewport Chromium draws a phone's page as for a mouse, so that the phone is made as long.
+        long = max(size["height"], int(page.evaluate("document.documentElement.scrollHeight")))
+        page.set_viewport_size({"width": size["width"], "height": long})
+        page.screenshot(path=path, animations="disabled")
+        page.set_viewport_size(size)
         return path
 
     return shoot_one
@@ -119,6 +125,21 @@ def _listen(page: Page, *, host: str, complaints: list[str]) -> None:
     def on_page_error(error: Error) -> None:
         complaints.append(f"{page.url}: {error}")
 
+    def on_failed(request: Any) -> None:
+        # Leaving a page ends what it still asks for.
+        if _is_static(request.url) and request.failure != "net::ERR_ABORTED":
+            complaints.append(f"{page.url} did not get {request.url}: {request.failure}")
+
+    def on_response(response: Any) -> None:
+        if _is_static(response.url) and response.status >= 400:
+            complaints.append(f"{page.url} got {response.status} for {response.url}")
+
     page.on("console", on_console)
+    page.on("requestfailed", on_failed)
+    page.on("response", on_response)
     page.on("request", on_request)
     page.on("pageerror", on_page_error)
+
+
+def _is_static(url: str) -> bool:
+    return urlsplit(url).path.startswith(django_settings.STATIC_URL)

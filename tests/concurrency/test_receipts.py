@@ -18,18 +18,18 @@ from tests.factories import ALICE, after, make_active_permission
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-_GATE = 4712
-_STOPS_AFTER_ITS_SNAPSHOT = f"""(
-    CASE WHEN pg_advisory_xact_lock_shared({_GATE}) IS NOT NULL
+GATE = 4712
+STOPS_AFTER_ITS_SNAPSHOT = f"""(
+    CASE WHEN pg_advisory_xact_lock_shared({GATE}) IS NOT NULL
          THEN pg_try_advisory_xact_lock(%(number)s) END)"""
 
 
 def meet(call: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     """Make a call while the same call has taken its snapshot and waits for the key; return both outcomes."""
     stock = idempotency._CLAIM
-    gated = stock.replace("pg_try_advisory_xact_lock(%(number)s)", _STOPS_AFTER_ITS_SNAPSHOT)
+    gated = stock.replace("pg_try_advisory_xact_lock(%(number)s)", STOPS_AFTER_ITS_SNAPSHOT)
     with ExitStack() as background:
-        with lock_held("SELECT pg_advisory_xact_lock(%s)", [_GATE]):
+        with lock_held("SELECT pg_advisory_xact_lock(%s)", [GATE]):
             monkeypatch.setattr(idempotency, "_CLAIM", gated)
             second = background.enter_context(in_background(call))
             wait_until_blocked()

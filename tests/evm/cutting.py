@@ -69,16 +69,31 @@ def answering(
 
 
 @contextmanager
-def silent(method: str, *, after: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let the connection break at each call of a method, before or after the node has had it."""
+def silent(method: str | None, *, after: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the connection break at each call of a method (None: any), before or after the node has had it."""
+    with _cut(method, requests.ConnectionError("the line is dead"), after=after, monkeypatch=monkeypatch):
+        yield
+
+
+@contextmanager
+def killed_asking(method: str, *, after: bool, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let a process die at its first call of a method, before or after the node has had it."""
+    with suppress(Killed), _cut(method, Killed(), after=after, monkeypatch=monkeypatch):
+        yield
+
+
+@contextmanager
+def _cut(
+    method: str | None, error: BaseException, *, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
     ask = HTTPProvider.make_request
 
     def asked(self: Any, name: Any, params: Any) -> Any:
-        if name != method:
+        if method not in (None, name):
             return ask(self, name, params)
         if after:
             ask(self, name, params)
-        raise requests.ConnectionError("the line is dead")
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr(HTTPProvider, "make_request", asked)

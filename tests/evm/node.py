@@ -24,7 +24,7 @@ class Node:
 
     def ask(self, method: str, *params: Any) -> Any:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
-        answer = requests.post(self.url, json=body, timeout=20).json()
+        answer = requests.post(self.url, json=body, timeout=60).json()
         assert "error" not in answer, f"{method}: {answer['error']}"
         return answer["result"]
 
@@ -55,7 +55,7 @@ def running(*arguments: str, chain_id: int = CHAIN_ID, port: int | None = None) 
     with subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         node = Node(f"http://127.0.0.1:{port}")
         try:
-            assert wait_until(lambda: _answers(node), seconds=20, every=0.05), "anvil did not start"
+            assert wait_until(lambda: _answers(node), seconds=60, every=0.05), "anvil did not start"
             node.ask("anvil_autoImpersonateAccount", True)
             yield node
         finally:
@@ -66,5 +66,5 @@ def running(*arguments: str, chain_id: int = CHAIN_ID, port: int | None = None) 
 def _answers(node: Node) -> bool:
     try:
         return bool(node.ask("eth_chainId"))
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False

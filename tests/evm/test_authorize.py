@@ -1,11 +1,14 @@
 """Authorising over the API, against a real chain: what is asked, what is signed, what is refused."""
 
+import threading
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from pytest_django.fixtures import Settings
 from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from billing import engine, privacy
 from billing.engine import StartRequest
@@ -313,14 +316,37 @@ def test_garbage_of_the_node_is_503_and_writes_nothing(
 
 
 def test_silence_of_the_node_is_503(api: Api, world: World, settings: Settings) -> None:
-    settings.ETHEREUM_RPC_TIMEOUT_SECONDS = 0.5
     body = asked(api, world)
+    settings.ETHEREUM_RPC_TIMEOUT_SECONDS = 0.5
     # Nobody listens at this address of the test's own machine.
     world.configure(url="http://127.0.0.1:9")
 
     assert verify(api, body, sign(body["typed_data"], viewer(1))).status == 503
     assert api.post(PATH, ask(world, wallet_address=viewer(2).address)).status == 503
     assert Authorization.objects.get().status == "pending"
+
+
+def test_an_answer_that_never_ends_is_503_at_the_time_out(
+    api: Api, world: World, settings: Settings, httpserver: HTTPServer
+) -> None:
+    settings.ETHEREUM_RPC_TIMEOUT_SECONDS = 0.5
+    body = asked(api, world)
+    stopped = threading.Event()
+
+    def drip(_: Request) -> Response:
+        # A byte each tenth of a second, for a minute: each comes in time.
+        return Response((b" " for _ in range(600) if not stopped.wait(0.1)), content_type="application/json")
+
+    httpserver.expect_request("/").respond_with_handler(drip)
+    world.configure(url=httpserver.url_for("/"))
+    started = time.monotonic()
+    try:
+        answer = verify(api, body, sign(body["typed_data"], viewer(1)))
+    finally:
+        stopped.set()
+
+    assert (answer.status, answer.code) == (503, "chain_unavailable")
+    assert time.monotonic() - started < 20
 
 
 def test_the_signed_document_names_client_authorization_and_consent(api: Api, world: World) -> None:

@@ -51,6 +51,21 @@ def test_a_second_debt_is_collected_from_where_the_first_ended(
     ]
 
 
+def test_what_is_streamed_while_a_collection_is_on_its_way_is_owed_on(world: World, vera: User) -> None:
+    authorization = world.active(vera, viewer(1), money=10 * USD)
+    world.stream(authorization, 600_000)
+    world.round()
+    world.stream(authorization, 700_000)
+    world.node.mine(2)
+    world.round()
+    authorization.refresh_from_db()
+    assert (authorization.collected_units, authorization.debt_units) == (600_000, 700_000)
+
+    world.settle()
+
+    assert world.balance(TREASURY) == 1_300_000
+
+
 def test_a_reading_moves_the_end_of_the_meter_and_says_what_binds(world: World, vera: User) -> None:
     who = viewer(2)
     authorization = world.active(vera, who, money=10 * USD)

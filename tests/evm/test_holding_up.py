@@ -19,7 +19,7 @@ from werkzeug import Request, Response
 
 from billing.ethereum import chains, deploying
 from billing.models_ethereum import ChainSend, Collection
-from core import clock
+from core import clock, db
 from core.db import advisory_number
 from core.models import User
 from paygo.devstack.process import wait_until
@@ -43,7 +43,9 @@ def test_a_row_that_somebody_holds_holds_up_no_other(world: World, vera: User) -
 
     with another_connection() as other:
         other.execute("SELECT 1 FROM billing_authorization WHERE id = %s FOR UPDATE", [held.pk])
+        db.execute("SET lock_timeout = '1s'")
         assert world.round() == {}
+        db.execute("RESET lock_timeout")
         sent = list(Collection.objects.values_list("authorization_id", flat=True))
     world.settle()
     world.settle()

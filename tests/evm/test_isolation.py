@@ -6,7 +6,8 @@ import pytest
 
 from billing import covering, engine
 from billing.engine import StartRequest
-from billing.ethereum import authorizing, following, readings
+from billing.errors import AuthorizationSuspended
+from billing.ethereum import abi, authorizing, following, readings
 from billing.ethereum.errors import DebtUnpaid, TokenUnfit
 from billing.models_ethereum import Authorization, ChainSend, Collection
 from core.db import operation
@@ -78,6 +79,50 @@ def test_a_wallet_whose_token_burns_all_gas_is_suspended_alone(world: World, ver
     assert sorted(states()) == [("confirmed", ""), ("failed", "token_refused")]
     assert statuses_of(good, hostile) == ["active", "suspended"]
     assert world.balance(TREASURY, symbol="BURNS") == USD
+
+
+def of_contract_wallet(world: World, client: User, *, number: int) -> Authorization:
+    """Return an active authorisation of a contract that a viewer owns, with money and allowance."""
+    owner = viewer(number)
+    wallet = deploy(world.node, "TestWallet", ["address"], owner.address, sender=ADMIN)
+    world.give(wallet, 10 * USD)
+    approval = abi.call(abi.APPROVE, world.collector, 10 * USD)
+    world.do(owner.address, wallet, "call(address,bytes)", world.tokens["USDT"], approval)
+    return world.signed(world.asked(client, owner, wallet_address=wallet), owner)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before it is sent", "once it is sent"])
+def test_a_contract_wallet_that_denies_what_it_signed_owes_and_holds_up_no_other(
+    world: World, vera: User, late: bool
+) -> None:
+    fickle, other = of_contract_wallet(world, vera, number=1), world.active(vera, viewer(2))
+    world.stream(fickle, USD)
+    world.stream(other, USD)
+    deny = (fickle.wallet_address, "deny(bool)")
+    if late:
+        world.round()
+        world.overtake(ADMIN, *deny, True)
+    else:
+        world.do(ADMIN, *deny, True)
+    world.settle()
+
+    assert sorted(states()) == [("confirmed", ""), ("failed", "not_signed")]
+    assert statuses_of(fickle, other) == ["suspended", "active"]
+    assert world.balance(TREASURY) == USD
+    # What the simulation finds out costs no gas; the contract finds out the rest, in the other's transaction.
+    assert (fickle.collections.get().send is not None) == late
+    assert ChainSend.objects.count() == 1
+    with pytest.raises(AuthorizationSuspended):
+        engine.start(StartRequest(fickle.wallet_address, "vendor123"), client_id=vera.pk, now=world.now)
+    with pytest.raises(DebtUnpaid):
+        world.asked(vera, viewer(1), wallet_address=fickle.wallet_address)
+
+    # It admits it again, and pays.
+    world.do(ADMIN, *deny, False)
+    world.round(seconds=601)
+    world.settle()
+    assert statuses_of(fickle, other) == ["active", "active"]
+    assert world.balance(TREASURY) == 2 * USD
 
 
 @pytest.mark.parametrize("symbol", ["USDT", "PLAIN"])

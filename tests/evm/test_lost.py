@@ -151,6 +151,34 @@ def test_an_operator_says_that_nothing_has_paid_it(plain: World, vera: User) -> 
     assert plain.balance(TREASURY, symbol="PLAIN") == 2 * USD
 
 
+def test_of_two_keys_with_the_same_nonce_an_operator_says_which(plain: World, vera: User) -> None:
+    old, paid_by = plain.key, []
+    for number in (1, 2):
+        owing(plain, vera, number=number)
+        plain.round()
+        other = pull(plain, number, USD) + bytes(1)
+        paid_by.append(plain.send_as_service(nonce=0, to=plain.tokens["PLAIN"], data=other))
+        plain.node.mine(9)
+        plain.round(seconds=601)
+        if number == 1:
+            change_key(plain)
+            plain.configure(by_collector=False)
+    assert states() == ["unknown", "unknown"]
+
+    with pytest.raises(CommandError, match=f"by --key: .*{old.address}"):
+        resolve("0", "--unpaid")
+    with pytest.raises(CommandError, match="waits for an operator"):
+        resolve("0", "--unpaid", "--key", TREASURY)
+    resolve("0", "--paid-by", paid_by[0], "--key", old.address.lower())
+    assert OperatorAction.objects.get().details["key"] == old.address
+    # The other one is the only one that waits now.
+    resolve("0", "--paid-by", paid_by[1])
+    plain.settle()
+
+    assert states() == ["confirmed", "confirmed"]
+    assert plain.balance(TREASURY, symbol="PLAIN") == 2 * USD
+
+
 def test_a_forgotten_try_of_the_same_transaction_is_remembered(plain: World, vera: User) -> None:
     owing(plain, vera)
     plain.round()
@@ -370,3 +398,34 @@ def test_a_transaction_that_is_refused_for_its_fee_is_made_dearer(
 )
 def test_tells_by_the_words_of_nodes_whether_more_gas_money_would_help(words: str, is_fee: bool) -> None:
     assert is_for_its_fee(words) == is_fee
+
+
+@pytest.mark.parametrize(
+    ("more", "kept", "status", "collected"),
+    [
+        # The wallet has spent what it had left: it owes nothing.
+        (0, 0, "active", USD // 2),
+        # What it has is enough for the rest.
+        (USD // 4, USD // 4, "active", 3 * USD // 4),
+        # It is not.
+        (USD // 4, USD // 4 - 1, "suspended", 0),
+    ],
+)
+def test_who_has_paid_what_a_database_forgot_is_no_debtor_for_it(
+    world: World, vera: User, more: int, kept: int, status: str, collected: int
+) -> None:
+    authorization = world.active(vera, viewer(1), money=USD)
+    world.stream(authorization, USD // 2)
+    forgotten = next(debts.batches([authorization]))
+    world.send_as_service(nonce=0, to=forgotten.to, data=forgotten.data)
+    world.node.mine(2)
+    world.stream(authorization, more)
+    spent = (ADMIN, USD // 2 - kept)
+    world.do(viewer(1).address, world.tokens["USDT"], "transfer(address,uint256)", *spent)
+    nonces.adopt(world.chain, world.key, chain_nonce=1, reason="ops: restored", now=world.now)
+
+    world.settle()
+
+    authorization.refresh_from_db()
+    assert (authorization.status, authorization.collected_units) == (status, collected)
+    assert world.balance(TREASURY) == USD // 2 + (more if status == "active" else 0)

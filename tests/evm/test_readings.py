@@ -4,8 +4,8 @@ import pytest
 
 from billing import covering, engine
 from billing.engine import StartRequest
-from billing.ethereum import authorizing, readings
-from billing.models_ethereum import Authorization
+from billing.ethereum import authorizing, collector, readings
+from billing.models_ethereum import Authorization, Collection
 from core.db import operation
 from core.models import User
 from tests.evm.world import USD, World, later, viewer
@@ -87,3 +87,67 @@ def test_what_is_owed_elsewhere_ends_what_runs_beyond_the_ceiling(world: World, 
 
     there.refresh_from_db()
     assert (there.charged_units, there.cutoff_units, there.open_transactions) == (3 * USD // 2, USD // 2, 0)
+
+
+def test_what_was_collected_by_another_authorisation_is_not_reckoned_twice(world: World, vera: User) -> None:
+    first = world.active(vera, WHO, money=2 * USD)
+    world.stream(first, USD)
+    other = make_client("other")
+    make_vendor(other)
+    second = world.signed(world.asked(other, WHO), WHO)
+    engine.start(StartRequest(WHO.address, "vendor123"), client_id=other.pk, now=world.now)
+
+    world.round(seconds=300)
+    world.node.mine(1)
+    # In a block, and not deep enough: what the wallet had for the first has gone.
+    world.round(seconds=10)
+
+    second.refresh_from_db()
+    assert Collection.objects.get(authorization=first).status == "submitted"
+    assert (world.balance(WHO.address), second.balance_units) == (USD, USD)
+    assert (second.open_transactions, second.cutoff_units) == (1, USD)
+
+
+def test_what_another_authorisation_paid_after_a_reading_is_not_counted_as_money_left(
+    world: World, vera: User
+) -> None:
+    first = world.active(vera, WHO, money=2 * USD)
+    world.stream(first, USD)
+    other = make_client("other")
+    make_vendor(other)
+    second = world.signed(world.asked(other, WHO), WHO)
+    early = readings.look(readings.connect(world.chain), second)
+
+    world.settle()
+
+    assert Authorization.objects.get(pk=first.pk).collected_units == USD
+    assert (early.reading.balance_units, world.balance(WHO.address)) == (2 * USD, USD)
+    Authorization.objects.filter(pk=second.pk).update(chain_read_block=early.reading.block_number)
+    assert note(world, second, early, seconds=1).cutoff_units == USD
+
+
+def test_a_token_that_cannot_be_read_keeps_no_other_from_being_read(
+    world: World, vera: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "_MOST_OLD", 1)
+    world.add_token("GONE", 0)
+    world.add_token("BROKEN", 0)
+    world.configure()
+    for number, symbol in ((2, "GONE"), (3, "BROKEN")):
+        world.active(vera, viewer(number), symbol=symbol)
+    authorization = world.active(vera, WHO, money=USD)
+    world.stream(authorization, USD)
+    world.approve(WHO.address, 0)
+    world.round()
+    assert Authorization.objects.get(pk=authorization.pk).status == "suspended"
+
+    world.node.ask("anvil_setCode", world.tokens["BROKEN"], "0x00")
+    del world.tokens["GONE"]
+    world.configure()
+    world.approve(WHO.address, USD)
+    world.round(seconds=301)
+    world.node.mine(2)
+    world.round(seconds=1)
+
+    authorization.refresh_from_db()
+    assert (authorization.status, authorization.collected_units) == ("active", USD)

@@ -1,13 +1,18 @@
 """Sending on a real chain: killed, silent, stuck, reorged, reverted: each debt arrives exactly once."""
 
-import pytest
+from typing import Any
 
-from billing.ethereum import abi, debts, journal
+import pytest
+from django.db import connection
+
+from billing.ethereum import abi, authorizing, debts, following, journal, readings
+from billing.ethereum.errors import TokenUnfit
 from billing.ethereum.fees import Fees
 from billing.ethereum.rules import ChainSendStatus, CollectionStatus
 from billing.models_ethereum import Authorization, ChainSend, Collection
-from core.models import User
-from tests.evm.cutting import killed_at, silent
+from core.models import Event, User
+from tests.concurrency.threads import elsewhere
+from tests.evm.cutting import answering, killed_at, silent
 from tests.evm.world import (
     ADMIN,
     BLOCKS,
@@ -98,6 +103,8 @@ def test_a_stuck_transaction_is_replaced_under_its_own_nonce(world: World, vera:
     assert second.max_fee_wei > first.max_fee_wei * 1.12
     assert ChainSend.objects.get().mined_hash == second.hashes[1]
     assert world.balance(TREASURY) == USD
+    # The first can never be mined: without a contract both would pay.
+    assert int(world.node.ask("eth_getTransactionCount", world.service, "latest"), 16) == 1
 
 
 def test_gas_above_the_cap_waits(world: World, vera: User) -> None:
@@ -115,6 +122,32 @@ def test_gas_above_the_cap_waits(world: World, vera: User) -> None:
     assert world.balance(TREASURY) == USD
 
 
+def test_transactions_of_one_round_have_one_nonce_after_the_other(world: World, vera: User) -> None:
+    world.add_token("PLAIN", 0)
+    world.configure()
+    for number, symbol in enumerate(("USDT", "PLAIN")):
+        world.stream(world.active(vera, viewer(number), symbol=symbol), USD)
+
+    world.round()
+
+    # The chain has counted neither yet.
+    assert list(ChainSend.objects.order_by("nonce").values_list("nonce", flat=True)) == [0, 1]
+
+
+def test_what_is_one_block_short_of_its_confirmations_is_not_final(world: World, vera: User) -> None:
+    world.configure(confirmations=3)
+    world.stream(world.active(vera, viewer(1)), USD)
+    world.round()
+    world.node.mine(2)
+    world.round()
+    short = states()
+
+    world.node.mine()
+    world.round()
+
+    assert (short, states()) == (["submitted"], ["confirmed"])
+
+
 @pytest.mark.parametrize("symbol", ["USDT", "PLAIN"])
 def test_a_reorg_gives_a_collection_back_and_it_arrives_once(world: World, vera: User, symbol: str) -> None:
     world.add_token("PLAIN", 0)
@@ -129,14 +162,42 @@ def test_a_reorg_gives_a_collection_back_and_it_arrives_once(world: World, vera:
     world.node.ask("anvil_reorg", 1, [])
     assert world.balance(TREASURY, symbol=symbol) == 0
     world.round()
-    given_back = states()
+    given_back, collections = ChainSend.objects.get(), states()
     world.node.mine()
     world.settle(rounds=3)
 
-    assert given_back in (["pending"], ["submitted"])
+    # It waits as any that is in no block: it may be stuck, and made dearer.
+    assert (given_back.status, given_back.block_number) == (ChainSendStatus.SENT, None)
+    assert collections in (["pending"], ["submitted"])
     assert states() == ["confirmed"]
     assert world.balance(TREASURY, symbol=symbol) == USD
     assert ChainSend.objects.count() == 1
+
+
+def test_a_receipt_of_a_block_that_a_reorg_has_taken_away_counts_for_nothing(
+    world: World, vera: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authorization = world.active(vera, viewer(1))
+    world.stream(authorization, USD)
+    world.round()
+    world.node.mine()
+    (tx_hash,) = ChainSend.objects.get().hashes
+    kept = {"result": world.node.ask("eth_getTransactionReceipt", tx_hash)}
+    world.node.ask("anvil_reorg", 1, [])
+    world.node.ask("anvil_dropAllTransactions")
+    world.node.mine(3)
+
+    with answering("eth_getTransactionReceipt", kept, monkeypatch=monkeypatch):
+        world.round()
+    authorization.refresh_from_db()
+    # Nor has it moved what the wallet may owe on.
+    assert (states(), authorization.collected_units) == (["submitted"], 0)
+    assert authorization.cutoff_units == 2 * USD
+    world.node.mine()
+    world.settle()
+
+    assert states() == ["confirmed"]
+    assert world.balance(TREASURY) == USD
 
 
 @pytest.mark.parametrize("symbol", ["USDT", "PLAIN"])
@@ -245,6 +306,19 @@ def test_a_token_that_keeps_a_fee_has_paid_once_and_is_used_no_more(
     assert authorization.collected_units == USD
 
 
+def test_a_token_that_keeps_a_fee_of_what_was_revoked_is_used_no_more(world: World, vera: User) -> None:
+    world.tokens = {"FEE": world.add_token("FEE", TAKES_FEE)}
+    world.configure()
+    authorization = world.active(vera, viewer(1), symbol="FEE")
+    world.stream(authorization, USD)
+    authorizing.revoke(client_id=vera.pk, public_id=authorization.public_id, now=world.now)
+
+    world.settle()
+
+    with pytest.raises(TokenUnfit, match="keeps a fee"):
+        world.asked(vera, viewer(1), symbol="FEE")
+
+
 def test_a_database_older_than_the_chain_sends_nothing(world: World, vera: User) -> None:
     authorization = world.active(vera, viewer(1))
     world.stream(authorization, USD)
@@ -271,6 +345,29 @@ def test_two_collectors_at_once_write_one_transaction(world: World, vera: User) 
         journal.write(world.chain, world.key, draft, fees=offered, chain_nonce=0, now=world.now)
 
     assert (ChainSend.objects.count(), states()) == (1, ["pending"])
+
+
+def test_what_another_process_books_just_before_is_not_booked_again(world: World, vera: User) -> None:
+    world.stream(world.active(vera, viewer(1)), USD)
+    world.round()
+    world.node.mine(2)
+    others: list[int] = []
+
+    def follow() -> int:
+        return following.follow(readings.connect(world.chain), world.chain, world.key, now=world.now)
+
+    def overtaken(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        if "FOR NO KEY UPDATE" in sql and not others:
+            others.append(elsewhere(follow))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(overtaken):
+        mine = follow()
+
+    # Nor was it put aside, because the ledger refuses a second posting.
+    assert (mine, others) == (1, [1])
+    assert states() == ["confirmed"]
+    assert Event.objects.filter(kind="collection.confirmed").count() == 1
 
 
 def test_a_transaction_that_succeeds_while_the_token_returns_false_has_paid_nothing(

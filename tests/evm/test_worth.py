@@ -6,6 +6,7 @@ import pytest
 
 from billing import engine, expiry
 from billing.engine import StartRequest
+from billing.errors import AuthorizationSuspended
 from billing.ethereum import abi, authorizing
 from billing.ethereum.errors import DebtUnpaid
 from billing.models import Transaction
@@ -37,6 +38,21 @@ def test_a_debt_below_the_least_waits_for_more(world: World, vera: User, by_coll
     assert world.balance(TREASURY) == LEAST
 
 
+def test_what_is_left_near_an_end_is_collected_by_a_few_transactions(world: World, vera: User) -> None:
+    authorization = world.active(vera, WHO, limit_units=USD // 2)
+    engine.start(StartRequest(WHO.address, "vendor123"), client_id=vera.pk, now=world.now)
+
+    for _ in range(50):
+        world.round(seconds=10)
+        world.node.mine(2)
+    world.settle()
+
+    authorization.refresh_from_db()
+    # A half, and half of the rest each time, in rounds of a fiftieth.
+    assert authorization.collected_units == USD // 2
+    assert ChainSend.objects.count() <= 7
+
+
 def test_a_debt_below_the_least_is_not_collected_before_the_last_day_ends(world: World, vera: User) -> None:
     authorization = world.active(vera, WHO, rate_units_per_hour=LEAST, duration_days=1)
     world.now = authorization.expires_at - timedelta(minutes=30)
@@ -56,7 +72,22 @@ def test_a_debt_below_the_least_blocks_nobody_once_it_is_too_late(world: World, 
     world.settle()
 
     assert not Collection.objects.exists()
-    assert world.signed(world.asked(vera, WHO), WHO).status == "active"
+    assert Transaction.objects.get().status == "failed"
+    again = world.signed(world.asked(vera, WHO), WHO)
+    assert (again.status, again.ceiling_units, again.cutoff_units) == ("active", 2 * USD, 2 * USD)
+
+
+def test_a_debt_below_the_least_is_not_given_up_while_more_may_come_to_it(world: World, vera: User) -> None:
+    authorization = world.active(vera, WHO, duration_days=1)
+    world.stream(authorization, LEAST - 1)
+    world.now = authorization.collectable_until - timedelta(seconds=1)
+    expiry.run(now=world.now)
+
+    world.settle()
+
+    assert Transaction.objects.get().status == "pending"
+    again = world.signed(world.asked(vera, WHO), WHO)
+    assert (again.ceiling_units, again.cutoff_units) == (2 * USD - (LEAST - 1),) * 2
 
 
 def test_a_debt_that_is_not_collected_in_time_fails_and_blocks_until_it_is_pardoned(
@@ -68,8 +99,10 @@ def test_a_debt_that_is_not_collected_in_time_fails_and_blocks_until_it_is_pardo
     expiry.run(now=world.now)
 
     world.settle()
-    with pytest.raises(DebtUnpaid):
+    with pytest.raises(DebtUnpaid, match="ask the service's operator to pardon it"):
         world.asked(vera, WHO)
+    with pytest.raises(AuthorizationSuspended, match="ask the service's operator to pardon it"):
+        engine.start(StartRequest(WHO.address, "vendor123"), client_id=vera.pk, now=world.now)
     told = Event.objects.get(kind="collection.failed")
     word = Word(None, "shell:olga", "to be kind")
     authorizing.pardon(authorization.public_id, word=word, now=world.now)
@@ -164,21 +197,9 @@ def test_a_transfer_that_fails_on_the_chain_alone_is_sent_ever_more_rarely(world
 
 
 def test_a_contract_wallet_that_denies_its_signature_costs_no_gas(world: World, vera: User) -> None:
-    yes, no = "0x631626ba7e60e01b5f5260205ff3", "0x5f5f5260205ff3"
-    wallet = viewer(77).address
-    world.node.ask("anvil_setCode", wallet, yes)
-    world.give(wallet, 5 * USD)
-    world.approve(wallet, 5 * USD)
-    asked = world.asked(vera, viewer(77))
-    authorization = authorizing.verify(
-        client_id=vera.pk,
-        public_id=asked.public_id,
-        signature=b"\1",
-        permit_signature=None,
-        read_clock=lambda: world.now,
-    )
+    authorization = world.active_contract(vera, viewer(77))
     world.stream(authorization, USD)
-    world.node.ask("anvil_setCode", wallet, no)
+    world.node.ask("anvil_setCode", authorization.wallet_address, "0x5f5f5260205ff3")
 
     world.round()
 

@@ -161,6 +161,21 @@ class World:
         self.approve(who.address, money, symbol=symbol)
         return self.signed(self.asked(client, who, **changes), who)
 
+    def active_contract(
+        self, client: User, who: LocalAccount, *, money: int = 5 * USD, symbol: str = "USDT"
+    ) -> Authorization:
+        """Return an authorisation of a contract wallet that says yes (EIP-1271) to whatever it is asked."""
+        self.node.ask("anvil_setCode", who.address, "0x631626ba7e60e01b5f5260205ff3")
+        self.give(who.address, money, symbol=symbol)
+        self.approve(who.address, money, symbol=symbol)
+        return authorizing.verify(
+            client_id=client.pk,
+            public_id=self.asked(client, who, symbol=symbol).public_id,
+            signature=b"\1",
+            permit_signature=None,
+            read_clock=lambda: self.now,
+        )
+
     def stream(self, authorization: Authorization, units: int) -> None:
         """Let its wallet stream until that has cost so much: a unit a millisecond."""
         assert authorization.rate_units_per_hour == 3_600_000

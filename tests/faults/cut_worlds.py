@@ -131,7 +131,7 @@ class CutNode:
         settings.ZCASH_RPC_USER, settings.ZCASH_RPC_PASSWORD = USER, PASSWORD
         settings.ZCASH_NODE_URL = chain
         settings.ZCASH_NODE_COOKIE_FILE = str(self._node.node_cookie_file)
-        settings.ZCASH_RPC_TIMEOUT_SECONDS = 10
+        settings.ZCASH_RPC_TIMEOUT_SECONDS = 30
 
     @contextmanager
     def running(self) -> Iterator[None]:

@@ -58,6 +58,7 @@ class Fleet:
             "PAYGO_NO_ENV_FILES": "1",
             "PAYGO_SECRET_KEY": "only-for-tests",
             "PAYGO_LOG_LEVEL": "ERROR",
+            "PAYGO_LOCK_TIMEOUT_MS": "3000",
             "PAYGO_DB_POOL": "0",
             "MIN_START_SECONDS": "1",
             "ZCASH_MIN_CONFIRMATIONS": "3",

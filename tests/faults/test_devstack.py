@@ -90,7 +90,7 @@ def test_takes_over_from_a_server_that_an_earlier_run_left(cluster: PostgresClus
     again = PostgresCluster(cluster.home)
     again.start()
 
-    assert leftover.wait(timeout=5) == 0
+    assert leftover.wait(timeout=60) == 0
     assert "earlier run" in again.notes[0]
     again.stop()
 
@@ -101,7 +101,7 @@ def test_starts_where_the_recorded_pid_belongs_to_another_process(cluster: Postg
     text = pid_file.read_text("ascii")
     cluster.stop()
     # Of the same account: PostgreSQL takes any such process for its own postmaster.
-    other = spawn(["sleep", "60"], log=cluster.log, user=cluster.user)
+    other = spawn(["sleep", "300"], log=cluster.log, user=cluster.user)
     pid_file.write_text(text.replace(text.split("\n", 1)[0], str(other.pid), 1), "ascii")
 
     cluster.start()
@@ -179,7 +179,7 @@ def test_a_killed_parent_takes_its_servers_along(folder: Path) -> None:
         "from paygo.devstack.valkey import Valkey\n"
         "servers = PostgresCluster(Path(sys.argv[1]) / 'postgres'), Valkey(Path(sys.argv[1]) / 'valkey')\n"
         "for server in servers: server.start()\n"
-        "print(*(server.process.pid for server in servers), flush=True); time.sleep(60)\n"
+        "print(*(server.process.pid for server in servers), flush=True); time.sleep(300)\n"
     )
     command = [sys.executable, "-c", script, str(folder)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
@@ -189,7 +189,7 @@ def test_a_killed_parent_takes_its_servers_along(folder: Path) -> None:
 
         parent.kill()
 
-        assert wait_until(lambda: not any(map(process_started, pids)), seconds=5)
+        assert wait_until(lambda: not any(map(process_started, pids)), seconds=60)
 
 
 def test_starts_again_what_has_died_and_stops_in_stages(
@@ -200,7 +200,7 @@ def test_starts_again_what_has_died_and_stops_in_stages(
     ends = tmp_path / "ends"
     for name, stage in (("first", 0), ("second", 1)):
         children.start(_recorder(name, stage=stage, ends=ends, folder=tmp_path))
-    assert wait_until(lambda: len(list(tmp_path.glob("*.up"))) == 2, seconds=10)
+    assert wait_until(lambda: len(list(tmp_path.glob("*.up"))) == 2, seconds=60)
     killed = pids["second"]
     (tmp_path / "second.up").unlink()
     os.kill(killed, signal.SIGKILL)
@@ -209,7 +209,7 @@ def test_starts_again_what_has_died_and_stops_in_stages(
         children.tick()
         return (tmp_path / "second.up").exists()
 
-    assert wait_until(is_back, seconds=10)
+    assert wait_until(is_back, seconds=60)
     children.stop_all()
 
     assert pids["second"] != killed
@@ -231,10 +231,18 @@ def test_a_second_run_is_told_that_one_is_running(folder: Path, run: Run) -> Non
     holder.lock()
     holder.write_env({"PAYGO_URL": "http://127.0.0.1:8080"})
 
-    errors = run(free_port()).communicate(timeout=30)[1]
+    errors = run(free_port()).communicate(timeout=120)[1]
 
     assert errors.split("\n")[1].startswith("PayGo is already running from this folder")
     assert "Traceback" not in errors
+
+
+def test_a_free_port_is_none_that_the_system_gives_to_another_meanwhile() -> None:
+    ports = [free_port() for _ in range(20)]
+
+    # Those that it gives away begin at 32768 or above; and nobody else who asks here chooses the same.
+    assert max(ports) < 32_768
+    assert len(set(ports)) > 15
 
 
 def test_an_occupied_port_is_named(run: Run) -> None:
@@ -242,7 +250,7 @@ def test_an_occupied_port_is_named(run: Run) -> None:
         port = other.getsockname()[1]
         process = run(port)
 
-        errors = process.communicate(timeout=30)[1]
+        errors = process.communicate(timeout=120)[1]
 
     assert process.returncode == 1
     assert f"Port {port} is in use" in errors
@@ -261,15 +269,15 @@ def test_a_killed_stack_leaves_no_process_and_the_next_run_goes_on(folder: Path,
     # The local EVM chain is there where npm has fetched it.
     always = set(pids) - {"evm", "collector"}
     assert always == {"postgres", "valkey", "node", "web", "worker", "beat", "watcher"}
-    assert wait_until(lambda: not any(map(process_started, pids.values())), seconds=10)
+    assert wait_until(lambda: not any(map(process_started, pids.values())), seconds=60)
     again = run(port)
     pids = _wait_until_up(again, folder / "data")
     assert read_env_file(folder / "data" / "env")["PAYGO_API_KEY"] == key
     started = time.monotonic()
     again.send_signal(signal.SIGINT)
-    output = again.communicate(timeout=20)
+    output = again.communicate(timeout=60)
     assert again.returncode == 0, output
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert not any(map(process_started, pids.values()))
     assert not stack_is_alive(read_env_file(folder / "data" / "env"))
 

@@ -22,7 +22,7 @@ def basic(user: str, password: str) -> str:
 
 
 def connection(node: SimNode) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(node.url.removeprefix("http://"), timeout=10)
+    return http.client.HTTPConnection(node.url.removeprefix("http://"), timeout=60)
 
 
 def post(
@@ -80,7 +80,7 @@ class Process:
         return self.line.split()[4].rstrip(",") if "node on" in self.line else ""
 
     def call(self, method: str, *params: Any) -> Any:
-        client = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=10)
+        client = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=60)
         body = json.dumps({"method": method, "params": params, "id": 1})
         client.request("POST", "/", body, {"Authorization": basic(USER, "secret")})
         result = json.loads(client.getresponse().read())["result"]
@@ -90,12 +90,12 @@ class Process:
     def end(self, signum: signal.Signals) -> tuple[int, str]:
         self.process.send_signal(signum)
         rest = self.output.read()
-        return self.process.wait(10), rest
+        return self.process.wait(60), rest
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         self.output.close()

@@ -64,11 +64,11 @@ def test_a_large_refund_waits_until_two_have_agreed(vera: User, settings: Settin
     assert waiting() == [refund]
     assert list(approvals.sendable(Refund.objects.all())) == []
 
-    assert approvals.approve(refund, word=word_of("otto"), now=NOW) == 1
+    assert approvals.approve(refund, address=refund.address, word=word_of("otto"), now=NOW) == 1
     with pytest.raises(Conflict, match="another operator"):
-        approvals.approve(refund, word=word_of("otto"), now=NOW)
+        approvals.approve(refund, address=refund.address, word=word_of("otto"), now=NOW)
     assert waiting() == [refund]
-    assert approvals.approve(refund, word=word_of("olga"), now=NOW) == 2
+    assert approvals.approve(refund, address=refund.address, word=word_of("olga"), now=NOW) == 2
 
     assert waiting() == []
     assert list(approvals.sendable(Refund.objects.all())) == [refund]
@@ -102,7 +102,7 @@ def test_what_two_have_agreed_to_counts_no_more_against_the_next(vera: User, set
     assert waiting() == [large, small]
 
     for name in ("otto", "olga"):
-        approvals.approve(large, word=word_of(name), now=NOW)
+        approvals.approve(large, address=large.address, word=word_of(name), now=NOW)
 
     assert waiting() == []
 
@@ -111,7 +111,7 @@ def test_an_approval_is_for_one_address(vera: User, settings: Settings) -> None:
     settings.REFUND_APPROVAL_ABOVE = "1"
     refund = refund_to(vera)
     for name in ("otto", "olga"):
-        approvals.approve(refund, word=word_of(name), now=NOW)
+        approvals.approve(refund, address=refund.address, word=word_of(name), now=NOW)
 
     Refund.objects.update(address=MALLORY)
 
@@ -128,7 +128,7 @@ def test_an_approval_counts_only_while_its_operator_may_give_one(
     settings.REFUND_APPROVAL_ABOVE = "1"
     refund = refund_to(vera)
     for name in ("otto", "olga"):
-        approvals.approve(refund, word=word_of(name), now=NOW)
+        approvals.approve(refund, address=refund.address, word=word_of(name), now=NOW)
     otto = User.objects.get(username="otto")
 
     if "groups" in lost:
@@ -138,8 +138,8 @@ def test_an_approval_counts_only_while_its_operator_may_give_one(
 
     assert waiting() == [refund]
     with pytest.raises(Conflict, match="may not approve"):
-        approvals.approve(refund, word=Word(otto.pk, "otto", "again"), now=NOW)
-    assert approvals.approve(refund, word=word_of("oscar"), now=NOW) == 2
+        approvals.approve(refund, address=refund.address, word=Word(otto.pk, "otto", "again"), now=NOW)
+    assert approvals.approve(refund, address=refund.address, word=word_of("oscar"), now=NOW) == 2
 
 
 class TestOnePerson:
@@ -147,36 +147,36 @@ class TestOnePerson:
     def refund(self, vera: User, settings: Settings) -> Refund:
         settings.REFUND_APPROVAL_ABOVE = "1"
         refund = refund_to(vera)
-        approvals.approve(refund, word=word_of("otto"), now=NOW)
+        approvals.approve(refund, address=refund.address, word=word_of("otto"), now=NOW)
         return refund
 
     def test_is_one_with_the_account_that_he_has_made(self, refund: Refund) -> None:
         changed(word_of("second"), by=word_of("otto"), days_ago=29)
 
         with pytest.raises(Conflict, match="count as one operator"):
-            approvals.approve(refund, word=word_of("second"), now=NOW)
+            approvals.approve(refund, address=refund.address, word=word_of("second"), now=NOW)
 
     def test_is_one_with_whoever_has_set_his_password(self, refund: Refund) -> None:
         changed(word_of("otto"), by=word_of("second"))
 
         with pytest.raises(Conflict, match="count as one operator"):
-            approvals.approve(refund, word=word_of("second"), now=NOW)
+            approvals.approve(refund, address=refund.address, word=word_of("second"), now=NOW)
 
     def test_is_one_with_an_account_made_by_an_account_that_he_has_made(self, refund: Refund) -> None:
         changed(word_of("second"), by=word_of("otto"))
         changed(word_of("third"), by=word_of("second"))
 
         with pytest.raises(Conflict, match="count as one operator"):
-            approvals.approve(refund, word=word_of("third"), now=NOW)
+            approvals.approve(refund, address=refund.address, word=word_of("third"), now=NOW)
 
     def test_has_made_both(self, refund: Refund) -> None:
         for name in ("otto", "second"):
             changed(word_of(name), by=word_of("boss"))
 
         with pytest.raises(Conflict, match="count as one operator"):
-            approvals.approve(refund, word=word_of("second"), now=NOW)
+            approvals.approve(refund, address=refund.address, word=word_of("second"), now=NOW)
 
     def test_is_two_again_when_the_days_are_over(self, refund: Refund) -> None:
         changed(word_of("second"), by=word_of("otto"), days_ago=31)
 
-        assert approvals.approve(refund, word=word_of("second"), now=NOW) == 2
+        assert approvals.approve(refund, address=refund.address, word=word_of("second"), now=NOW) == 2

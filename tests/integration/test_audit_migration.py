@@ -1,26 +1,15 @@
 """The migration that partitions the audit log by kind takes an existing log along, there and back."""
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from billing import interval, views_sql
 from core import db
 from tests.factories import after, make_active_permission, make_client, make_vendor, stream
+from tests.migrating import migrate
 from zcash.history import leaves
 from zcash.models import PermissionAudit, SpendingPermission
 
 pytestmark = pytest.mark.django_db
-
-
-def migrate(*targets: tuple[str, str]) -> None:
-    # A migration takes every table for itself; whatever an earlier test has left behind does not need them.
-    db.rows(
-        "SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    executor = MigrationExecutor(connection)
-    executor.migrate(list(targets) or executor.loader.graph.leaf_nodes())
 
 
 def rows() -> list[tuple[object, ...]]:

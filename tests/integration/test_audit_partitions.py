@@ -290,7 +290,7 @@ class TestBesideWriters:
         barrier, results = threading.Barrier(times), []
 
         def run() -> None:
-            barrier.wait(10)
+            barrier.wait(60)
             try:
                 results.append(call())  # type: ignore[operator]
             finally:
@@ -300,6 +300,6 @@ class TestBesideWriters:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(60)
         assert len(results) == times
         return results

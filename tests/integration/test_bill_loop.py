@@ -56,7 +56,7 @@ def loop(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
     answered.set()
     for thread in threading.enumerate():
         if thread.name.startswith("beside"):
-            thread.join(10)
+            thread.join(60)
     for number, handler in handlers.items():
         signal.signal(number, handler)
 

@@ -172,6 +172,37 @@ class TestAWalletOfEthereum:
         assert paid(session.record) == [("USDT", USD, 25_000)]
         assert session.depletes_at == after(hours=10)
 
+    def test_is_seen_without_a_lock_or_a_write(self, vera: User) -> None:
+        authorization = make_authorization(vera)
+        stream(vera, wallet=ALICE_ETHEREUM)
+
+        with round_trips() as reading:
+            authorizing.show(client_id=vera.pk, public_id=authorization.public_id, now=after(seconds=90))
+
+        assert [each for each in reading if "UPDATE" in each or "INSERT" in each] == []
+        authorization.refresh_from_db()
+        assert (authorization.charged_units, authorization.settled_at) == (0, NOW)
+
+    @pytest.mark.parametrize("expired", [False, True])
+    def test_is_seen_after_what_time_has_brought(self, vera: User, expired: bool) -> None:
+        expires_at = after(hours=2) if expired else None
+        authorization = make_authorization(vera, limit=3 * USD, expires_at=expires_at)
+        stream(vera, wallet=ALICE_ETHEREUM)
+
+        seen = authorizing.show(client_id=vera.pk, public_id=authorization.public_id, now=after(hours=4))
+
+        told = (seen.status, seen.charged_units, seen.open_transactions)
+        assert told == (("expired", 2 * USD, 0) if expired else ("exhausted", 3 * USD, 0))
+
+    def test_is_seen_after_its_sessions_have_come_over_from_a_permission(self, vera: User) -> None:
+        make_active_permission(vera, requested=1 * ZEC, rate=2 * ZEC)
+        authorization = make_authorization(vera)
+        stream(vera)
+
+        seen = authorizing.show(client_id=vera.pk, public_id=authorization.public_id, now=after(hours=1))
+
+        assert (seen.charged_units, seen.open_transactions) == (USD // 2, 1)
+
     @pytest.mark.parametrize("wallet", [ALICE_ETHEREUM, ALICE])
     def test_starts_and_ends_by_few_statements(self, vera: User, wallet: str) -> None:
         make_authorization(vera)

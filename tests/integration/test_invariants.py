@@ -45,7 +45,7 @@ BROKEN = {
     ),
     "I1 what left for refunds": "UPDATE billing_refund SET status = 'cancelled'",
     "I1 a send pays exactly": "UPDATE billing_refund SET fee_zat = fee_zat + 1",
-    "I1 a send pays its refunds where": "UPDATE billing_refund SET address = 'mallory'",
+    "I1 a send pays its refunds and payouts": "UPDATE billing_refund SET address = 'mallory'",
     "I1 no transaction of the wallet": "UPDATE billing_walletsend SET txids = ARRAY['a', 'a']",
     "I2 no amount": "UPDATE zcash_permission SET previous_zat = -1 WHERE {alice}",
     "I2 the meter counts": (
@@ -67,6 +67,7 @@ BROKEN = {
     ),
     "I4 no session costs": "UPDATE sessions_session SET max_amount_zat = 1 WHERE {alice}",
     "I4 a vendor costs": "UPDATE sessions_vendor SET price_zat_per_hour = 7 WHERE slug = 'cheap'",
+    "I4 a vendor's prices in tokens": "UPDATE sessions_vendor SET token_price_version = 2",
     "I4 a session costs what": (
         "UPDATE sessions_session SET rate_zat_per_hour = 7 WHERE client_ref = 'second'"
     ),
@@ -129,6 +130,7 @@ BROKEN = {
         "UPDATE sessions_session SET wallet_address = 'mallory' WHERE wallet_address = 'alice'"
     ),
     "I9 a client is told": "UPDATE core_event SET client_id = {mallory_id} WHERE kind = 'session.started'",
+    "I9 what is on its way": "UPDATE zcash_permission SET refund_address = 'mallory'",
     "I10 everything": "UPDATE zcash_permission SET settled_at = created_at WHERE {alice}",
     "I1 what an authorisation": (
         "UPDATE billing_authorization SET charged_units = charged_units + 1 WHERE {erin}"
@@ -185,6 +187,7 @@ BROKEN = {
         " cause_id, at, booked_at) SELECT 'chain_payout', 'vendor', credit_of, 'treasury', 0, asset,"
         " amount_units, 1, at, booked_at FROM billing_transfer WHERE kind = 'chain_charge'"
     ),
+    "L15 a transfer moves": "UPDATE billing_transfer SET cause_id = 0 WHERE kind = 'refund'",
     "L11 what an authorisation owes": (
         "UPDATE billing_transfer SET debit_of = 0 WHERE kind = 'chain_charge'"
     ),
@@ -330,6 +333,21 @@ FEES = {
         """,
     ),
 }
+
+
+# What no sum tells of: whose it says it was, and of what.
+ASTRAY = {
+    "another refund is named": "UPDATE billing_transfer SET cause_id = 0 WHERE kind = 'refund'",
+    "it was paid in another money": "UPDATE billing_transfer SET asset = 'USD' WHERE kind = 'refund_paid'",
+    "it came to a wallet of somebody's": "UPDATE billing_transfer SET debit_of = 1 WHERE kind = 'deposit'",
+}
+
+
+@pytest.mark.parametrize("what", ASTRAY)
+def test_a_transfer_goes_astray(world: User, what: str) -> None:
+    db.execute(_UNGUARDED)
+
+    assert [name.split()[0] for name in found_after(ASTRAY[what])] == ["L15"]
 
 
 @pytest.mark.parametrize("what", FEES)

@@ -1,8 +1,7 @@
 """The ledger says in one place, in whole zatoshis, what every table says of its own money."""
 
 import pytest
-from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import IntegrityError, transaction
 
 from billing import engine, funding, interval, ledger, pauses, reversals, views_sql
 from billing.ledger_models import Transfer
@@ -25,6 +24,7 @@ from tests.factories import (
     see_deposit,
     stream,
 )
+from tests.migrating import migrate
 from zcash.models import Deposit, SpendingPermission
 
 pytestmark = pytest.mark.django_db
@@ -228,8 +228,8 @@ def test_the_migration_opens_the_books_of_what_is_there(vera: User) -> None:
     db.execute("SET CONSTRAINTS ALL IMMEDIATE")
     views_sql._drop(using="default")
 
-    _migrate(("billing", "0006_ethereum"))
-    _migrate()
+    migrate(("billing", "0006_ethereum"))
+    migrate()
 
     assert _accounts() == before
     assert list(Transfer.objects.order_by("id")) == list(Transfer.objects.order_by("at", "id"))
@@ -243,8 +243,8 @@ def test_the_migration_freezes_the_share_of_sessions_that_are_open(vera: User, v
     db.execute("SET CONSTRAINTS ALL IMMEDIATE")
     views_sql._drop(using="default")
 
-    _migrate(("sessions_app", "0007_tokens"))
-    _migrate()
+    migrate(("sessions_app", "0007_tokens"))
+    migrate()
 
     shares = StreamingSession.objects.order_by("id").values_list("fee_bps", flat=True)
     assert (list(shares), moved()) == ([None, 250], posted)
@@ -256,8 +256,3 @@ def _accounts() -> dict[tuple[str, int], int]:
         for account, sign in (((each.credit, each.credit_of), 1), ((each.debit, each.debit_of), -1)):
             found[account] = found.get(account, 0) + sign * each.amount_units
     return found
-
-
-def _migrate(*targets: tuple[str, str]) -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate(list(targets) or executor.loader.graph.leaf_nodes())

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 
 from billing import engine, ledger
+from billing.ledger_export import FORMATS
 from billing.ledger_models import Transfer
 from core.amounts import zec
 from sessions_app.models import Vendor
@@ -63,6 +64,37 @@ def test_beancount_opens_each_account_once_before_its_first_entry() -> None:
         < next(number for number, line in enumerate(lines) if line.startswith(f"  {name} "))
         for name in opened
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "symbol", "named"),
+    [
+        ("hledger", "stETH", "stETH"),
+        ("hledger", "USDC.e", '"USDC.e"'),
+        ("hledger", "1INCH", '"1INCH"'),
+        ("beancount", "stETH", "STETH"),
+        ("beancount", "USDC.e", "USDC.E"),
+        ("beancount", "1INCH", "X1INCH"),
+        ("beancount", "USD+", "USD2B"),
+    ],
+)
+def test_a_token_is_named_as_the_format_can_have_it(form: str, symbol: str, named: str) -> None:
+    charge = Transfer(
+        kind="chain_charge",
+        debit="authorization",
+        debit_of=1,
+        credit="vendor",
+        credit_of=1,
+        asset=symbol,
+        amount_units=7,
+        cause_id=1,
+        at=after(hours=1),
+        booked_at=after(hours=1),
+    )
+
+    text = "".join(FORMATS[form](iter([charge])))
+
+    assert re.findall(r"(?m) (-?7 .*)$", text) == [f"7 {named}", f"-7 {named}"]
 
 
 def test_csv_has_every_transfer() -> None:

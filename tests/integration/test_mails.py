@@ -1,8 +1,10 @@
 """Mails: one for each event that concerns a viewer, whatever dies in between, until the viewer wants none."""
 
 import smtplib
+from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core import mail as outgoing
@@ -16,6 +18,7 @@ from billing.notice_rules import MAIL_LIFE
 from core import db, publisher
 from core.models import User
 from tests.factories import after, make_active_permission, make_client, make_vendor, stream
+from zcash.addresses import Network, encode_sapling
 from zcash.models import SpendingPermission
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -219,3 +222,32 @@ def test_a_mail_that_is_refused_for_now_is_tried_again(
 
     mail = Mail.objects.get()
     assert mail.status == ("queued" if is_for_now else "failed")
+
+
+def test_a_slow_server_gets_no_mail_twice(
+    permission: SpendingPermission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, took = after(hours=29 * 24), 400
+    client = vera()
+    for number in (1, 2):
+        wallet = encode_sapling(bytes([number]) * 43, network=Network.REGTEST)
+        make_active_permission(client, wallet=wallet)
+    SpendingPermission.objects.update(notify_email=READER)
+    notices.run(now=now)
+    publisher.publish_all(now=now)
+    mails.queue(now=now)
+    sent: Counter[str] = Counter()
+    passed = [0]
+    monkeypatch.setattr(mails, "time", SimpleNamespace(monotonic=lambda: passed[0]))
+
+    def send(message: EmailMessage) -> None:
+        sent[message.extra_headers["Message-ID"]] += 1
+        if len(sent) == 3 and sent.total() == 3:
+            # Another process looks, longer after the first mail than a lease lasts.
+            mails.send_due(now=now + timedelta(seconds=passed[0] + 1))
+        passed[0] += took
+
+    monkeypatch.setattr(EmailMessage, "send", send)
+    mails.send_due(now=now)
+
+    assert sorted(sent.values()) == [1, 1, 1]

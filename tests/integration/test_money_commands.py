@@ -114,6 +114,22 @@ class TestRetention:
         assert WebhookAttempt.objects.get().number == 2
         assert WebhookDelivery.objects.count() == 1
 
+    def test_forgets_who_was_told_of_permissions_that_ended_long_ago(
+        self, vera: User, settings: Settings
+    ) -> None:
+        settings.NOTIFY_EMAIL_RETENTION_DAYS = 10
+        now = clock.now()
+        for days in (None, 9, 11):
+            ended = {"status": "revoked", "closed_at": now - timedelta(days=days)} if days else {}
+            made = make_permission(vera)
+            SpendingPermission.objects.filter(pk=made.pk).update(notify_email="alice@example.com", **ended)
+
+        assert told("retention", "--dry-run")["mail_addresses"] == 1
+        assert SpendingPermission.objects.filter(notify_email=None).count() == 0
+        assert told("retention")["mail_addresses"] == 1
+        (forgotten,) = SpendingPermission.objects.filter(notify_email=None)
+        assert forgotten.closed_at == now - timedelta(days=11)
+
 
 class TestSetVendorPayouts:
     @pytest.fixture(autouse=True)

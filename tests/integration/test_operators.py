@@ -118,7 +118,9 @@ def test_more_days_let_a_running_session_go_past_the_old_last_day(vera: User, ot
     permission = make_active_permission(vera, rate=ZEC, expires_at=after(hours=1))
     code = stream(vera)
 
-    extensions.extend(permission.pk, days=2, word=otto, now=after(seconds=60))
+    extensions.extend(
+        permission.pk, days=2, last_day=last_day_of(permission), word=otto, now=after(seconds=60)
+    )
     expiry.run(now=after(hours=2))
     record = engine.end(code, client_id=vera.pk, now=after(hours=3))
 
@@ -126,6 +128,10 @@ def test_more_days_let_a_running_session_go_past_the_old_last_day(vera: User, ot
     assert record.amount_zat == 3 * ZEC
     assert permission.expires_at == after(hours=49)
     assert last_audit_of(permission, "extended").details["reason"] == "the viewer asked for it"
+
+
+def last_day_of(permission: SpendingPermission) -> str:
+    return permission.expires_at.isoformat()
 
 
 def last_audit_of(permission: SpendingPermission, action: str) -> PermissionAudit:
@@ -137,14 +143,16 @@ def test_extends_by_no_more_days_than_a_permission_may_have(vera: User, otto: Wo
     permission = make_active_permission(vera)
 
     with pytest.raises(LimitExceeded):
-        extensions.extend(permission.pk, days=days, word=otto, now=NOW)
+        extensions.extend(permission.pk, days=days, last_day=last_day_of(permission), word=otto, now=NOW)
 
 
 def test_extends_nothing_that_is_over(vera: User, otto: Word) -> None:
     permission = make_active_permission(vera, expires_at=after(hours=1))
 
     with pytest.raises(PermissionGone):
-        extensions.extend(permission.pk, days=1, word=otto, now=after(hours=1))
+        extensions.extend(
+            permission.pk, days=1, last_day=last_day_of(permission), word=otto, now=after(hours=1)
+        )
 
 
 def test_an_operator_ends_a_session_and_the_record_says_so(vera: User, otto: Word) -> None:

@@ -55,8 +55,8 @@ def test_stops_the_meter_and_answers_the_same_record_again(vera: User) -> None:
     again = pauses.pause(code, client_id=vera.pk, now=after(hours=1))
     interval.run_interval(now=after(hours=2), engine="test", chunk_size=10)
 
-    assert (first.amount_zat, first.duration_ms, first.status) == (ZEC // 2, 1_800_000, "confirmed")
-    assert first.transactions == again.transactions
+    assert (first.amount_zat, first.duration_ms) == (ZEC // 2, 1_800_000)
+    assert (again.amount_zat, again.duration_ms) == (first.amount_zat, first.duration_ms)
     assert (session().status, session().paused_at) == ("paused", after(hours=0.5))
     permission.refresh_from_db()
     assert (permission.remaining_zat, permission.open_transactions) == (10 * ZEC - ZEC // 2, 0)

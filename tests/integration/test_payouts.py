@@ -24,6 +24,7 @@ from core.errors import Conflict
 from core.models import Event, User
 from sessions_app.models import Vendor
 from sessions_app.rules import PayoutSchedule
+from tests import books
 from tests.factories import make_vendor
 from tests.refunding import (
     ALICE,
@@ -182,6 +183,24 @@ class TestAPayout:
         assert lost == "unknown"
         assert Payout.objects.get().status == "sent"
         assert send_statuses() == ["sent"]
+
+    def test_that_says_another_address_than_its_send_paid_is_a_violation(
+        self, world: World, vendor: Vendor
+    ) -> None:
+        world.float_money()
+        streamed(world, vendor)
+        mature(world)
+        rounds.payout_sweep()
+        world.round(2)
+
+        Payout.objects.update(address=MALLORY)
+        found = books.violations()
+        Payout.objects.update(address=STUDIO)
+
+        assert [each.split(":")[0] for each in found] == [
+            "I1 a send pays its refunds and payouts where they go",
+            "I9 what is on its way goes where its owner has said",
+        ]
 
     def test_that_the_wallet_refuses_keeps_the_money_and_is_tried_again_later(
         self, world: World, vendor: Vendor
@@ -404,12 +423,12 @@ class TestWhoIsPaid:
 
         world.round(2)
         assert list(approvals.waiting(Payout.objects.all())) == [payout]
-        assert approvals.approve(payout, word=otto, now=clock.now()) == 1
+        assert approvals.approve(payout, address=payout.address, word=otto, now=clock.now()) == 1
         with pytest.raises(Conflict, match="another operator"):
-            approvals.approve(payout, word=otto, now=clock.now())
+            approvals.approve(payout, address=payout.address, word=otto, now=clock.now())
         world.round(2)
         assert send_statuses() == []
-        approvals.approve(payout, word=word("olga"), now=clock.now())
+        approvals.approve(payout, address=payout.address, word=word("olga"), now=clock.now())
         world.round(2)
 
         assert Payout.objects.get().status == "sent"

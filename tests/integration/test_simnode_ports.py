@@ -29,7 +29,7 @@ def pair(tmp_path: Path) -> Iterator[SimNode]:
 
 def exchange(url: str | None, body: dict[str, Any], *, credentials: str) -> tuple[int, dict[str, Any]]:
     assert url is not None
-    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    client = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     user, _, password = credentials.partition(":")
     try:
         client.request("POST", "/", json.dumps(body), {"Authorization": basic(user, password)})

@@ -95,6 +95,8 @@ def test_a_period_opens_with_what_was_booked_before(permission: SpendingPermissi
 
 
 def test_a_depletion_that_nobody_noticed_is_in_the_statement(permission: SpendingPermission) -> None:
+    live.read(permission.pk, now=after(hours=30))
+
     found = statements.of_permission(permission, asked=Asked(), now=after(hours=30))
 
     assert found.closing_zat == 0

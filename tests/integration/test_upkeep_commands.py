@@ -134,7 +134,7 @@ def world(tmp_path: Path, settings: Settings, db: None) -> Iterator[World]:
         listens = endpoints.create("http://127.0.0.1:9/hook", client_id=world.vera.pk, now=clock.now())
         happen(world)
         endpoints.disable(listens.public_id, client_id=world.vera.pk, now=clock.now())
-        endpoints.enable(listens.public_id)
+        endpoints.enable(listens.public_id, now=clock.now())
         publisher.publish_all(now=clock.now())
         WebhookDelivery.objects.filter(status="pending").delete()
         yield world

@@ -128,7 +128,7 @@ def test_another_clients_vendor_does_not_exist(vera: User) -> None:
     with pytest.raises(VendorNotFound):
         set_price(mallory, 1)
     with pytest.raises(VendorNotFound):
-        vendors.set_active("vendor123", client_id=mallory.pk, is_active=False)
+        vendors.set_active("vendor123", client_id=mallory.pk, is_active=False, now=NOW)
 
     assert versions() == [(1, 2 * ZEC)]
     assert Vendor.objects.get().is_active
@@ -185,12 +185,12 @@ def test_a_vendor_that_takes_no_sessions_keeps_those_that_run(vera: User) -> Non
     make_active_permission(vera)
     code = stream(vera)
 
-    vendors.set_active("vendor123", client_id=vera.pk, is_active=False)
+    vendors.set_active("vendor123", client_id=vera.pk, is_active=False, now=NOW)
 
     with pytest.raises(VendorNotFound):
         stream(vera, ref="second", now=after(seconds=1))
     assert engine.end(code, client_id=vera.pk, now=after(hours=1)).end_reason == "ended_by_client"
-    vendors.set_active("vendor123", client_id=vera.pk, is_active=True)
+    vendors.set_active("vendor123", client_id=vera.pk, is_active=True, now=NOW)
     assert stream(vera, ref="second", now=after(hours=1))
 
 

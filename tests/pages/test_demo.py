@@ -90,6 +90,14 @@ def test_plays_with_no_permission_of_another_client(mallory: Api, visitor: Visit
     assert SpendingPermission.objects.get(client_id=mallory.client_id).status == "pending"
 
 
+def test_plays_with_no_permission_that_its_own_client_has_made(vera: Api, visitor: Visitor):
+    token = create(vera)["checkout_url"].rpartition("/")[2]
+    begin(visitor)
+
+    assert visitor.get(f"/demo/{token}").status_code == 404
+    assert visitor.post(f"/demo/{token}/revoke").status_code == 404
+
+
 def test_takes_no_forged_form_and_no_unknown_verb(visitor: Visitor):
     player = begin(visitor)
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("node")
 _TRANSLATED = re.compile(r"⟦[^⟦⟧]*(?:⟦[^⟦⟧]*⟧[^⟦⟧]*)*⟧")
 # Names of things, units, the vendor, and an instant before a script has put it into the viewer's zone.
 _FREE = re.compile(r"PayGo|ZEC(/h)?|Vera|UTC")
-_SHOWN = ("alt", "aria-label", "placeholder", "data-copied")
+_SHOWN = ("alt", "aria-label", "placeholder", "data-copied", "data-label")
 _SILENT = {"script", "style", "code", "time"}
 _MACHINE = "mono"
 

@@ -53,6 +53,12 @@ def test_the_image_serves_the_web_as_the_stack_does():
     assert int(environment()["STREAM_LIMIT"]) == services.WEB_STREAMS
 
 
+def test_the_web_speaks_http_1_alone_where_a_body_without_a_length_is_refused():
+    command = web()
+
+    assert command[command.index("--http") + 1] == "1"
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

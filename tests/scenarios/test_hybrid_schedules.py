@@ -3,6 +3,7 @@
 The walk by milliseconds (tests.oracle) knows both sources.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,10 @@ from billing import covering, live
 from billing.ethereum import authorizing
 from billing.models_ethereum import Authorization
 from core.errors import DomainError
+from sessions_app import vendors
+from sessions_app.models import Vendor
 from tests import books
-from tests.factories import after, make_authorization
+from tests.factories import NOW, after, make_authorization
 from tests.oracle import Oracle
 from tests.oracle_rows import Outcome
 from tests.scenarios import test_schedule_independence as independence
@@ -38,28 +41,35 @@ _small_world = independence._small_world
 
 @dataclass(frozen=True)
 class Signed:
-    """What the viewer signed: units an hour, the limit, what of it the chain bears out, its last instant."""
+    """What the viewer signed: units an hour, the limit, what of it the chain bears out, its last instant.
+
+    `prices` are those that vendors have in the token, by their price in ZEC: some are above what was signed.
+    """
 
     rate: int
     limit: int
     cutoff: int
     expires_ms: int
+    prices: Mapping[int, int]
 
 
-def _signed(parts: tuple[int, int, int, int]) -> Signed:
-    rate, limit, cutoff, expires_ms = parts
-    return Signed(rate, limit, min(limit, cutoff), expires_ms)
+def _signed(parts: tuple[int, int, int, int, dict[int, int]]) -> Signed:
+    rate, limit, cutoff, expires_ms, percents = parts
+    prices = {price: rate * percent // 100 for price, percent in percents.items()}
+    return Signed(rate, limit, min(limit, cutoff), expires_ms, prices)
 
 
+# Three prices, so that some permissions cover some sessions.
+PRICES = st.sampled_from([2_000_000, 20_000_000, 200_000_000])
 SIGNED = st.tuples(
     # From three units a second to three a millisecond, and as many as an 18-digit token has.
     st.one_of(st.integers(10_000, 10_000_000), st.integers(10**18, 10**19)),
     st.one_of(st.integers(1, 10_000), st.just(10**20)),
     st.one_of(st.integers(0, 10_000), st.integers(10**14, 10**16), st.just(10**20)),
     st.one_of(INSTANTS, st.just(10 * HORIZON_MS), st.just(10 * HORIZON_MS)),
+    # What vendors cost in the token, in percent of what was signed.
+    st.dictionaries(PRICES, st.sampled_from([1, 50, 99, 100, 101])),
 ).map(_signed)
-# Three prices, so that some permissions cover some sessions.
-PRICES = st.sampled_from([2_000_000, 20_000_000, 200_000_000])
 PERMISSIONS = st.lists(
     st.builds(
         Paid,
@@ -142,6 +152,7 @@ class Hybrid(Product):
 
     def __init__(self, permissions: list[Paid], signed: Signed) -> None:
         super().__init__(permissions)
+        self.prices = signed.prices
         self.authorization = make_authorization(
             self.client,
             rate=signed.rate,
@@ -157,6 +168,20 @@ class Hybrid(Product):
         assert seen.remaining_units >= 0
         for code in filter(None, self.codes):
             live.of_session(code, client_id=self.client.pk, now=now)
+
+    def _vendor(self, price: int) -> str:
+        is_new = price not in self.vendors
+        slug = super()._vendor(price)
+        if is_new and price in self.prices:
+            vendors.publish_in_token(
+                Vendor.objects.get(client=self.client, slug=slug).pk,
+                chain_id=self.authorization.chain_id,
+                token_address=self.authorization.token_address,
+                price_units_per_hour=self.prices[price],
+                actor="tests",
+                now=NOW,
+            )
+        return slug
 
     def revoke_token(self, call: Call) -> None:
         with suppress(DomainError):
@@ -183,7 +208,11 @@ class HybridScript(Script):
 def _walk(permissions: list[Paid], signed: Signed, calls: list[Call]) -> Outcome:
     oracle = Oracle()
     oracle.link_token(
-        rate=signed.rate, limit=signed.limit, cutoff=signed.cutoff, expires_at=signed.expires_ms
+        rate=signed.rate,
+        limit=signed.limit,
+        cutoff=signed.cutoff,
+        expires_at=signed.expires_ms,
+        prices=signed.prices,
     )
     for number, paid in enumerate(permissions):
         oracle.add_permission(

@@ -19,6 +19,7 @@ from billing import reversals, rounds
 from billing.operators import Word
 from tests.scenarios.world_checks import Checks, unpayable
 from tests.scenarios.zcash_world import FAULTY_METHODS, REFUND_ADDRESSES, WALLETS, Crash, World, crashing
+from tests.stateful import use_every_rule
 from zcash.permissions import Request
 from zcash.rules import FINAL_DEPTH
 
@@ -58,14 +59,6 @@ OPERATIONS = st.sampled_from(
 ROUNDS = st.sampled_from(["scan", "interval", "expiry", "refund"])
 
 
-class _EveryRule:
-    """What Hypothesis asks which rules a life may use; it would leave out half of them."""
-
-    def is_enabled(self, name: str) -> bool:
-        """Answer yes: few lives are long enough to get far with half of what can happen."""
-        return True
-
-
 class ZcashWorld(RuleBasedStateMachine):
     """Viewers, a chain, a wallet, PayGo; subclasses name the dialect."""
 
@@ -75,7 +68,7 @@ class ZcashWorld(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._rules_strategy.enabled_rules_strategy = st.just(_EveryRule())  # type: ignore[attr-defined]
+        use_every_rule(self)
         self.world = World(dialect=self.dialect, datadir=next(self.datadirs))
         self.checks = Checks(self.world)
         self.sound = True

@@ -75,6 +75,7 @@ def test_accepts_the_defaults():
         ("AUDIT_SETTLEMENT_RETENTION_DAYS", 10**9, "paygo.E001"),
         ("WEBHOOK_LOG_RETENTION_DAYS", 0, "paygo.E001"),
         ("WEBHOOK_LOG_RETENTION_DAYS", 10**9, "paygo.E001"),
+        ("NOTIFY_EMAIL_RETENTION_DAYS", 0, "paygo.E001"),
         ("BILLING_CHUNK_SIZE", 10**9, "paygo.E001"),
         ("BILLING_CHUNK_SIZE", 100_000, "no error"),
         ("PAYOUT_MINIMUM", "0", "paygo.E010"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from paygo.api import edge
+from paygo.places import Places
 
 HELLO = b"hello"
 
@@ -29,7 +30,7 @@ class Slow(io.BytesIO):
 @pytest.fixture(autouse=True)
 def _one_of_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(edge, "calls", threading.BoundedSemaphore(1))
-    monkeypatch.setattr(edge, "bodies", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(edge, "bodies", Places(2, each=1))
     monkeypatch.setattr(edge, "most_bytes", 10)
 
 
@@ -46,7 +47,9 @@ def slow() -> Iterator[Slow]:
     assert answers == [("200 OK", HELLO)]
 
 
-def asked(body: io.BytesIO | None = None, *, length: int = len(HELLO)) -> tuple[str, bytes]:
+def asked(
+    body: io.BytesIO | None = None, *, length: int = len(HELLO), sender: str = "192.0.2.1"
+) -> tuple[str, bytes]:
     """Return status and body of an answer that repeats the question's body."""
     statuses: list[str] = []
 
@@ -54,7 +57,12 @@ def asked(body: io.BytesIO | None = None, *, length: int = len(HELLO)) -> tuple[
         start("200 OK", [])
         return [environ["wsgi.input"].read()]
 
-    environ = {"wsgi.input": body or io.BytesIO()}
+    environ: dict[str, Any] = {
+        "wsgi.input": body or io.BytesIO(),
+        "REMOTE_ADDR": sender,
+        "PATH_INFO": "/api/v1/sessions/end",
+        "HTTP_X_REQUEST_ID": "order-4711",
+    }
     if body:
         environ["CONTENT_LENGTH"] = str(length)
     answer = edge.guarded(application)(environ, lambda status, _: statuses.append(status))
@@ -65,10 +73,32 @@ def test_a_slow_body_takes_no_turn(slow: Slow) -> None:
     assert asked() == ("200 OK", b"")
 
 
-def test_no_more_bodies_are_awaited_than_have_threads(slow: Slow) -> None:
+def test_no_more_bodies_are_awaited_from_an_address_than_its_share(slow: Slow) -> None:
     status, answer = asked(io.BytesIO(HELLO))
 
     assert (status, json.loads(answer)["code"]) == ("503 Service Unavailable", "busy")
+    assert asked(io.BytesIO(HELLO), sender="192.0.2.2") == ("200 OK", HELLO)
+
+
+def test_no_more_bodies_are_awaited_than_have_threads(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "bodies", Places(0, each=1))
+
+    assert asked(io.BytesIO(HELLO), sender="192.0.2.2")[0] == "503 Service Unavailable"
+
+
+def test_no_address_has_more_than_a_quarter_of_the_bodies() -> None:
+    edge.limit_bodies(8, longest=10)
+
+    assert [edge.bodies.take("one") for _ in range(3)] == [True, True, False]
+    assert edge.bodies.take("another")
+
+
+def test_what_is_refused_is_a_problem_as_every_other(slow: Slow) -> None:
+    problem = json.loads(asked(io.BytesIO(HELLO))[1])
+
+    assert problem["type"].startswith("http")
+    assert problem["type"].endswith("/problems/busy")
+    assert (problem["instance"], problem["request_id"]) == ("/api/v1/sessions/end", "order-4711")
 
 
 def test_a_body_that_is_read_makes_room_for_the_next() -> None:

@@ -80,8 +80,8 @@ def require_test_chain(wallet: WalletPort) -> None:
         raise SandboxOff(f"the node says that its chain is {chain}: a sandbox is for test chains only")
 
 
-def pay(address: str, *, amount_zat: int, reference: str | None = None) -> str:
-    """Let somebody pay an address, and return the txid of the payment; a reference is paid once.
+def pay(address: str, *, amount_zat: int, reference: str) -> str:
+    """Let somebody pay an address, once for each reference, and return the txid of the payment.
 
     Raises:
         SandboxOff, NotSimulated, SimulationRefused, NodeUnavailable.
@@ -89,29 +89,22 @@ def pay(address: str, *, amount_zat: int, reference: str | None = None) -> str:
     return str(_call("sim_pay", address, float(zec(amount_zat)), None, reference))
 
 
-def mine(count: int) -> str:
-    """Mine blocks and return the hash of the last one. Raises as `pay`."""
-    _require_simulated()
-    hashes: Any = _call("generate", count)
-    return str(hashes[-1])
+def mine(count: int, *, reference: str) -> str:
+    """Mine blocks, once for each reference, and return the hash of the last one. Raises as `pay`."""
+    return str(_call("sim_mine", count, reference))
 
 
-def reorganise(depth: int, *, without: str | None) -> str:
-    """Replace the last blocks by an empty longer branch, for good without one transaction; return its tip.
+def reorganise(depth: int, *, without: str | None, reference: str) -> str:
+    """Replace the last blocks by an empty longer branch, once for each reference; return its tip.
 
-    Raises as `pay`.
+    One transaction is never mined again, if it is named. Raises as `pay`.
     """
-    return str(_call("sim_reorg", depth, [without] if without else []))
+    return str(_call("sim_reorg", depth, [without] if without else [], reference))
 
 
 def fault(fields: Mapping[str, Any] | None) -> None:
     """Let the node misbehave, or end that (None). Raises as `pay`."""
     _call("sim_fault", None if fields is None else dict(fields))
-
-
-def _require_simulated() -> None:
-    """`generate` is a call of real nodes too, so one that only the simulated node has comes first."""
-    _call("sim_operations", {})
 
 
 def _call(method: str, *parameters: Any) -> object:

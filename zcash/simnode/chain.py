@@ -24,7 +24,7 @@ class Chain:
         self.dropped: set[str] = set()
         self.mined_zat: Counter[str] = Counter()
         self.issued_zat = 0
-        # Payments by what whoever asked for them calls them.
+        # What payments, minings and reorgs have answered, by what whoever asked for them calls them.
         self.references: dict[str, str] = {}
         self._known = {GENESIS.hash: GENESIS}
         self._invalid: set[str] = set()

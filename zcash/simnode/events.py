@@ -35,10 +35,10 @@ def block(mined: Block) -> Event:
     return {"event": "block", "time": mined.time, "txids": mined.txids, "nonce": mined.nonce}
 
 
-def reorg(blocks: Sequence[Block], *, drop: Iterable[str]) -> Event:
+def reorg(blocks: Sequence[Block], *, drop: Iterable[str], reference: str | None = None) -> Event:
     """Return the event that empty blocks replaced all but one as many at the tip."""
     rows = [[each.time, each.nonce] for each in blocks]
-    return {"event": "reorg", "blocks": rows, "drop": list(drop)}
+    return {"event": "reorg", "blocks": rows, "drop": list(drop), "reference": reference}
 
 
 def apply(event: Event, *, chain: Chain, wallet: Wallet) -> None:
@@ -65,8 +65,13 @@ def _transaction(chain: Chain, event: Event) -> None:
     inputs = tuple(OutPoint(*fields) for fields in event.get("inputs", [["", number]]))
     made = Transaction(number, event["time"], event["expiry"], outputs, inputs, event.get("account"))
     chain.add_transaction(made, sent=event.get("sent", True))
+    _refer(chain, event, answer=chain.txid(made))
+
+
+def _refer(chain: Chain, event: Event, *, answer: str) -> None:
+    # Journals of older releases know no references.
     if reference := event.get("reference"):
-        chain.references[reference] = chain.txid(made)
+        chain.references[reference] = answer
 
 
 def _output(typecode: int, data: str, amount_zat: int, memo: str, address: str = "") -> Output:
@@ -75,7 +80,9 @@ def _output(typecode: int, data: str, amount_zat: int, memo: str, address: str =
 
 def _block(chain: Chain, event: Event) -> None:
     nonce: int = event.get("nonce", 0)
-    chain.add_block(chain.block_upon(chain.tip, time=event["time"], txids=event["txids"], nonce=nonce))
+    mined = chain.block_upon(chain.tip, time=event["time"], txids=event["txids"], nonce=nonce)
+    chain.add_block(mined)
+    _refer(chain, event, answer=mined.hash)
 
 
 def _reorg(chain: Chain, event: Event) -> None:
@@ -86,6 +93,7 @@ def _reorg(chain: Chain, event: Event) -> None:
         chain.add_block(previous)
     for txid in event["drop"]:
         chain.drop(txid)
+    _refer(chain, event, answer=previous.hash)
 
 
 def _hold(chain: Chain, event: Event) -> None:

@@ -42,12 +42,34 @@ def generate(node: Node, params: Params) -> Json:
 )
 def sim_pay(node: Node, params: Params) -> Json:
     """Answer with the txid of the payment."""
-    reference = None if params.get(3) is None else params.text(3)
-    if reference is not None and (paid := node.chain.references.get(reference)):
-        return paid
+    reference = _reference(params, at=3)
+    if done := node.chain.references.get(reference or ""):
+        return done
     output = _output(params.text(0), amount=params.get(1), memo=params.get(2))
     _check_supply(node, [output])
     return node.pay_many([output], reference=reference)
+
+
+def _reference(params: Params, *, at: int) -> str | None:
+    """Return what whoever asks calls this call, None for nothing: what is done under a name is done once."""
+    return None if params.get(at) is None else params.text(at)
+
+
+@methods.method(
+    "sim_mine numblocks ( reference )",
+    "Mines blocks at once and returns the hash of the last. What has a reference is done once.",
+    fewest=1,
+    most=2,
+)
+def sim_mine(node: Node, params: Params) -> Json:
+    """Answer with the hash of the last new block."""
+    reference = _reference(params, at=1)
+    if done := node.chain.references.get(reference or ""):
+        return done
+    count = params.integer(0)
+    if not 1 <= count <= _MAX_BLOCKS:
+        raise RpcError(Code.PARAMETER, f"numblocks must be from 1 to {_MAX_BLOCKS}")
+    return node.mine(count, reference=reference)[-1].hash
 
 
 @methods.method(
@@ -154,14 +176,18 @@ def sim_replace(node: Node, params: Params) -> Json:
 
 
 @methods.method(
-    'sim_reorg depth ( ["txid", ...] )',
+    'sim_reorg depth ( ["txid", ...] reference )',
     "Replaces the last blocks by one more, all empty; their transactions go back to the mempool.\n"
-    "The transactions named, out of these blocks or the mempool, are never mined any more.",
+    "The transactions named, out of these blocks or the mempool, are never mined any more.\n"
+    "What has a reference is done once.",
     fewest=1,
-    most=2,
+    most=3,
 )
 def sim_reorg(node: Node, params: Params) -> Json:
     """Answer with the hash of the new tip."""
+    reference = _reference(params, at=2)
+    if done := node.chain.references.get(reference or ""):
+        return done
     depth, tip = params.integer(0), node.chain.tip.height
     if not 1 <= depth <= tip:
         raise RpcError(Code.PARAMETER, f"depth must be from 1 to {tip}")
@@ -169,7 +195,7 @@ def sim_reorg(node: Node, params: Params) -> Json:
     for txid in drop:
         if (place := node.chain.place(txid)) and place.block.height <= tip - depth:
             raise RpcError(Code.PARAMETER, "a transaction is mined below these blocks")
-    return node.reorg(depth, drop=drop).hash
+    return node.reorg(depth, drop=drop, reference=reference).hash
 
 
 def _known_txid(node: Node, value: Json) -> str:

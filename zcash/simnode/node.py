@@ -129,20 +129,29 @@ class Node:
         self._record([drop, events.transaction(transaction)])
         return self.chain.txid(transaction)
 
-    def mine(self, count: int, *, only: Iterable[str] | None = None) -> list[Block]:
-        """Mine blocks and return them; the first takes the mempool, or only the transactions named."""
+    def mine(
+        self, count: int, *, only: Iterable[str] | None = None, reference: str | None = None
+    ) -> list[Block]:
+        """Mine blocks and return them; the first takes the mempool, or only the transactions named.
+
+        The last is found again by the reference, if there is one: see `pay_many`.
+        """
         first = list(self.chain.waiting() if only is None else only)
         blocks = self._new_blocks(count, height=self.chain.tip.height, first=first)
-        self._record([events.block(block) for block in blocks])
+        mined = [events.block(block) for block in blocks]
+        if mined:
+            mined[-1]["reference"] = reference
+        self._record(mined)
         return blocks
 
-    def reorg(self, depth: int, *, drop: Iterable[str] = ()) -> Block:
+    def reorg(self, depth: int, *, drop: Iterable[str] = (), reference: str | None = None) -> Block:
         """Replace the last `depth` blocks by one more, all empty, and return the new tip.
 
         The transactions of the replaced blocks go back to the mempool, but those of `drop` never return.
+        The tip is found again by the reference, if there is one: see `pay_many`.
         """
         blocks = self._new_blocks(depth + 1, height=self.chain.tip.height - depth, first=[])
-        self._record([events.reorg(blocks, drop=drop)])
+        self._record([events.reorg(blocks, drop=drop, reference=reference)])
         return self.chain.tip
 
     def invalidate(self, block: Block) -> None:

@@ -176,7 +176,8 @@ def _reason(error: BaseException) -> str:
 def _lines(answer: requests.Response) -> Iterator[bytes]:
     if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
         raise NoAnswer(f"the answer of {answer.url} is no stream")
-    return answer.iter_lines()
+    # In larger pieces an event of a stream that is not chunked would wait for those after it to fill one.
+    return answer.iter_lines(chunk_size=1)
 
 
 def _may_repeat(refusal: ApiError) -> bool:

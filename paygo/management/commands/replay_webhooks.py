@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
     def _replay(self, endpoint: UUID, options: dict[str, Any]) -> tuple[WebhookEndpoint, int]:
         rounds.event_round()
-        found = endpoints.enable(endpoint) if options["enable"] else endpoints.find(endpoint)
+        found = endpoints.enable(endpoint, now=clock.now()) if options["enable"] else endpoints.find(endpoint)
         owed = endpoints.replay_from(
             found, after=options["after"], even_taken=options["all"], now=clock.now()
         )

@@ -20,6 +20,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("chain_id", type=int)
         parser.add_argument("nonce", type=int)
+        parser.add_argument(
+            "--key", metavar="ADDRESS", help="whose nonce it is, where several keys wait with that one"
+        )
         which = parser.add_mutually_exclusive_group(required=True)
         which.add_argument(
             "--paid-by", metavar="TX_HASH", help="this transaction has paid the debt, or a part"
@@ -29,25 +32,44 @@ class Command(BaseCommand):
         operating.add_trial(parser)
 
     def handle(
-        self, *args: Any, chain_id: int, nonce: int, paid_by: str | None, dry_run: bool, **options: Any
+        self,
+        *args: Any,
+        chain_id: int,
+        nonce: int,
+        key: str | None,
+        paid_by: str | None,
+        dry_run: bool,
+        **options: Any,
     ) -> None:
         word = operating.word_of(options)
-        send = ChainSend.objects.filter(
-            chain_id=chain_id, nonce=nonce, reason=lost.NONCE_TAKEN, status__in=statuses.FOLLOWED
-        ).first()
-        if send is None:
-            raise CommandError(f"no transaction of nonce {nonce} on chain {chain_id} waits for an operator")
+        send = _waiting(chain_id, nonce, key=key)
         with operating.told():
             paid = _resolve(send, paid_by and paid_by.lower(), word=word, dry_run=dry_run)
         if options["json"]:
-            told = {"chain_id": chain_id, "nonce": nonce, "paid_units": str(paid), "dry_run": dry_run}
-            self.stdout.write(json.dumps(told))
+            told = {"chain_id": chain_id, "nonce": nonce, "key": send.sender, "dry_run": dry_run}
+            self.stdout.write(json.dumps({**told, "paid_units": str(paid)}))
         elif dry_run:
             self.stdout.write(f"{paid} units would be paid by it; nothing was changed")
         elif paid_by is None:
             self.stdout.write("its debt is collected anew")
         else:
             self.stdout.write(f"{paid} units are paid by it; the next round books them")
+
+
+def _waiting(chain_id: int, nonce: int, *, key: str | None) -> ChainSend:
+    """Return the one transaction that is meant: each key of the service counts its own nonces."""
+    found = ChainSend.objects.filter(
+        chain_id=chain_id, nonce=nonce, reason=lost.NONCE_TAKEN, status__in=statuses.FOLLOWED
+    )
+    waiting = list(found.filter(sender__iexact=key) if key else found.order_by("sender"))
+    which = f"nonce {nonce} on chain {chain_id}"
+    if not waiting:
+        whose = f" of the key {key}" if key else ""
+        raise CommandError(f"no transaction of {which}{whose} waits for an operator")
+    if len(waiting) > 1:
+        keys = ", ".join(each.sender for each in waiting)
+        raise CommandError(f"several keys wait with {which}; say which by --key: {keys}")
+    return waiting[0]
 
 
 def _resolve(send: ChainSend, paid_by: str | None, *, word: Word, dry_run: bool) -> int:

@@ -11,16 +11,18 @@ from django.core.management.base import BaseCommand, CommandError
 from core import clock, idempotency
 from core.errors import DomainError
 from core.webhooks import attempts
+from zcash import permissions
 from zcash.history import leaves, seals
 
 
 class Command(BaseCommand):
-    """Forgets old idempotency keys and requests to webhooks, and archives old settlements."""
+    """Forgets old idempotency keys, requests to webhooks and mail addresses, and archives old settlements."""
 
     help = (
         "Does what the worker does every hour: forgets idempotency keys older than a week and requests to "
-        "webhooks older than WEBHOOK_LOG_RETENTION_DAYS, and makes, seals and archives the audit log's "
-        "partitions (see archive_audit_log). The ledger, and everything in the audit log but settlements, "
+        "webhooks older than WEBHOOK_LOG_RETENTION_DAYS, mail addresses of permissions that ended "
+        "NOTIFY_EMAIL_RETENTION_DAYS ago, and makes, seals and archives the audit log's partitions "
+        "(see archive_audit_log). The ledger, and everything in the audit log but settlements, "
         "is kept for good."
     )
 
@@ -48,6 +50,7 @@ class Command(BaseCommand):
         return {
             "receipts": idempotency.count_old(now=now),
             "webhook_attempts": attempts.count_old(now=now),
+            "mail_addresses": permissions.count_old_mail_addresses(now=now),
             "made": [leaf.name for leaf in leaves.missing(now=now)],
             "sealed": [leaf.name for leaf in seals.unsealed(now=now)],
             "archived": [leaf.name for leaf in leaves.archivable(now=now, retention=retention)],
@@ -57,6 +60,7 @@ class Command(BaseCommand):
         now = clock.now()
         receipts = idempotency.forget_old(now=now)
         requests = attempts.forget_old(now=now)
+        addresses = permissions.forget_mail_addresses(now=now)
         made = list(leaves.create_ahead(now=now))
         sealed = [seal.partition for seal in seals.seal_closed(now=now)]
         retention = timedelta(days=settings.AUDIT_SETTLEMENT_RETENTION_DAYS)
@@ -64,6 +68,7 @@ class Command(BaseCommand):
         return {
             "receipts": receipts,
             "webhook_attempts": requests,
+            "mail_addresses": addresses,
             "made": made,
             "sealed": sealed,
             "archived": archived,

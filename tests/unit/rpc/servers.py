@@ -15,6 +15,8 @@ from werkzeug import Request, Response
 from zcash.node.port import NodeUnavailable
 from zcash.node.rpc import RpcClient
 
+# What answers, badly too, has time to on a busy machine; where nothing comes in time a test waits less.
+PATIENCE_SECONDS = 60.0
 TIMEOUT_SECONDS = 0.4
 Script = Callable[[socket.socket], None]
 
@@ -30,7 +32,7 @@ def answer(**fields: object) -> Callable[[Request], Response]:
 
 
 def client(server: HTTPServer, **options: Any) -> RpcClient:
-    return RpcClient(server.url_for("/"), **{"timeout_seconds": TIMEOUT_SECONDS, **options})
+    return RpcClient(server.url_for("/"), **{"timeout_seconds": PATIENCE_SECONDS, **options})
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def raw_server(script: Script) -> Iterator[str]:
         thread = threading.Thread(target=serve, args=(listener, script), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        thread.join(timeout=5)
+        thread.join(timeout=60)
 
 
 def serve(listener: socket.socket, script: Script) -> None:
@@ -81,5 +83,5 @@ def failure_of(url: str, **options: Any) -> tuple[NodeUnavailable, float]:
 
 @contextmanager
 def closing_client(url: str, **options: Any) -> Iterator[RpcClient]:
-    with closing(RpcClient(url, **{"timeout_seconds": TIMEOUT_SECONDS, **options})) as node:
+    with closing(RpcClient(url, **{"timeout_seconds": PATIENCE_SECONDS, **options})) as node:
         yield node

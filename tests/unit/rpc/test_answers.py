@@ -136,7 +136,7 @@ def test_takes_no_garbage_for_an_answer(httpserver: HTTPServer, body: str) -> No
         lambda request: Response(body.replace("ID", json.dumps(json.loads(request.data)["id"])))
     )
 
-    with closing(client(httpserver, timeout_seconds=2)) as node, pytest.raises(NodeUnavailable) as caught:
+    with closing(client(httpserver)) as node, pytest.raises(NodeUnavailable) as caught:
         node.call("getblockcount")
 
     assert caught.value.code == "node_unavailable"

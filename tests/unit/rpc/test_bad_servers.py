@@ -29,7 +29,7 @@ SLACK_SECONDS = 9.0
 
 def test_gives_up_on_a_server_that_never_answers() -> None:
     with raw_server(sends(b"", pause_seconds=TIMEOUT_SECONDS * 2)) as url:
-        failure, seconds = failure_of(url)
+        failure, seconds = failure_of(url, timeout_seconds=TIMEOUT_SECONDS)
 
     assert "did not answer in time" in str(failure)
     assert seconds < TIMEOUT_SECONDS + SLACK_SECONDS
@@ -40,7 +40,7 @@ def test_gives_up_on_a_server_that_trickles(prefix: bytes) -> None:
     script = sends(prefix, *[b"H"] * 400, pause_seconds=0.05)
 
     with raw_server(script) as url:
-        failure, seconds = failure_of(url)
+        failure, seconds = failure_of(url, timeout_seconds=TIMEOUT_SECONDS)
 
     assert "did not answer in time" in str(failure)
     assert seconds < TIMEOUT_SECONDS + SLACK_SECONDS
@@ -50,7 +50,7 @@ def test_gives_up_on_a_server_that_keeps_promising() -> None:
     script = sends(*[b"HTTP/1.1 100 Continue\r\n\r\n"] * 400, pause_seconds=0.05)
 
     with raw_server(script) as url:
-        failure, seconds = failure_of(url)
+        failure, seconds = failure_of(url, timeout_seconds=TIMEOUT_SECONDS)
 
     assert "did not answer in time" in str(failure)
     assert seconds < TIMEOUT_SECONDS + SLACK_SECONDS
@@ -115,7 +115,7 @@ def test_stops_reading_a_flood(monkeypatch: pytest.MonkeyPatch) -> None:
             sent += connection.send(b"x" * 65536)
 
     with raw_server(flood) as url:
-        failure, _ = failure_of(url, timeout_seconds=5)
+        failure, _ = failure_of(url)
 
     assert isinstance(failure, AnswerTooLarge)
     assert "more than 100000 bytes" in str(failure)
@@ -153,7 +153,7 @@ def test_stops_reading_a_flood_behind_a_redirect(monkeypatch: pytest.MonkeyPatch
             sent += connection.send(b"x" * 65536)
 
     with raw_server(flood) as url:
-        failure_of(url, timeout_seconds=5)
+        failure_of(url)
 
     assert sent < 20_000_000
 

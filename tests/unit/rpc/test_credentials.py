@@ -161,7 +161,7 @@ def test_asks_a_node_that_hangs_up_once_more_with_its_new_cookie(
     cookie.write_text("__cookie__:first")
     carried_out = hangs_up_on_an_old_cookie(httpserver, cookie)
 
-    with closing(client(httpserver, cookie_file=str(cookie), names=NODE, timeout_seconds=2)) as node:
+    with closing(client(httpserver, cookie_file=str(cookie), names=NODE)) as node:
         node.call("getblockcount")
         cookie.write_text("__cookie__:second")
         node.call("getbestblockhash")
@@ -175,7 +175,7 @@ def test_repeats_nothing_to_a_wallet_that_hung_up(httpserver: HTTPServer, tmp_pa
     cookie.write_text("__cookie__:first")
     carried_out = hangs_up_on_an_old_cookie(httpserver, cookie)
 
-    with closing(client(httpserver, cookie_file=str(cookie), timeout_seconds=2)) as node:
+    with closing(client(httpserver, cookie_file=str(cookie))) as node:
         node.call("getblockcount")
         cookie.write_text("__cookie__:second")
         with pytest.raises(NodeUnavailable):

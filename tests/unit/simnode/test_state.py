@@ -46,8 +46,8 @@ def lived_hard(datadir: Path) -> Node:
     node.invalidate(node.chain.blocks[2])
     node.mine(3)
     (lost, kept) = (node.pay(STRANGER, amount_zat=each) for each in (1, 2))
-    node.mine(1)
-    node.reorg(2, drop=[lost])
+    node.mine(1, reference="mined")
+    node.reorg(2, drop=[lost], reference="reorganised")
     node.hold(kept, held=True)
     node.replace(node.pay(STRANGER, amount_zat=3), output=Output(STRANGER, 4))
     node.reconsider(node.chain.blocks[1])
@@ -63,6 +63,7 @@ def picture(node: Node) -> dict[str, Any]:
         "issued": node.chain.issued_zat,
         "held": set(node.chain.held),
         "dropped": set(node.chain.dropped),
+        "references": dict(node.chain.references),
         "history": account_transactions(node, 0),
         "accounts": [dict(addresses) for addresses in node.wallet.accounts],
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django.fixtures import Settings
 
-from tests.unit.wallets.world import TIMEOUT_SECONDS, World
+from tests.unit.wallets.world import PATIENCE_SECONDS, World
 from zcash.node import disconnect
 from zcash.node.rpc import RpcClient
 from zcash.simnode import SimNode
@@ -20,7 +20,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path, settings: Settings) ->
         datadir=tmp_path / "node", dialect=dialect, node_port=0 if dialect == "zallet" else None
     )
     settings.ZCASH_NETWORK, settings.ZCASH_ACCOUNT = "regtest", "0"
-    settings.ZCASH_WALLET_DIALECT, settings.ZCASH_RPC_TIMEOUT_SECONDS = "auto", TIMEOUT_SECONDS
+    settings.ZCASH_WALLET_DIALECT, settings.ZCASH_RPC_TIMEOUT_SECONDS = "auto", PATIENCE_SECONDS
     settings.ZCASH_RPC_USER = settings.ZCASH_RPC_PASSWORD = ""
     with ExitStack() as cleanup:
         cleanup.enter_context(simnode)

@@ -149,6 +149,7 @@ class PermissionsCalls(Transport):
         permission_id: str,
         *,
         refund_address: str,
+        idempotency_key: str | None = None,
     ) -> _types.PermissionState:
         """Take another address until the refund is sent; where money was seen, that waits for a day.
 
@@ -158,6 +159,7 @@ class PermissionsCalls(Transport):
             "POST",
             f"/api/v1/zcash/permissions/{self._part(permission_id)}/refund_address",
             body={"refund_address": refund_address},
+            idempotency_key=idempotency_key,
         )
         return answer
 

@@ -100,13 +100,17 @@ class SessionsCalls(Transport):
         self,
         *,
         session_code: str,
+        idempotency_key: str | None = None,
     ) -> _types.PausedSession:
         """Stop the meter; a paused session answers the same again, an ended one 409 `session_ended`.
 
         Scope: `sessions:write`.
         """
         answer: _types.PausedSession = self._json(
-            "POST", "/api/v1/sessions/pause", body={"session_code": session_code}
+            "POST",
+            "/api/v1/sessions/pause",
+            body={"session_code": session_code},
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -114,6 +118,7 @@ class SessionsCalls(Transport):
         self,
         *,
         session_code: str,
+        idempotency_key: str | None = None,
     ) -> _types.ResumedSession:
         """Start the meter again, as a start does and at the same price; a running session is only
         shown.
@@ -121,7 +126,10 @@ class SessionsCalls(Transport):
         Scope: `sessions:write`.
         """
         answer: _types.ResumedSession = self._json(
-            "POST", "/api/v1/sessions/resume", body={"session_code": session_code}
+            "POST",
+            "/api/v1/sessions/resume",
+            body={"session_code": session_code},
+            idempotency_key=idempotency_key,
         )
         return answer
 

@@ -64,23 +64,31 @@ class VendorsCalls(Transport):
     def activate_vendor(
         self,
         vendor_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.VendorState:
         """Let the vendor take sessions; an active one answers the same.
 
         Scope: `vendors:write`.
         """
-        answer: _types.VendorState = self._json("POST", f"/api/v1/vendors/{self._part(vendor_id)}/activate")
+        answer: _types.VendorState = self._json(
+            "POST", f"/api/v1/vendors/{self._part(vendor_id)}/activate", idempotency_key=idempotency_key
+        )
         return answer
 
     def deactivate_vendor(
         self,
         vendor_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.VendorState:
         """Let the vendor take no new sessions, 404 `vendor_not_found`; those that are open go on.
 
         Scope: `vendors:write`.
         """
-        answer: _types.VendorState = self._json("POST", f"/api/v1/vendors/{self._part(vendor_id)}/deactivate")
+        answer: _types.VendorState = self._json(
+            "POST", f"/api/v1/vendors/{self._part(vendor_id)}/deactivate", idempotency_key=idempotency_key
+        )
         return answer
 
     def show_earnings_of_vendor(
@@ -101,6 +109,7 @@ class VendorsCalls(Transport):
         payout_address: str | None,
         payout_schedule: Literal["manual", "daily", "weekly", "monthly"],
         payout_minimum: Decimal | float | None = None,
+        idempotency_key: str | None = None,
     ) -> _types.PayoutTermsState:
         """Say where earnings go to; an address that is new is not paid before a delay is over.
 
@@ -113,6 +122,7 @@ class VendorsCalls(Transport):
                 {"payout_address": payout_address, "payout_schedule": payout_schedule},
                 payout_minimum=payout_minimum,
             ),
+            idempotency_key=idempotency_key,
         )
         return answer
 
@@ -208,5 +218,45 @@ class VendorsCalls(Transport):
                 "since": since,
                 "until": until,
             },
+        )
+        return answer
+
+    def list_token_prices_of_vendor(
+        self,
+        vendor_id: str,
+        *,
+        after: int | None = None,
+        limit: int | None = None,
+    ) -> _types.TokenPricePage:
+        """Answer the versions, latest first, a page at a time; the first of each token is its price
+        now.
+
+        Scope: `vendors:read`.
+        """
+        answer: _types.TokenPricePage = self._json(
+            "GET",
+            f"/api/v1/vendors/{self._part(vendor_id)}/token_prices",
+            query={"after": after, "limit": limit},
+        )
+        return answer
+
+    def set_price_of_vendor_in_token(
+        self,
+        vendor_id: str,
+        *,
+        chain_id: int,
+        rate_per_hour: str | None,
+        token: str,
+        idempotency_key: str | None = None,
+    ) -> _types.TokenPriceVersion:
+        """Add the next version, for sessions that start from now on; those that are open keep theirs.
+
+        Scope: `vendors:write`.
+        """
+        answer: _types.TokenPriceVersion = self._json(
+            "POST",
+            f"/api/v1/vendors/{self._part(vendor_id)}/token_prices",
+            body={"chain_id": chain_id, "rate_per_hour": rate_per_hour, "token": token},
+            idempotency_key=idempotency_key,
         )
         return answer

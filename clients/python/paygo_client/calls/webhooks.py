@@ -172,26 +172,34 @@ class WebhooksCalls(Transport):
     def disable_webhook_endpoint(
         self,
         endpoint_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.EndpointState:
         """Send nothing to it, until it is enabled again.
 
         Scope: `webhooks:write`.
         """
         answer: _types.EndpointState = self._json(
-            "POST", f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/disable"
+            "POST",
+            f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/disable",
+            idempotency_key=idempotency_key,
         )
         return answer
 
     def enable_webhook_endpoint(
         self,
         endpoint_id: str,
+        *,
+        idempotency_key: str | None = None,
     ) -> _types.EndpointState:
         """Send events to it again; those of the time between are in `GET /api/v1/events`.
 
         Scope: `webhooks:write`.
         """
         answer: _types.EndpointState = self._json(
-            "POST", f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/enable"
+            "POST",
+            f"/api/v1/webhooks/endpoints/{self._part(endpoint_id)}/enable",
+            idempotency_key=idempotency_key,
         )
         return answer
 

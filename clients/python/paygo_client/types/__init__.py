@@ -49,6 +49,8 @@ from paygo_client.types.vendors import (
     PayoutTermsState,
     PricePage,
     PriceVersion,
+    TokenPricePage,
+    TokenPriceVersion,
     VendorPage,
     VendorState,
 )
@@ -119,6 +121,8 @@ __all__ = [
     "StatementState",
     "StretchState",
     "TokenEarningsState",
+    "TokenPricePage",
+    "TokenPriceVersion",
     "TransactionOfSession",
     "VendorPage",
     "VendorState",

@@ -42,6 +42,7 @@ class ListedSessionState(TypedDict):
     session_id: str
     started_at: str
     status: Literal["active", "paused", "ended"]
+    token_price_version: int | None
     user_wallet_address: str
     vendor_id: str
 
@@ -234,6 +235,7 @@ class SessionState(TypedDict):
     session_id: str
     started_at: str
     status: Literal["active", "paused", "ended"]
+    token_price_version: int | None
     totals: list[AssetTotal]
     transactions: list[TransactionOfSession]
     user_wallet_address: str

@@ -17,6 +17,7 @@ class VendorState(TypedDict):
     name: str
     price_version: int | None
     rate_per_hour: Decimal | None
+    token_price_version: int | None
     vendor_id: str
 
 
@@ -97,3 +98,21 @@ class PricePage(TypedDict):
 
     next_after: int | None
     prices: list[PriceVersion]
+
+
+class TokenPriceVersion(TypedDict):
+    """One version of a vendor's prices in tokens: it sets that of one token, and never changes."""
+
+    chain_id: int
+    created_at: str
+    rate_per_hour: str | None
+    token: str
+    vendor_id: str
+    version: int
+
+
+class TokenPricePage(TypedDict):
+    """Some versions of a vendor's prices in tokens."""
+
+    next_after: int | None
+    prices: list[TokenPriceVersion]
