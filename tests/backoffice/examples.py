@@ -268,6 +268,7 @@ def _delete_group(world: World) -> Example:
 
 def _add_vendor(world: World) -> Example:
     sent = {"client": world.vera.pk, "slug": "second", "name": "Second", "is_active": "on", "fee_bps": 250}
+    sent["reason"] = REASON
     added = Vendor.objects.filter(slug="second", client=world.vera, fee_bps=250, price_version=1)
     return Example(reverse("admin:sessions_app_vendor_add"), sent, added.exists)
 
@@ -280,7 +281,7 @@ def _change_vendor(world: World) -> Example:
 
 def _add_token_price(world: World) -> Example:
     configure_usdt(world.folder, world.settings, CHAIN)
-    sent = {"vendor": world.vendor.pk, "token": f"{CHAIN}:{USDT}", "price": 5}
+    sent = {"vendor": world.vendor.pk, "token": f"{CHAIN}:{USDT}", "price": 5, "reason": REASON}
     added = VendorTokenPrice.objects.filter(vendor=world.vendor, version=1, price_units_per_hour=5)
     return Example(reverse("admin:sessions_app_vendortokenprice_add"), sent, added.exists)
 
