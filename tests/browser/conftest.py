@@ -125,6 +125,21 @@ def _listen(page: Page, *, host: str, complaints: list[str]) -> None:
     def on_page_error(error: Error) -> None:
         complaints.append(f"{page.url}: {error}")
 
+    def on_failed(request: Any) -> None:
+        # Leaving a page ends what it still asks for.
+        if _is_static(request.url) and request.failure != "net::ERR_ABORTED":
+            complaints.append(f"{page.url} did not get {request.url}: {request.failure}")
+
+    def on_response(response: Any) -> None:
+        if _is_static(response.url) and response.status >= 400:
+            complaints.append(f"{page.url} got {response.status} for {response.url}")
+
     page.on("console", on_console)
+    page.on("requestfailed", on_failed)
+    page.on("response", on_response)
     page.on("request", on_request)
     page.on("pageerror", on_page_error)
+
+
+def _is_static(url: str) -> bool:
+    return urlsplit(url).path.startswith(django_settings.STATIC_URL)
