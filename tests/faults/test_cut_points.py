@@ -1,12 +1,9 @@
 """The connection to database or node is cut at every message of credits, reversals, refunds and payouts."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import structlog
-from django.db import connection
-from pytest_django.fixtures import Settings
 
 from billing import engine, funding, payouts, refunds, reversals, rounds, sends
 from billing.matching import asked
@@ -23,15 +20,14 @@ from tests.factories import (
     ZEC,
     after,
     make_active_permission,
-    make_client,
     make_permission,
-    make_vendor,
     see_deposit,
     stream,
 )
-from tests.faults.cut_worlds import CutDatabase, CutNode, Rows, cut_database
+from tests.faults.cut_rounds import cut_everywhere, paying
+from tests.faults.cut_worlds import CutDatabase, Rows, cut_database
 from tests.faults.cutting import Window
-from tests.faults.money_world import Call, Round, Step, World
+from tests.faults.money_world import Call, Round, World
 from zcash import deposits
 from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import PrivacyPolicy
@@ -40,15 +36,6 @@ from zcash.node.port import PrivacyPolicy
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 log = structlog.get_logger(__name__)
-
-
-@pytest.fixture
-def vera(transactional_db: None) -> Iterator[User]:
-    client = make_client()
-    make_vendor(client)
-    yield client
-    # With what it keeps.
-    connection.close()
 
 
 @pytest.fixture
@@ -170,17 +157,6 @@ def test_an_operation_cut_off_from_the_database_is_done_or_not_begun(
     assert len(proven) == 2
 
 
-def paying(what: str, due: Step) -> dict[str, Round]:
-    """Return the rounds that pay what is due, from the journal to the confirmation."""
-    return {
-        f"{what} journaled and handed in": Round((due,), rounds.refund_round),
-        f"{what} followed until sent": Round((due,), rounds.refund_round, World.handed_in),
-        f"{what} followed until confirmed": Round((due, World.mined), rounds.refund_round),
-        f"{what} noticed to have failed": Round((due,), rounds.refund_round, World.refused),
-        f"{what} found without an answer": Round((due, World.unanswered), rounds.refund_round),
-    }
-
-
 ROUNDS = {
     "the payment is recorded and credited": Round((World.paid,), rounds.deposit_round),
     "the lost payment is noticed and reversed": Round((World.reorganised,), rounds.deposit_round),
@@ -199,35 +175,6 @@ OF_THE_NODE = {
         (World.earned, World.silent), rounds.refund_round
     ),
 }
-
-
-@pytest.fixture
-def world(request: pytest.FixtureRequest, vera: User, tmp_path: Path, settings: Settings) -> Iterator[World]:
-    node = CutNode(tmp_path / "node", dialect=request.param, settings=settings)
-    with node.running():
-        yield World(vera, node=node, settings=settings)
-
-
-def cut_everywhere(world: World, this: Round, *, attempt: Callable[..., Window]) -> int:
-    """Cut a round at each message, each time from the same start; return at how many.
-
-    Whatever state a cut leaves, the rounds after it lead to the same end as without a cut. A state that was
-    met before is not lived through again: nothing else decides what follows.
-    """
-    world.begin(this)
-    world.start(this)
-    undisturbed = attempt(this.call)
-    expected = world.live_on()
-    proven: set[tuple[object, ...]] = set()
-    for number in range(1, len(undisturbed.messages) + 1):
-        world.start(this)
-        assert attempt(this.call, at=number).has_cut, number
-        if (state := world.state()) not in proven:
-            assert books.violations() == [], number
-            assert world.live_on() == expected, (number, undisturbed.messages[number - 1])
-            proven.add(state)
-    log.info("cuts", cuts=len(undisturbed.messages), states=len(proven), end=expected)
-    return len(undisturbed.messages)
 
 
 @pytest.mark.parametrize("world", ["zcashd"], indirect=True)
