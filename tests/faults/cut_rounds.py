@@ -1,6 +1,6 @@
 """Rounds of upkeep that are cut off, each time from the same start, and lived on after to the same end."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -23,13 +23,17 @@ def paying(what: str, due: Step) -> dict[str, Round]:
     }
 
 
-def every(count: int) -> Iterable[int]:
+def every(messages: Sequence[str]) -> Iterable[int]:
     """Pick every message."""
-    return range(1, count + 1)
+    return range(1, len(messages) + 1)
 
 
 def cut_everywhere(
-    world: World, this: Round, *, attempt: Callable[..., Window], pick: Callable[[int], Iterable[int]] = every
+    world: World,
+    this: Round,
+    *,
+    attempt: Callable[..., Window],
+    pick: Callable[[Sequence[str]], Iterable[int]] = every,
 ) -> int:
     """Cut a round at each message, or at those picked, each time from the same start; return how many it has.
 
@@ -41,7 +45,7 @@ def cut_everywhere(
     undisturbed = attempt(this.call)
     expected = world.live_on()
     proven: set[tuple[object, ...]] = set()
-    for number in pick(len(undisturbed.messages)):
+    for number in pick(undisturbed.messages):
         world.start(this)
         assert attempt(this.call, at=number).has_cut, number
         if (state := world.state()) not in proven:

@@ -2,6 +2,7 @@
 
 import os
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.faults.killing import killing
 from tests.faults.money_world import World
 
 # `make soak` kills more often, and at other messages.
-KILLS = int(os.environ.get("PAYGO_SOAK_PAYOUTS", "10"))
+KILLS = int(os.environ.get("PAYGO_SOAK_PAYOUTS", "4"))
 SEED = int(os.environ.get("PAYGO_SOAK_SEED", "6"))
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300 + 5 * KILLS)]
@@ -19,9 +20,11 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300 +
 ROUNDS = paying("the payouts are", World.earned)
 
 
-def pick(count: int) -> list[int]:
-    """Pick messages at random."""
-    return random.Random(SEED).choices(range(1, count + 1), k=KILLS)
+def pick(messages: Sequence[str]) -> list[int]:
+    """Pick the last words with the node, what is written down of them, and messages at random."""
+    answered = max(at for at, message in enumerate(messages, start=1) if message == "< rest of the answer")
+    last_call = [answered - 2, answered - 1, answered, answered + 1, len(messages)]
+    return last_call + random.Random(SEED).choices(range(1, len(messages) + 1), k=KILLS)
 
 
 @pytest.mark.parametrize("world", ["zcashd"], indirect=True)
