@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.cut_rounds import cut_everywhere, paying
+from tests.faults.cutting import Window
 from tests.faults.killing import killing
-from tests.faults.money_world import World
+from tests.faults.money_world import Call, World, payments
 
 # `make soak` kills more often, and at other messages.
 KILLS = int(os.environ.get("PAYGO_SOAK_PAYOUTS", "4"))
@@ -34,5 +35,14 @@ def pick(messages: Sequence[str]) -> list[int]:
 def test_a_round_whose_process_is_killed_is_finished_by_the_next(
     world: World, tmp_path: Path, name: str
 ) -> None:
-    with killing(world.node.scissors, folder=tmp_path) as attempt:
+    with killing(world.node.scissors, folder=tmp_path) as kill:
+
+        def attempt(call: Call, *, at: int | None = None) -> Window:
+            window = kill(call, at=at)
+            if at is not None:
+                call()
+            # Nobody has said so, and it is too early to tell.
+            assert "failed" not in {each.status for each in payments()}, at
+            return window
+
         assert cut_everywhere(world, ROUNDS[name], attempt=attempt, pick=pick) > 40
