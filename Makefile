@@ -68,8 +68,8 @@ api: install ## Renew what follows from the API: examples, docs/openapi.json, th
 bench: install ## Measure the billing engine (half an hour; see bench/RESULTS.md)
 	@$(PYTHON) -m bench
 
-soak: install ## Kill, stop, race and live for long (KILLS=2000 STOPS=200 RACES=10000 LIVES=5 ORDERS=200); a bar and a report
-	@$(PYTHON) -m tests.soak $(if $(KILLS),--kills $(KILLS)) $(if $(STOPS),--stops $(STOPS)) \
+soak: install ## Kill, stop, race and live for long (KILLS=2000 STOPS=200 PAYOUTS=200 RACES=10000 LIVES=5 ORDERS=200); a bar and a report
+	@$(PYTHON) -m tests.soak $(if $(KILLS),--kills $(KILLS)) $(if $(STOPS),--stops $(STOPS)) $(if $(PAYOUTS),--payouts $(PAYOUTS)) \
 		$(if $(RACES),--races $(RACES)) $(if $(LIVES),--lives $(LIVES)) $(if $(ORDERS),--orders $(ORDERS)) $(if $(SEED),--seed $(SEED))
 
 lock: install ## Resolve the dependencies of pyproject.toml anew

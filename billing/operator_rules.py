@@ -21,7 +21,7 @@ class Verb(StrEnum):
     REVOKE_KEY = "revoke_key"  # let an API key open nothing any more
     PAY_TOKENS = "pay_tokens"  # a vendor was paid what he has earned in a token, outside of this service
     CHANGE_ACCOUNT = "change_account"  # make an operator's account, or change it
-    SET_TERMS = "set_terms"  # change a vendor's share, or where and when he is paid
+    SET_TERMS = "set_terms"  # make a vendor, or change his terms: prices, share, where and when he is paid
     EXPLAIN = "explain"  # say what a payment was that nobody knew
     TAKE_BACK = "take_back"  # take back payments that the chain has lost, however many
     PARDON = "pardon"  # let a viewer go on whose debt could not be collected

@@ -137,6 +137,9 @@ def note_terms(vendor: Vendor, *, word: Word, now: datetime) -> None:
     details = {
         "vendor": vendor.pk,
         "vendor_id": vendor.slug,
+        "name": vendor.name,
+        "is_active": vendor.is_active,
+        "heartbeat_seconds": vendor.heartbeat_seconds,
         "fee_bps": vendor.fee_bps,
         "price_zat_per_hour": vendor.price_zat_per_hour,
         "payout_address": vendor.payout_address,

@@ -7,9 +7,12 @@ hour may cost in any case: a dearer vendor's sessions do not run on that authori
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from billing import operators
 from billing.errors import RateExceedsAuthorization
 from billing.ethereum import chains
 from billing.models_ethereum import Authorization
+from billing.operator_rules import Verb
+from billing.operators import Word
 from core import idempotency
 from core.db import operation
 from core.idempotency import Receipt
@@ -87,6 +90,12 @@ def publish(vendor: Vendor, price: TokenPrice, *, actor: str, now: datetime) -> 
         actor=actor,
         now=now,
     )
+
+
+def note(price: VendorTokenPrice, *, word: Word, now: datetime) -> None:
+    """Write down that an operator has set a vendor's price in a token; a step of that."""
+    details = {"vendor": price.vendor_id, **asdict(record(price))}
+    operators.note(word, Verb.SET_TERMS, now=now, details=details)
 
 
 def record(price: VendorTokenPrice) -> TokenPriceRecord:

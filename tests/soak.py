@@ -1,6 +1,6 @@
 """The long campaigns of `make soak`: kills, stops of the database, races, lives and orders.
 
-    make soak KILLS=10000 STOPS=1000 RACES=100000 LIVES=50 ORDERS=5000
+    make soak KILLS=10000 STOPS=1000 PAYOUTS=2000 RACES=100000 LIVES=50 ORDERS=5000
 
 Each campaign has a world and a seed of its own. What is acknowledged to a viewer must be true afterwards, and
 the books must balance. A bar shows how far it is; `.paygo/soak/report.md` says what was done and found.
@@ -31,6 +31,7 @@ REPORT = ROOT / ".paygo" / "soak"
 KILLS_A_WORLD, STOPS_A_WORLD = 200, 20
 RACES_A_RUN = 1_000
 ORDERS_A_RUN = 50
+PAYOUTS_A_RUN = 100
 _BAR = 30
 
 
@@ -80,6 +81,7 @@ def main() -> None:
     rows: list[tuple[int, Callable[[Tally, random.Random], None], str]] = [
         (asked.kills, _kills, "kills"),
         (asked.stops, _stops, "database stops"),
+        (asked.payouts, _payouts, "kills at payouts"),
         (asked.races, _races, "races"),
         (asked.lives, _lives, "runs of lives"),
         (asked.orders, _orders, "Ethereum orders"),
@@ -101,6 +103,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--kills", type=int, default=2_000, help="processes killed with SIGKILL")
     parser.add_argument("--stops", type=int, default=200, help="immediate stops of PostgreSQL")
+    parser.add_argument("--payouts", type=int, default=200, help="kills of whoever pays vendors")
     parser.add_argument("--races", type=int, default=10_000, help="races at one wallet")
     parser.add_argument(
         "--lives", type=int, default=5, help="runs of the stateful test, each with a new seed"
@@ -137,7 +140,7 @@ def _fleets(tally: Tally) -> Iterator[tuple[Fleet, PostgresCluster]]:
     """Give a fresh fleet as long as more is to be done; the database stays."""
     with _folder() as folder, private_cluster(folder) as cluster:
         while tally.done < tally.wanted:
-            with Fleet(cluster, folder=folder) as fleet:
+            with Fleet(cluster.url(), folder=folder) as fleet:
                 yield fleet, cluster
 
 
@@ -147,6 +150,14 @@ def _folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="paygo-soak-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+def _payouts(tally: Tally, chance: random.Random) -> None:
+    while tally.done < tally.wanted:
+        count, seed = min(PAYOUTS_A_RUN, tally.wanted - tally.done), chance.randrange(2**32)
+        environment = {"PAYGO_SOAK_PAYOUTS": str(count), "PAYGO_SOAK_SEED": str(seed)}
+        _test("tests/faults/test_killed_payouts.py", environment, tally=tally, seed=seed)
+        tally.tick(count)
 
 
 def _races(tally: Tally, chance: random.Random) -> None:

@@ -10,10 +10,9 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from billing import operators
 from core.errors import DomainError, Invalid
 from paygo.backoffice.actions import ACTIONS, Action, facts, page_of
-from paygo.backoffice.reasons import ReasonForm
+from paygo.backoffice.reasons import ReasonForm, word_of
 
 
 def act(request: HttpRequest, name: str, pk: int) -> HttpResponse:
@@ -52,12 +51,7 @@ def _do(request: HttpRequest, action: Action, row: Model, form: ReasonForm) -> b
         form.add_error(None, f"In its present state this cannot be done: {row}.")
         return False
     try:
-        word = operators.word(
-            operator_id=int(request.user.pk or 0),
-            name=request.user.get_username(),
-            reason=data["reason"],
-        )
-        messages.success(request, action.call(row, word, data))
+        messages.success(request, action.call(row, word_of(request, data), data))
     except Invalid as error:
         form.add_error(error.field if error.field in form.fields else None, error.detail)
     except DomainError as error:

@@ -4,22 +4,41 @@ An open form may be old, or sent twice: what its operator was shown, and decided
 verb refuses to do it to a row of which that has changed.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
+from django.http import HttpRequest
 
+from billing import operators
 from billing.operator_rules import LONGEST_REASON, SHORTEST_REASON
+from billing.operators import Word
+from core.errors import Invalid
+
+
+class ReasonField(forms.CharField):
+    """Why an operator does something, in as many letters as the log asks for."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            min_length=SHORTEST_REASON,
+            max_length=LONGEST_REASON,
+            help_text="It is kept in the log, with your name.",
+            **kwargs,
+        )
+
+    def clean(self, value: Any) -> str:
+        """Return the reason as the log will have it."""
+        try:
+            return operators.word(operator_id=None, name="", reason=super().clean(value)).reason
+        except Invalid as error:
+            raise forms.ValidationError(error.detail) from error
 
 
 class ReasonForm(forms.Form):
     """Why an operator does something."""
 
-    reason = forms.CharField(
-        min_length=SHORTEST_REASON,
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
-        help_text="It is kept in the log, with your name.",
-    )
+    reason = ReasonField(widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}))
 
     @classmethod
     def shown(cls, _: Any) -> dict[str, Any]:
@@ -49,3 +68,14 @@ class ExtendForm(ReasonForm):
     def shown(cls, row: Any) -> dict[str, Any]:
         """Return its last day until now."""
         return {"expires_at": row.expires_at.isoformat()}
+
+
+def word_of(request: HttpRequest, data: Mapping[str, Any]) -> Word:
+    """Return what an operator has said on a form.
+
+    Raises:
+        Invalid: see billing.operators.
+    """
+    return operators.word(
+        operator_id=int(request.user.pk or 0), name=request.user.get_username(), reason=data["reason"]
+    )

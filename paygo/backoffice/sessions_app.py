@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing import payouts
-from billing.operators import Word
 from core import clock
 from paygo.backoffice import pages
 from paygo.backoffice.actions import buttons
@@ -20,6 +20,7 @@ from paygo.backoffice.base import (
     zec_column,
 )
 from paygo.backoffice.filters import TimeFilter
+from paygo.backoffice.reasons import ReasonField, word_of
 from sessions_app import vendors
 from sessions_app.models import StreamingSession, Vendor, VendorPrice
 
@@ -30,6 +31,8 @@ class VendorForm(forms.ModelForm):
     An open form may be old: what its operator has not touched is not written, whoever has changed it since,
     and what somebody else has changed meanwhile is not overwritten.
     """
+
+    reason = ReasonField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 
     class Meta:
         model = Vendor
@@ -51,9 +54,10 @@ class VendorForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         is_old = self.instance.pk is not None
         # Before the form writes what was sent into the row.
-        self._now = {name: getattr(self.instance, name) for name in self.fields if is_old}
-        for each in self.fields.values():
-            each.show_hidden_initial = is_old
+        terms = [name for name in self.fields if name != "reason"]
+        self._now = {name: getattr(self.instance, name) for name in terms if is_old}
+        for name in terms:
+            self.fields[name].show_hidden_initial = is_old
 
     def clean(self) -> None:
         """Refuse to overwrite what has changed since the form was opened."""
@@ -106,6 +110,12 @@ class VendorAdmin(Window):
         fixed = super().get_readonly_fields(request, obj)
         return (*fixed, "client", "slug") if obj else tuple(fixed)
 
+    def get_fields(self, request: HttpRequest, obj: Vendor | None = None) -> Any:
+        """Ask for a reason where there is something to change."""
+        fields = super().get_fields(request, obj)
+        may_send = self.has_change_permission(request, obj) if obj else True
+        return [each for each in fields if may_send or each != "reason"]
+
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Vendor | None:
@@ -116,16 +126,16 @@ class VendorAdmin(Window):
         return Vendor.objects.select_for_update(no_key=True).get(pk=found.pk)
 
     def save_model(self, request: HttpRequest, obj: Vendor, form: Any, change: bool) -> None:
-        now, actor = clock.now(), f"operator:{request.user}"
-        if not change:
+        now, word = clock.now(), word_of(request, form.cleaned_data)
+        if change:
+            changed = set(form.changed_data) - {"reason"}
+            vendors.change(obj, fields=changed)
+            if "price_zat_per_hour" in changed:
+                vendors.publish(obj.pk, price_zat_per_hour=obj.price_zat_per_hour, actor=word.actor, now=now)
+        else:
             obj.created_at = now
-            vendors.insert(obj, actor=actor)
-            return
-        vendors.change(obj, fields=form.changed_data)
-        word = Word(int(request.user.pk or 0), str(request.user), "by the vendor's page")
+            vendors.insert(obj, actor=word.actor)
         payouts.note_terms(obj, word=word, now=now)
-        if "price_zat_per_hour" in form.changed_data:
-            vendors.publish(obj.pk, price_zat_per_hour=obj.price_zat_per_hour, actor=actor, now=now)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A vendor that was ever paid stays: it is switched off by `is_active`."""

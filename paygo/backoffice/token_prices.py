@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from billing import token_prices
 from billing.ethereum import chains
@@ -13,6 +13,7 @@ from billing.ethereum.errors import ConfigurationUnfit
 from core import clock
 from core.units import MAX_RATE_UNITS
 from paygo.backoffice.base import ReadOnlyAdmin, link_column
+from paygo.backoffice.reasons import ReasonField, word_of
 from sessions_app.models import VendorTokenPrice
 
 
@@ -31,6 +32,7 @@ class TokenPriceForm(forms.ModelForm):
         help_text="Empty: what the viewer's authorisation says. It is for sessions that start from now on; "
         "viewers who have signed for less cannot stream there with that.",
     )
+    reason = ReasonField(widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
 
     class Meta:
         model = VendorTokenPrice
@@ -68,12 +70,14 @@ class VendorTokenPriceAdmin(ReadOnlyAdmin):
         return request.user.has_perm("sessions_app.change_vendor")
 
     def get_fields(self, request: HttpRequest, obj: VendorTokenPrice | None = None) -> Any:
-        return super().get_fields(request, obj) if obj else ("vendor", "token", "price")
+        return super().get_fields(request, obj) if obj else ("vendor", "token", "price", "reason")
 
     def save_model(self, request: HttpRequest, obj: VendorTokenPrice, form: Any, change: bool) -> None:
         chain_id, address = form.cleaned_data["token"].split(":")
         price = token_prices.TokenPrice(int(chain_id), address, form.cleaned_data["price"])
-        added = token_prices.publish(obj.vendor, price, actor=f"operator:{request.user}", now=clock.now())
+        now, word = clock.now(), word_of(request, form.cleaned_data)
+        added = token_prices.publish(obj.vendor, price, actor=word.actor, now=now)
+        token_prices.note(added, word=word, now=now)
         obj.pk = added.pk
 
     @admin.display(description="client", ordering="vendor__client")

@@ -4,7 +4,7 @@ Whoever runs beside it (a worker, a watcher) does no harm: one life is lived in 
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from billing.engine import StartRequest
 from billing.models import Refund
 from billing.rules import RefundStatus
 from billing.sends import EXPIRY_BLOCKS, MARGIN_BLOCKS
-from core import clock
+from core import clock, db
 from core.accounts import client_named
 from core.errors import DomainError
 from core.models import User
@@ -27,8 +27,8 @@ from sessions_app import vendors
 from sessions_app.errors import VendorExists
 from zcash import permissions, watch
 from zcash.errors import PermissionGone, WrongPermissionState
-from zcash.history import leaves
-from zcash.models import SpendingPermission
+from zcash.history import leaves, seals
+from zcash.models import AuditSeal, SpendingPermission
 from zcash.node import connect
 from zcash.rules import CLOSED, PermissionStatus
 
@@ -37,6 +37,10 @@ _TIMEOUT_SECONDS = 30
 
 class NotSimulated(Exception):
     """The node is a real one, or cannot be reached."""
+
+
+class PastIsSealed(Exception):
+    """The audit log of those days has been sealed: whatever came now would count as added afterwards."""
 
 
 class SimulatedChain:
@@ -74,6 +78,27 @@ class SimulatedChain:
         if found.get("error"):
             raise NotSimulated(f"the node refuses {method}: {found['error'].get('message')}")
         return found["result"]
+
+
+@contextmanager
+def sealed_at_last(*, days: int, now: datetime) -> Iterator[None]:
+    """Keep workers from sealing the past while it is made, and seal it when it is complete.
+
+    Raises:
+        PastIsSealed: there is a seal of it already, or a worker is about to make one.
+    """
+    first_day = (now - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0)
+    with db.alone(seals.LOCK) as held:
+        if not held:
+            raise PastIsSealed("a worker is sealing the audit log: try again in a minute")
+        latest = AuditSeal.objects.filter(covers_to__gt=first_day).order_by("covers_to").last()
+        if latest is not None:
+            raise PastIsSealed(
+                f"the audit log is sealed up to {latest.covers_to:%Y-%m-%d %H:%M}: a past is made up once, "
+                "in a database that has none; take an empty one"
+            )
+        yield
+        seals.seal_closed(now=clock.now())
 
 
 def prepare(*, days: int, now: datetime) -> None:

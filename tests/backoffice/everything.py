@@ -6,19 +6,47 @@ from datetime import datetime, timedelta
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.auth.models import Group
 
-from billing import operators
+from billing import engine, holds, interventions, operators, refunds
+from billing.interval import run_interval
 from billing.ledger_models import Reconciliation
 from billing.models import ForeignSend, Refund, WalletSend
 from billing.notice_models import Mail, Notice
 from billing.operator_rules import Verb
 from billing.payout_models import Payout
-from core import db
+from core import clock, db
 from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from paygo.api import keys
 from sessions_app import vendors
 from sessions_app.models import Vendor
+from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
 from tests.tokens import CHAIN, USDT
+from zcash.addresses import Network, encode_sapling
 from zcash.models import AuditSeal, Deposit, SpendingPermission, WatchedChain
 from zcash.unmatched_models import UnmatchedDeposit
+
+
+def live(number: int, operator: User) -> SpendingPermission:
+    """Let one client live a little: a permission, a session, a late deposit, a refund, a key, a hold."""
+    word = operators.word(operator_id=operator.pk, name="otto", reason="to have one of each")
+    vera, now = make_client(f"client-{number}"), clock.now() - timedelta(hours=5)
+    make_vendor(vera, slug=f"vendor-{number}")
+    keys.create(vera, name=f"key-{number}", now=now)
+    permission = make_active_permission(vera, wallet=f"wallet-{number}", now=now)
+    data = str(number).encode().ljust(43, b"\1")
+    SpendingPermission.objects.filter(pk=permission.pk).update(
+        payment_address=encode_sapling(data, network=Network.REGTEST),
+        refund_address=encode_sapling(data[::-1], network=Network.REGTEST),
+    )
+    code = stream(vera, wallet=f"wallet-{number}", vendor=f"vendor-{number}", now=now)
+    run_interval(now=now + timedelta(hours=1), engine="test", chunk_size=10)
+    engine.end(code, client_id=vera.pk, now=now + timedelta(hours=2))
+    holds.hold(permission.pk, word=word, now=now + timedelta(hours=2))
+    holds.lift(permission.pk, word=word, now=now + timedelta(hours=3))
+    interventions.revoke(permission, word=word, now=now + timedelta(hours=4))
+    refunds.queue_due(now=now + timedelta(hours=4))
+    see_deposit(permission, amount=ZEC, now=now + timedelta(hours=4), confirmations=0)
+    permission.refresh_from_db()
+    return permission
 
 
 def leave(number: int, *, permission: SpendingPermission, operator: User, now: datetime) -> None:

@@ -1,23 +1,21 @@
 """Stuck and large payouts are in their queues, and operators do what can be done."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from billing import approvals, engine, payouts
+from billing import approvals
 from billing.models import WalletSend
 from billing.operator_models import OperatorAction
 from billing.payout_models import Payout
 from core import clock
 from core.models import User
 from paygo.backoffice.queues import QUEUES
-from sessions_app.models import Vendor
+from tests.backoffice.cases import payable
 from tests.backoffice.vendor_form import opened
-from tests.factories import ALICE, ZEC, make_active_permission, make_client, make_vendor, stream
-from zcash.models import SpendingPermission
+from tests.factories import ALICE, make_client, make_vendor
 
 pytestmark = pytest.mark.django_db
 
@@ -27,13 +25,7 @@ def payout() -> Payout:
     """Of 1 ZEC, queued."""
     vera = make_client()
     make_vendor(vera)
-    Vendor.objects.update(payout_address=ALICE)
-    since = clock.now() - timedelta(days=3)
-    make_active_permission(vera, rate=ZEC, now=since)
-    SpendingPermission.objects.update(payment_address=ALICE)
-    engine.end(stream(vera, now=since), client_id=vera.pk, now=since + timedelta(hours=1))
-    payouts.request("vendor123", client_id=vera.pk, now=clock.now())
-    return Payout.objects.get()
+    return payable(vera)
 
 
 def browser_of(name: str) -> Client:

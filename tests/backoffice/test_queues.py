@@ -1,6 +1,5 @@
 """Every stuck case is in a queue, and leaves it when an operator has done what can be done."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -18,7 +17,8 @@ from core.errors import Conflict
 from core.models import User
 from paygo.backoffice.queues import QUEUES
 from sessions_app.models import StreamingSession
-from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
+from tests.backoffice.cases import active, failed, revoked, silent
+from tests.factories import ZEC, make_client, make_vendor, see_deposit
 from zcash.addresses import Network, encode_sapling
 from zcash.models import Deposit, SpendingPermission
 from zcash.unmatched_models import UnmatchedDeposit
@@ -48,36 +48,6 @@ def vera() -> User:
 @pytest.fixture
 def word(operator: User) -> Word:
     return operators.word(operator_id=operator.pk, name="otto", reason="as agreed with the viewer")
-
-
-_numbers: Iterator[int] = iter(range(1, 10_000))
-
-
-def active(vera: User, *, requested: int = 10 * ZEC) -> SpendingPermission:
-    """Return a permission of now, of a wallet of its own, paid at a real address."""
-    permission = make_active_permission(
-        vera, wallet=f"wallet-{next(_numbers)}", requested=requested, now=clock.now()
-    )
-    data = str(permission.pk).encode().ljust(43, b"\1")
-    address, wallet = (encode_sapling(each, network=Network.REGTEST) for each in (data, data[::-1]))
-    rows = SpendingPermission.objects.filter(pk=permission.pk)
-    rows.update(payment_address=address, wallet_address=wallet)
-    permission.refresh_from_db()
-    return permission
-
-
-def revoked(vera: User, word: Word, *, requested: int = 10 * ZEC) -> SpendingPermission:
-    permission = active(vera, requested=requested)
-    interventions.revoke(permission, word=word, now=clock.now())
-    refunds.queue_due(now=clock.now())
-    permission.refresh_from_db()
-    return permission
-
-
-def failed(vera: User, word: Word) -> Refund:
-    refund = Refund.objects.get(permission=revoked(vera, word))
-    Refund.objects.filter(pk=refund.pk).update(status="failed", attempts=1, reason="insufficient funds (-6)")
-    return Refund.objects.get(pk=refund.pk)
 
 
 def waiting(name: str) -> list[object]:
@@ -365,16 +335,6 @@ def test_a_silent_session_that_is_resolved_goes_on_and_is_a_case_again_the_next_
     engine.end(session.code, client_id=vera.pk, now=clock.now())
     with pytest.raises(Conflict):
         resolutions.resolve_session(session.pk, word=word, now=clock.now())
-
-
-def silent(vera: User) -> StreamingSession:
-    """Return a session that has run for three hours without a heartbeat."""
-    permission = active(vera)
-    three_hours_ago = clock.now() - timedelta(hours=3)
-    SpendingPermission.objects.filter(pk=permission.pk).update(settled_at=three_hours_ago)
-    return StreamingSession.objects.get(
-        code=stream(vera, wallet=permission.wallet_address, now=three_hours_ago)
-    )
 
 
 def test_a_large_refund_waits_for_two(vera: User, word: Word, browser: Client, settings) -> None:

@@ -12,19 +12,16 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from billing import engine, holds, interventions, operators, refunds
-from billing.interval import run_interval
+from billing import engine, operators
 from billing.models import ForeignSend, Refund, Transaction, WalletSend
 from billing.operator_rules import Verb
 from core import clock, db
 from core.models import Event, ReceiptRow, User
-from paygo.api import keys
 from paygo.api.models import ApiKey
 from paygo.backoffice import csv_export
 from sessions_app.models import StreamingSession, Vendor
-from tests.backoffice.everything import leave
-from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
-from zcash.addresses import Network, encode_sapling
+from tests.backoffice.everything import leave, live
+from tests.factories import make_active_permission, make_client, make_vendor, stream
 from zcash.models import Deposit, PermissionAudit, SpendingPermission, WatchedChain
 
 pytestmark = pytest.mark.django_db
@@ -56,30 +53,6 @@ def browser(operator: User) -> Client:
     made = Client()
     made.force_login(operator)
     return made
-
-
-def live(number: int, operator: User) -> SpendingPermission:
-    """Let one client live a little: a permission, a session, a late deposit, a refund, a key, a hold."""
-    word = operators.word(operator_id=operator.pk, name="otto", reason="to have one of each")
-    vera, now = make_client(f"client-{number}"), clock.now() - timedelta(hours=5)
-    make_vendor(vera, slug=f"vendor-{number}")
-    keys.create(vera, name=f"key-{number}", now=now)
-    permission = make_active_permission(vera, wallet=f"wallet-{number}", now=now)
-    data = str(number).encode().ljust(43, b"\1")
-    SpendingPermission.objects.filter(pk=permission.pk).update(
-        payment_address=encode_sapling(data, network=Network.REGTEST),
-        refund_address=encode_sapling(data[::-1], network=Network.REGTEST),
-    )
-    code = stream(vera, wallet=f"wallet-{number}", vendor=f"vendor-{number}", now=now)
-    run_interval(now=now + timedelta(hours=1), engine="test", chunk_size=10)
-    engine.end(code, client_id=vera.pk, now=now + timedelta(hours=2))
-    holds.hold(permission.pk, word=word, now=now + timedelta(hours=2))
-    holds.lift(permission.pk, word=word, now=now + timedelta(hours=3))
-    interventions.revoke(permission, word=word, now=now + timedelta(hours=4))
-    refunds.queue_due(now=now + timedelta(hours=4))
-    see_deposit(permission, amount=ZEC, now=now + timedelta(hours=4), confirmations=0)
-    permission.refresh_from_db()
-    return permission
 
 
 def windows() -> list[type[models.Model]]:

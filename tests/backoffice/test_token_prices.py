@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from billing.operator_models import OperatorAction
 from core.models import User
 from sessions_app.models import Vendor, VendorTokenPrice
 from tests.backoffice.vendor_form import page_of
@@ -33,7 +34,8 @@ def vendor(tmp_path: Path, settings: Any) -> Vendor:
 
 
 def add(browser: Client, vendor: Vendor, price: str, token: str = f"{CHAIN}:{USDT}") -> Any:
-    return browser.post(reverse(ADD), {"vendor": vendor.pk, "token": token, "price": price})
+    sent = {"vendor": vendor.pk, "token": token, "price": price, "reason": "as its owner asked"}
+    return browser.post(reverse(ADD), sent)
 
 
 def test_adds_versions_and_shows_them(operator: Client, vendor: Vendor):
@@ -53,6 +55,18 @@ def test_adds_versions_and_shows_them(operator: Client, vendor: Vendor):
     assert b"2000000" in listed
     assert b"as signed" in listed
     assert b"2000000" in operator.get(page_of(vendor)).content
+
+
+def test_says_why_and_by_whom(operator: Client, vendor: Vendor):
+    unsaid = {"vendor": vendor.pk, "token": f"{CHAIN}:{USDT}", "price": "5", "reason": " "}
+
+    assert operator.post(reverse(ADD), unsaid).status_code == 200
+    assert not VendorTokenPrice.objects.exists()
+    add(operator, vendor, "5")
+
+    said = OperatorAction.objects.get()
+    assert (said.verb, said.operator.username, said.reason) == ("set_terms", "operator", "as its owner asked")
+    assert (said.details["vendor"], said.details["price_units_per_hour"]) == (vendor.pk, "5")
 
 
 def test_a_version_that_is_there_is_only_looked_at(operator: Client, vendor: Vendor):

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
 
@@ -21,7 +22,12 @@ from tests.factories import ALICE, NOW, after, make_active_permission, make_clie
 pytestmark = pytest.mark.django_db
 
 # What every vendor says besides.
-TERMS = {"fee_bps": 0, "payout_schedule": "weekly", "payout_minimum_zat": 1_000_000}
+TERMS = {
+    "reason": "as its owner asked",
+    "fee_bps": 0,
+    "payout_schedule": "weekly",
+    "payout_minimum_zat": 1_000_000,
+}
 WRITABLE = {"user", "group", "vendor", "vendortokenprice"}
 
 
@@ -185,6 +191,41 @@ def test_a_new_price_of_a_vendor_is_a_new_version(operator: Client):
     assert vendor.client.username == "vera-tv"
     prices = VendorPrice.objects.order_by("version").values_list("price_zat_per_hour", "actor")
     assert list(prices) == [(1, "tests"), (2, "operator:operator")]
+
+
+def test_whoever_makes_or_changes_a_vendor_says_why(operator: Client):
+    vera, add = make_client(), reverse("admin:sessions_app_vendor_add")
+    form = {"client": vera.pk, "slug": "vendor123", "name": "Vera", "is_active": "on", **TERMS}
+
+    for unsaid in ("", "   ", "ok", "a\n\n\nb", "x" * 501):
+        assert operator.post(add, {**form, "reason": unsaid}).status_code == 200
+    assert not Vendor.objects.exists()
+    operator.post(add, form)
+    vendor = Vendor.objects.get()
+    changed = {**opened(operator, vendor), "price_zat_per_hour": 2, "is_active": ""}
+    assert operator.post(page_of(vendor), {**changed, "reason": ""}).status_code == 200
+    operator.post(page_of(vendor), {**changed, "reason": "it streams\nno more"})
+
+    said = OperatorAction.objects.order_by("id").values_list("verb", "operator__username", "reason")
+    assert list(said) == [
+        ("set_terms", "operator", "as its owner asked"),
+        ("set_terms", "operator", "it streams no more"),
+    ]
+    last = OperatorAction.objects.latest("id").details
+    assert (last["vendor"], last["price_zat_per_hour"], last["is_active"]) == (vendor.pk, 2, False)
+
+
+def test_who_only_looks_at_a_vendor_is_asked_for_no_reason():
+    vendor = make_vendor(make_client())
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.groups.add(Group.objects.get(name="viewer"))
+    browser = Client()
+    browser.force_login(viewer)
+
+    page = browser.get(page_of(vendor))
+
+    assert page.status_code == 200
+    assert b"It is kept in the log" not in page.content
 
 
 @pytest.mark.parametrize("price", ["0", "-1", "2100000000000001", "cheap"])

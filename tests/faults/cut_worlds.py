@@ -115,12 +115,12 @@ class CutNode:
     """A simulated node reached through proxies that cut; its chain can be put back."""
 
     def __init__(self, folder: Path, *, dialect: str, settings: Settings) -> None:
-        self._scissors = Scissors()
+        self.scissors = Scissors()
         self._journal = folder / "journal.jsonl"
         self._node = SimNode(datadir=folder, user=USER, password=PASSWORD, dialect=dialect, node_port=0)
         self._kept = b""
         self._node.start()
-        self._proxies = [HttpProxy(self._scissors, upstream=each) for each in self._upstreams()]
+        self._proxies = [HttpProxy(self.scissors, upstream=each) for each in self._upstreams()]
         wallet, chain = (f"http://127.0.0.1:{proxy.address[1]}" for proxy in self._proxies)
         settings.ZCASH_WALLET_DIALECT, settings.ZCASH_NETWORK, settings.ZCASH_ACCOUNT = (
             dialect,
@@ -169,7 +169,7 @@ class CutNode:
 
     def attempt(self, call: Callable[[], object], *, at: int | None = None) -> Window:
         """Make a call with a cut at a message; return what passed."""
-        with self._scissors.open(at=at) as window:
+        with self.scissors.open(at=at) as window:
             call()
         return window
 

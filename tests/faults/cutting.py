@@ -6,7 +6,7 @@ was asked. So the cuts at 1, 2, 3 … are every state in which client and server
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import chain
@@ -23,6 +23,7 @@ class Window:
     """What passed between client and server while scissors were open, in order."""
 
     at: int | None
+    strike: Callable[[], None] = lambda: None
     messages: list[str] = field(default_factory=list)
 
     @property
@@ -39,9 +40,12 @@ class Scissors:
         self._window: Window | None = None
 
     @contextmanager
-    def open(self, *, at: int | None = None) -> Iterator[Window]:
-        """Count messages during the block, and cut the one of this number (the first is 1), None for none."""
-        window = self._window = Window(at)
+    def open(self, *, at: int | None = None, strike: Callable[[], None] = lambda: None) -> Iterator[Window]:
+        """Count messages during the block, and cut the one of this number (the first is 1), None for none.
+
+        What is to happen besides when it is cut has happened before anybody notices the cut.
+        """
+        window = self._window = Window(at, strike)
         try:
             yield window
         finally:
@@ -54,7 +58,10 @@ class Scissors:
             if window is None:
                 return False
             window.messages.append(message)
-            return len(window.messages) == window.at
+            is_cut = len(window.messages) == window.at
+            if is_cut:
+                window.strike()
+            return is_cut
 
 
 class _Proxy:
@@ -87,6 +94,11 @@ class _Proxy:
         self._listener.close()
         for client, thread in list(self._open.items()):
             _end(client, socket.SHUT_RDWR)
+            thread.join(_JOIN_SECONDS)
+
+    def wait(self) -> None:
+        """Wait until all connections are over, on the server's side too."""
+        for thread in list(self._open.values()):
             thread.join(_JOIN_SECONDS)
 
     def _accept(self) -> None:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -45,8 +45,9 @@ class Journal:
 class Fleet:
     """Processes that serve one database; any of them may be killed, another one takes its place."""
 
-    def __init__(self, cluster: PostgresCluster, *, folder: Path) -> None:
-        self._cluster, self._folder = cluster, folder
+    def __init__(self, url: str, *, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        self._environment = {"DATABASE_URL": url, **(environment or {})}
         self._children: list[tuple[str, int]] = []
         self._lock = threading.Lock()
         self.kills = 0
@@ -54,7 +55,6 @@ class Fleet:
     def __enter__(self) -> Self:
         environment = os.environ | {
             "DJANGO_SETTINGS_MODULE": "paygo.settings",
-            "DATABASE_URL": self._cluster.url(),
             "PAYGO_NO_ENV_FILES": "1",
             "PAYGO_SECRET_KEY": "only-for-tests",
             "PAYGO_LOG_LEVEL": "ERROR",
@@ -63,6 +63,7 @@ class Fleet:
             "MIN_START_SECONDS": "1",
             "ZCASH_MIN_CONFIRMATIONS": "3",
             "ZCASH_NETWORK": "regtest",
+            **self._environment,
         }
         with (self._folder / "forks.log").open("ab") as log:
             self._forks = subprocess.Popen(
@@ -84,11 +85,22 @@ class Fleet:
     def call(self, job: str, **arguments: Any) -> Any:
         """Run a function of `lives` in a process of its own; return what it returned."""
         result = self._folder / f"{job}.json"
-        result.unlink(missing_ok=True)
-        self._fork(job, arguments, result=result)
-        if not result.exists():
+        if not self.finishes(job, arguments, result=result):
             raise AssertionError(f"{job} failed: {self.log()[-3000:]}")
         return json.loads(result.read_text(encoding="utf-8"))
+
+    def finishes(
+        self,
+        job: str,
+        arguments: dict[str, Any],
+        *,
+        result: Path,
+        begun: Callable[[int], None] = lambda _: None,
+    ) -> bool:
+        """Run a function of `lives`, and tell its process id; return whether it came to its end."""
+        result.unlink(missing_ok=True)
+        self._fork(job, arguments, result=result, begun=begun)
+        return result.exists()
 
     def man(self) -> None:
         """Start all processes."""
@@ -112,13 +124,24 @@ class Fleet:
         """Return what the processes have written."""
         return (self._folder / "forks.log").read_text(encoding="utf-8")
 
-    def _fork(self, job: str, arguments: dict[str, Any], *, result: Path | None = None) -> int:
+    def _fork(
+        self,
+        job: str,
+        arguments: dict[str, Any],
+        *,
+        result: Path | None = None,
+        begun: Callable[[int], None] = lambda _: None,
+    ) -> int:
         request = {"job": job, "arguments": arguments, "result": str(result) if result else None}
         assert self._forks.stdin is not None
         with self._lock:
             self._forks.stdin.write(json.dumps(request) + "\n")
             self._forks.stdin.flush()
-            return int(self._answer()["pid"])
+            pid = int(self._answer()["pid"])
+            begun(pid)
+            if result:
+                self._answer()
+            return pid
 
     def _answer(self) -> dict[str, Any]:
         assert self._forks.stdout is not None

@@ -1,7 +1,8 @@
 """A process with Django loaded that forks others, which are cheap to start and are killed at any moment.
 
 It reads a JSON object a line, {"job": a function of `lives`, "arguments": {...}, "result": a path or null},
-and answers {"pid": ...}; with a result it waits for the child, which writes there what the function returned.
+and answers {"pid": ...}; with a result it waits for the child, which writes there what the function returned,
+and says {"over": ...}.
 Its children listen on one socket and die with it; it ends with its input, that is with whoever started it.
 """
 
@@ -33,10 +34,11 @@ def main() -> None:
             pid = os.fork()
             if pid == 0:
                 _live(lives, request, listener)
+            _say({"pid": pid})
             if request["result"]:
                 with suppress(ChildProcessError):
                     os.waitpid(pid, 0)
-            _say({"pid": pid})
+                _say({"over": pid})
 
 
 def _live(lives: Any, request: dict[str, Any], listener: socket.socket) -> None:

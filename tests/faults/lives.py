@@ -89,6 +89,11 @@ def payer(_: socket.socket) -> None:
     _for_ever(one_round, pause_s=0.1)
 
 
+def refund_round(_: socket.socket) -> None:
+    """Make one round of refunds and payouts, as the worker does."""
+    rounds.refund_round()
+
+
 def prepare(_: socket.socket, *, viewers: int, chain: int) -> dict[str, Any]:
     """Migrate, and make Vera's client, her key, and two wallets for each viewer: a chain and a rich one."""
     call_command("migrate", verbosity=0)

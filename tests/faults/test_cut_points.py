@@ -1,20 +1,18 @@
-"""The connection to the database or the node is cut at every message of credit, refund and reversal."""
+"""The connection to database or node is cut at every message of credits, reversals, refunds and payouts."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 import structlog
-from django.db import connection
-from pytest_django.fixtures import Settings
 
-from billing import funding, outgoing, refunds, reversals, rounds, sends
+from billing import engine, funding, payouts, refunds, reversals, rounds, sends
 from billing.matching import asked
 from billing.models import Refund
+from billing.payout_models import Payout
 from billing.rules import RefundStatus, SendStatus
-from core import clock, db
-from core.models import Event, User
+from core import db
+from core.models import User
+from sessions_app.models import Vendor
 from tests import books
 from tests.factories import (
     ALICE,
@@ -22,38 +20,22 @@ from tests.factories import (
     ZEC,
     after,
     make_active_permission,
-    make_client,
     make_permission,
-    make_vendor,
     see_deposit,
     stream,
 )
-from tests.faults.cut_worlds import CutDatabase, CutNode, Rows, cut_database
+from tests.faults.cut_rounds import cut_everywhere, paying
+from tests.faults.cut_worlds import CutDatabase, Rows, cut_database
 from tests.faults.cutting import Window
-from zcash import deposits, permissions
-from zcash.models import Deposit, PermissionAudit, SpendingPermission
-from zcash.node import IndexUnusable, connect, disconnect
+from tests.faults.money_world import Call, Round, World
+from zcash import deposits
+from zcash.models import Deposit, SpendingPermission
 from zcash.node.port import PrivacyPolicy
 
 # Room for a busy machine: a hundred short lives each.
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]
 
 log = structlog.get_logger(__name__)
-
-Call = Callable[[], object]
-
-# Deep enough for every question: to spend, to be final, to be expired.
-MANY_BLOCKS = 51
-MORE_THAN_A_RETRY_MS = 11 * 60 * 1000
-
-
-@pytest.fixture
-def vera(transactional_db: None) -> Iterator[User]:
-    client = make_client()
-    make_vendor(client)
-    yield client
-    # With what it keeps.
-    connection.close()
 
 
 @pytest.fixture
@@ -100,14 +82,30 @@ def queued_refund(vera: User) -> Call:
 
 def requeued_refund(vera: User) -> Call:
     queued_refund(vera)()
-    refund = Refund.objects.get()
+    let_fail(Refund.objects.get())
+    return lambda: refunds.requeue_failed(now=after(hours=41))
+
+
+def queued_payout(vera: User) -> Call:
+    permission = make_active_permission(vera, rate=1 * ZEC)
+    SpendingPermission.objects.filter(pk=permission.pk).update(payment_address=MALLORY)
+    engine.end(stream(vera), client_id=vera.pk, now=after(hours=4))
+    Vendor.objects.update(payout_address=ALICE, payout_schedule="daily")
+    return lambda: payouts.queue_due(now=after(hours=40))
+
+
+def requeued_payout(vera: User) -> Call:
+    queued_payout(vera)()
+    let_fail(Payout.objects.get())
+    return lambda: payouts.requeue_failed(now=after(hours=41))
+
+
+def let_fail(payment: Refund | Payout) -> None:
+    now = after(hours=40)
     with db.operation():
-        send = sends.journal(
-            [asked(refund)], policy=PrivacyPolicy.RECIPIENTS, tip_height=100, now=after(hours=4)
-        )
-        sends.carry(refund, to=RefundStatus.SENDING, now=after(hours=4), send=send)
-    sends.move(send, to=SendStatus.FAILED, now=after(hours=4), reason="refused")
-    return lambda: refunds.requeue_failed(now=after(hours=5))
+        send = sends.journal([asked(payment)], policy=PrivacyPolicy.RECIPIENTS, tip_height=100, now=now)
+        sends.carry(payment, to=RefundStatus.SENDING, now=now, send=send)
+    sends.move(send, to=SendStatus.FAILED, now=now, reason="refused")
 
 
 OPERATIONS = {
@@ -119,6 +117,8 @@ OPERATIONS = {
         credit_of_what_was_reversed,
         queued_refund,
         requeued_refund,
+        queued_payout,
+        requeued_payout,
     )
 }
 
@@ -157,183 +157,24 @@ def test_an_operation_cut_off_from_the_database_is_done_or_not_begun(
     assert len(proven) == 2
 
 
-@dataclass(frozen=True)
-class Round:
-    """A round to be cut: what the world is like before it, and which round it is.
-
-    `lead_in` comes last and is done anew for a node that was put back: wallets forget their operations.
-    """
-
-    begin: Callable[["World"], None]
-    call: Call
-    lead_in: Callable[["World"], None] = lambda _: None
-
-
-class World:
-    """Alice's permission on a simulated chain, and a wallet that has money besides."""
-
-    def __init__(self, vera: User, *, node: CutNode, settings: Settings) -> None:
-        settings.ZCASH_MIN_CONFIRMATIONS, settings.REFUND_CONFIRMATIONS = 3, 10
-        settings.PAYGO_SANDBOX = True
-        self.vera, self.node, self._rows = vera, node, Rows()
-        settings.ZCASH_SERVICE_WALLET = _own_address()
-        node.do("sim_pay", settings.ZCASH_SERVICE_WALLET, 50)
-        node.do("generate", 10)
-        request = permissions.Request(ALICE, 10 * ZEC, 1 * ZEC, 30)
-        self.permission = permissions.create(request, client_id=vera.pk, wallet=connect(), now=clock.now())
-        self._length = -1
-
-    def paid(self) -> None:
-        self.txid = self.node.do("sim_pay", self.permission.payment_address, 10)
-        self.node.do("generate", 3)
-
-    def credited(self) -> None:
-        self.paid()
-        rounds.deposit_round()
-
-    def reorganised(self) -> None:
-        self.credited()
-        self.node.do("sim_reorg", 5, [self.txid])
-
-    def revoked(self) -> None:
-        self.credited()
-        self.node.do("generate", 10)
-        rounds.deposit_round()
-        funding.revoke(
-            client_id=self.vera.pk, public_id=self.permission.public_id, now=clock.now(), actor="tests"
-        )
-
-    def handed_in(self) -> None:
-        rounds.refund_round()
-
-    def refused(self) -> None:
-        self.node.do("sim_operations", {"fail": {"code": -6, "message": "Insufficient funds"}})
-        rounds.refund_round()
-
-    def failed(self) -> None:
-        self.revoked()
-        self.refused()
-        rounds.refund_round()
-        self.node.do("sim_operations", {"fail": None})
-        clock.advance(MORE_THAN_A_RETRY_MS)
-
-    def unanswered(self) -> None:
-        self.revoked()
-        self.node.do("sim_fault", {"kind": "reset_after", "method": "z_sendmany", "times": 1})
-        rounds.refund_round()
-
-    def mined(self) -> None:
-        self.revoked()
-        rounds.refund_round()
-        self.node.do("generate", 10)
-        rounds.refund_round()
-
-    def begin(self, this: Round) -> None:
-        """Bring the world to where a round begins; what can be put back is kept."""
-        this.begin(self)
-        self._rows.keep("begun")
-        self.node.keep()
-
-    def start(self, this: Round) -> None:
-        """Put everything back to where the round begins."""
-        if self.has_moved():
-            self.node.put_back()
-            self._rows.put_back("begun")
-            this.lead_in(self)
-            self._rows.keep("start")
-            self._length = self.node.length()
-        self._rows.put_back("start")
-        clock.now()
-        # A driver that is opened anew asks all its questions again: each has its cut.
-        disconnect()
-
-    def has_moved(self) -> bool:
-        """Whether anything has happened to the chain since the start."""
-        return self.node.length() != self._length
-
-    def state(self) -> tuple[object, ...]:
-        """Return what all that follows depends on."""
-        return self.has_moved(), self._rows.state(timeless=True)
-
-    def live_on(self) -> dict[str, object]:
-        """Let time and blocks go by until nothing happens any more; return what has become of the money."""
-        self.node.do("sim_operations", {"fail": None})
-        for more_blocks in (0, 0, *[MANY_BLOCKS] * 8):
-            self.node.do("generate", more_blocks)
-            clock.advance(MORE_THAN_A_RETRY_MS)
-            rounds.deposit_round()
-            rounds.refund_round()
-            if more_blocks and not Refund.objects.exclude(status="confirmed").exists():
-                break
-        assert books.violations() == []
-        return self._outcome()
-
-    def _outcome(self) -> dict[str, object]:
-        kinds = Event.objects.order_by("kind").values_list("kind", flat=True)
-        # On the way a refund may have been unknown, or failed and tried again.
-        finals = [kind for kind in kinds if not kind.startswith("refund.") or kind == "refund.confirmed"]
-        return {
-            "permission": SpendingPermission.objects.values_list(
-                "status", "credited_zat", "reversed_zat", "refunded_zat", "remaining_zat", "shortfall_zat"
-            ).get(),
-            "deposits": list(Deposit.objects.values_list("status", "amount_zat")),
-            "refunds": list(Refund.objects.values_list("status", "amount_zat", "fee_zat")),
-            "audit": list(PermissionAudit.objects.order_by("id").values_list("action", flat=True)),
-            "events": finals,
-            "halted": outgoing.halted(),
-            "paid_zat": connect().transparent_balance(ALICE),
-        }
-
-
 ROUNDS = {
-    "the payment is recorded and credited": Round(World.paid, rounds.deposit_round),
-    "the lost payment is noticed and reversed": Round(World.reorganised, rounds.deposit_round),
-    "the refund is queued, journaled and handed in": Round(World.revoked, rounds.refund_round),
-    "the refund is followed until it is sent": Round(World.revoked, rounds.refund_round, World.handed_in),
-    "the refund is followed until it is confirmed": Round(World.mined, rounds.refund_round),
-    "the refund that failed is noticed": Round(World.revoked, rounds.refund_round, World.refused),
-    "the refund without an answer is found": Round(World.unanswered, rounds.refund_round),
+    "the payment is recorded and credited": Round((World.paid,), rounds.deposit_round),
+    "the lost payment is noticed and reversed": Round((World.reorganised,), rounds.deposit_round),
+    **paying("the refund is", World.revoked),
+    **paying("the payouts are", World.earned),
 }
-# For the database this is one operation more, and then the same as for the first time.
-AGAIN = {"the refund that failed is queued and handed in again": Round(World.failed, rounds.refund_round)}
-
-
-def _own_address() -> str:
-    for index in range(64):
-        try:
-            return connect().new_address(2**61 + index).address
-        except IndexUnusable:
-            continue
-    raise AssertionError("64 indices in a row without an address")
-
-
-@pytest.fixture
-def world(request: pytest.FixtureRequest, vera: User, tmp_path: Path, settings: Settings) -> Iterator[World]:
-    node = CutNode(tmp_path / "node", dialect=request.param, settings=settings)
-    with node.running():
-        yield World(vera, node=node, settings=settings)
-
-
-def cut_everywhere(world: World, this: Round, *, attempt: Callable[..., Window]) -> int:
-    """Cut a round at each message, each time from the same start; return at how many.
-
-    Whatever state a cut leaves, the rounds after it lead to the same end as without a cut. A state that was
-    met before is not lived through again: nothing else decides what follows.
-    """
-    world.begin(this)
-    world.start(this)
-    undisturbed = attempt(this.call)
-    expected = world.live_on()
-    proven: set[tuple[object, ...]] = set()
-    for number in range(1, len(undisturbed.messages) + 1):
-        world.start(this)
-        assert attempt(this.call, at=number).has_cut, number
-        if (state := world.state()) not in proven:
-            assert books.violations() == [], number
-            assert world.live_on() == expected, (number, undisturbed.messages[number - 1])
-            proven.add(state)
-    log.info("cuts", cuts=len(undisturbed.messages), states=len(proven), end=expected)
-    return len(undisturbed.messages)
+# For the database these are operations and rounds that it has above.
+OF_THE_NODE = {
+    "the refund that failed is queued and handed in again": Round(
+        (World.revoked, World.failed), rounds.refund_round
+    ),
+    "the payouts that failed are queued and handed in again": Round(
+        (World.earned, World.failed), rounds.refund_round
+    ),
+    "the payouts that the node was silent about are waited for": Round(
+        (World.earned, World.silent), rounds.refund_round
+    ),
+}
 
 
 @pytest.mark.parametrize("world", ["zcashd"], indirect=True)
@@ -350,8 +191,8 @@ def test_a_round_cut_off_from_the_database_is_finished_by_the_next(
 
 
 @pytest.mark.parametrize("world", ["zcashd", "zallet"], indirect=True)
-@pytest.mark.parametrize("name", ROUNDS | AGAIN)
+@pytest.mark.parametrize("name", ROUNDS | OF_THE_NODE)
 def test_a_round_cut_off_from_the_node_is_finished_by_the_next(world: World, name: str) -> None:
-    this = (ROUNDS | AGAIN)[name]
+    this = (ROUNDS | OF_THE_NODE)[name]
 
     assert cut_everywhere(world, this, attempt=world.node.attempt) >= 3

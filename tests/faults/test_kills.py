@@ -27,7 +27,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresCluste
 
 @pytest.fixture
 def fleet(cluster: PostgresCluster, tmp_path: Path) -> Iterator[Fleet]:
-    with Fleet(cluster, folder=tmp_path) as fleet:
+    with Fleet(cluster.url(), folder=tmp_path) as fleet:
         yield fleet
 
 

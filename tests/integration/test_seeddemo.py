@@ -1,11 +1,13 @@
 """A made-up past is as good as a lived one: the books balance, and the dashboard shows it."""
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pytest_django.fixtures import Settings
 
 from billing import figures, reconciliation, rounds
@@ -17,7 +19,8 @@ from paygo.demodata.history import SimulatedChain
 from tests import refunding
 from tests.factories import NOW
 from zcash.addresses import Network
-from zcash.models import SpendingPermission
+from zcash.history import seals
+from zcash.models import AuditSeal, SpendingPermission
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,6 +46,36 @@ def test_a_past_is_lived_through_the_real_code(settings: Settings, tmp_path: Pat
     # The late deposits are held and not credited yet.
     assert books.holdings_zat is not None
     assert books.holdings_zat > books.owed_zat
+
+
+def test_a_made_up_past_is_sealed_and_right_and_not_added_to(settings: Settings, tmp_path: Path) -> None:
+    with refunding.running(tmp_path / "node", dialect="zcashd", settings=settings):
+        _seed(permissions=12, days=5)
+        for proof in ("audit", "reconcile", "verify_audit_log"):
+            call_command(proof, stdout=io.StringIO(), stderr=io.StringIO())
+
+        with pytest.raises(CommandError, match=r"sealed up to .* a past is made up once"):
+            _seed(permissions=12, days=5)
+
+    assert SpendingPermission.objects.count() == 12
+
+
+def test_no_worker_seals_a_past_while_it_is_made(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay, sealed = SimulatedChain.pay, []
+
+    def pay_while_a_worker_seals(chain: SimulatedChain, address: str, amount_zat: int) -> str:
+        with ThreadPoolExecutor(1) as worker:
+            sealed.extend(worker.submit(_seal_elsewhere).result())
+        return pay(chain, address, amount_zat)
+
+    monkeypatch.setattr(SimulatedChain, "pay", pay_while_a_worker_seals)
+    with refunding.running(tmp_path / "node", dialect="zcashd", settings=settings):
+        _seed(permissions=3, days=3)
+
+    assert sealed == []
+    call_command("verify_audit_log", stdout=io.StringIO())
 
 
 def test_a_worker_beside_it_spoils_nothing(
@@ -79,6 +112,17 @@ def test_without_a_simulated_node_nothing_is_made(settings: Settings) -> None:
         call_command("seeddemo", permissions=1, days=1)
 
     assert not SpendingPermission.objects.exists()
+
+
+def _seed(*, permissions: int, days: int) -> None:
+    call_command("seeddemo", permissions=permissions, days=days, stdout=io.StringIO(), stderr=io.StringIO())
+
+
+def _seal_elsewhere() -> list[AuditSeal]:
+    try:
+        return seals.seal_closed(now=clock.now())
+    finally:
+        connection.close()
 
 
 def test_the_same_seed_draws_the_same_people() -> None:

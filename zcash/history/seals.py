@@ -16,6 +16,8 @@ from zcash.models import AuditSeal
 
 log = structlog.get_logger(__name__)
 
+# Of the advisory lock that who seals holds.
+LOCK = "audit seals"
 # Before the first seal.
 GENESIS = "0" * 64
 # Longer than any statement or open transaction may last: what was booked before the end is there by then.
@@ -51,7 +53,7 @@ class Finding:
 
 def seal_closed(*, now: datetime) -> list[AuditSeal]:
     """Seal every leaf that has closed and has no seal; return the new seals, none while another does it."""
-    with db.alone("audit seals") as first:
+    with db.alone(LOCK) as first:
         return [_seal(leaf, now=now) for leaf in unsealed(now=now)] if first else []
 
 

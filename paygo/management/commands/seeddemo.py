@@ -3,6 +3,7 @@
 import sys
 import time
 from argparse import ArgumentParser
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from core import clock
 from core.errors import DomainError
 from paygo.demodata import history, plan
-from paygo.demodata.history import NotSimulated, SimulatedChain
+from paygo.demodata.history import NotSimulated, PastIsSealed, SimulatedChain
 from zcash.addresses import Network
 from zcash.models import SpendingPermission
 
@@ -34,13 +35,17 @@ class Command(BaseCommand):
             raise CommandError("a past is made up on test networks only, with the simulated node")
         if not 1 <= permissions <= 100_000 or not 1 <= days <= 365:
             raise CommandError("--permissions is 1 to 100000, --days 1 to 365")
+        now = clock.now()
         try:
-            self._seed(permissions=permissions, days=days)
+            with history.sealed_at_last(days=days, now=now):
+                self._seed(permissions=permissions, days=days, now=now)
+        except PastIsSealed as error:
+            raise CommandError(str(error)) from error
         except (NotSimulated, DomainError) as error:
             raise CommandError(f"{error} (what was made so far stays)") from error
 
-    def _seed(self, *, permissions: int, days: int) -> None:
-        now, since, chain = clock.now(), time.monotonic(), SimulatedChain()
+    def _seed(self, *, permissions: int, days: int, now: datetime) -> None:
+        since, chain = time.monotonic(), SimulatedChain()
         chain.mine(1)
         history.prepare(days=days, now=now)
         clients = history.clients()
