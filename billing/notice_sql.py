@@ -149,10 +149,12 @@ WHERE id = 1 AND position IS NULL
 
 # The oldest mail that is due, taken by this process for as long as a lease.
 CLAIM_MAIL = """
-UPDATE billing_mail SET attempts = attempts + 1, next_attempt_at = %(lease_until)s
-WHERE id IN (
+WITH claimed AS MATERIALIZED (
+    -- A plain subquery may be run again for each row it is compared with, and take another one each time.
     SELECT id FROM billing_mail WHERE status = 'queued' AND next_attempt_at <= %(now)s
     ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
 )
-RETURNING id
+UPDATE billing_mail m SET attempts = m.attempts + 1, next_attempt_at = %(lease_until)s
+FROM claimed WHERE m.id = claimed.id
+RETURNING m.id
 """
