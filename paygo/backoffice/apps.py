@@ -9,6 +9,7 @@ _WINDOWS = (
     "sessions_app",
     "billing",
     "books",
+    "ethereum",
     "keys",
     "people",
     "token_prices",

@@ -160,7 +160,7 @@ def address_column(field: str, description: str) -> Any:
 
     @admin.display(description=description, ordering=field)
     def column(_: ModelAdmin, row: Any) -> str:
-        address = getattr(row, field)
+        address = getattr(row, field) or ""
         return address if len(address) <= 36 else f"{address[:20]}…"
 
     column.plain = lambda row: getattr(row, field)  # type: ignore[attr-defined]

@@ -8,9 +8,10 @@ from django.http import HttpRequest
 from billing.models import ForeignSend, IntervalRun, Refund, Transaction, WalletSend
 from billing.operator_models import OperatorAction
 from paygo.backoffice import pages
-from paygo.backoffice.base import ReadOnlyAdmin, link_column, status_column, zec_column
+from paygo.backoffice.base import ReadOnlyAdmin, link_column, status_column
 from paygo.backoffice.filters import TimeFilter
 from paygo.backoffice.outgoing import OutgoingAdmin
+from paygo.backoffice.texts import in_asset
 
 
 @admin.register(Transaction)
@@ -19,24 +20,33 @@ class TransactionAdmin(ReadOnlyAdmin):
         "public_id",
         "of_session",
         "of_permission",
+        "of_authorization",
         "state",
         "rate",
         "started_at",
         "ended_at",
         "amount",
+        "asset",
     )
     list_filter = ("status", ("started_at", TimeFilter))
-    list_select_related = ("session", "permission")
-    search_fields = ("=public_id", "=session__code", "=permission__public_id")
-    search_help_text = "Transaction, session code or permission"
+    list_select_related = ("session", "permission", "authorization")
+    search_fields = ("=public_id", "=session__code", "=permission__public_id", "=authorization__public_id")
+    search_help_text = "Transaction, session code, permission or authorisation"
     ordering = ("-id",)
 
     state = status_column()
 
     of_session = link_column("session", "session")
     of_permission = link_column("permission", "permission")
-    rate = zec_column("rate_zat_per_hour", "rate (ZEC/h)")
-    amount = zec_column("amount_zat", "amount (ZEC)")
+    of_authorization = link_column("authorization", "authorisation")
+
+    @admin.display(description="rate (an hour)")
+    def rate(self, row: Transaction) -> str:
+        return in_asset(row, row.rate_zat_per_hour, row.rate_units_per_hour)
+
+    @admin.display(description="amount")
+    def amount(self, row: Transaction) -> str:
+        return in_asset(row, row.amount_zat, row.amount_units)
 
 
 @admin.register(Refund)

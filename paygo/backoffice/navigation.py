@@ -51,6 +51,15 @@ def _groups() -> list[dict[str, Any]]:
             ],
         },
         {
+            "title": "Ethereum",
+            "items": [
+                _rows("Authorisations", "draw", "billing", "authorization"),
+                _rows("Collections", "move_to_inbox", "billing", "collection"),
+                _rows("Chain sends", "upload", "billing", "chainsend"),
+                _rows("Adopted keys", "vpn_key", "billing", "chainkey"),
+            ],
+        },
+        {
             "title": "Streaming",
             "items": [
                 _rows("Sessions", "play_circle", "sessions_app", "streamingsession"),

@@ -13,6 +13,7 @@ from billing.payout_models import Payout
 from core.amounts import zec_text
 from core.errors import DomainError
 from paygo.backoffice.actions import page_of
+from paygo.backoffice.texts import in_asset
 from sessions_app.models import StreamingSession, Vendor, VendorPrice, VendorTokenPrice
 from zcash.models import Deposit, PermissionAudit, SpendingPermission
 from zcash.rules import AuditAction
@@ -76,7 +77,9 @@ def of_permission(permission: SpendingPermission, *, now: datetime) -> dict[str,
 
 def of_session(session: StreamingSession) -> dict[str, Any]:
     """Return what a session cost, stretch by stretch, and what operators did to it."""
-    found = Transaction.objects.filter(session=session).select_related("session__vendor", "permission")
+    found = Transaction.objects.filter(session=session).select_related(
+        "session__vendor", "permission", "authorization"
+    )
     actions = OperatorAction.objects.filter(session=session).select_related("operator")
     return {
         "office_tables": [_transactions(found.order_by("-id")[:MOST], of_session=True), _actions(actions)]
@@ -210,7 +213,7 @@ def _deposits(rows: Iterable[Deposit]) -> Table:
 def _transactions(rows: Iterable[Transaction], *, of_session: bool = False) -> Table:
     return Table(
         "Transactions" if of_session else "Sessions and their transactions",
-        ("permission" if of_session else "session", "vendor", "started", "lasted", "amount", "status"),
+        ("paid by" if of_session else "session", "vendor", "started", "lasted", "amount", "status"),
         [
             (
                 _payer(each) if of_session else Cell(each.session.code, page_of(each.session)),
@@ -292,15 +295,13 @@ def _of_transaction(row: Transaction) -> Moment:
 def _amount(row: Transaction) -> str:
     if row.ended_at is None:
         return "running"
-    if row.amount_zat is not None:
-        return f"{zec_text(row.amount_zat)} ZEC"
-    return f"{row.amount_units} {row.asset}"
+    return f"{in_asset(row, row.amount_zat, row.amount_units)} {row.asset}"
 
 
 def _payer(row: Transaction) -> Cell:
-    if row.permission is None:
-        return Cell(f"authorisation {row.authorization_id}")
-    return Cell(str(row.permission.public_id), page_of(row.permission))
+    payer = row.permission or row.authorization
+    assert payer is not None, "somebody pays each"
+    return Cell(str(payer.public_id), page_of(payer))
 
 
 def _lasted(row: Transaction) -> str:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
+from billing.models import Transaction
 from core.amounts import zec_text
 
 _ZAT = 100_000_000
@@ -20,6 +21,21 @@ def plain(value: Decimal) -> str:
     if abs(value) >= 10 or value == value.to_integral():
         return f"{value:,.1f}".removesuffix(".0")
     return zec_text(int(value * _ZAT) // 10_000 * 10_000)
+
+
+def tokens(units: int, decimals: int) -> str:
+    """Return smallest units in whole tokens, exactly."""
+    if not decimals:
+        return str(units)
+    digits = str(units).rjust(decimals + 1, "0")
+    return f"{digits[:-decimals]}.{digits[-decimals:]}".rstrip("0").removesuffix(".")
+
+
+def in_asset(row: Transaction, zat: int | None, units: int | None) -> str:
+    """Return an amount of a transaction in its asset: ZEC, or whole tokens of who pays it."""
+    if row.authorization is not None:
+        return "" if units is None else tokens(units, row.authorization.decimals)
+    return "" if zat is None else zec_text(zat)
 
 
 def ago(span: timedelta) -> str:

@@ -10,6 +10,7 @@ from billing import engine, holds, interventions, operators, refunds
 from billing.interval import run_interval
 from billing.ledger_models import Reconciliation
 from billing.models import ForeignSend, Refund, WalletSend
+from billing.models_ethereum import ChainKey, ChainSend, Collection
 from billing.notice_models import Mail, Notice
 from billing.operator_rules import Verb
 from billing.payout_models import Payout
@@ -18,7 +19,16 @@ from core.models import Event, ReceiptRow, User, WebhookAttempt, WebhookDelivery
 from paygo.api import keys
 from sessions_app import vendors
 from sessions_app.models import Vendor
-from tests.factories import ZEC, make_active_permission, make_client, make_vendor, see_deposit, stream
+from tests.factories import (
+    USD,
+    ZEC,
+    make_active_permission,
+    make_authorization,
+    make_client,
+    make_vendor,
+    see_deposit,
+    stream,
+)
 from tests.tokens import CHAIN, USDT
 from zcash.addresses import Network, encode_sapling
 from zcash.models import AuditSeal, Deposit, SpendingPermission, WatchedChain
@@ -58,6 +68,7 @@ def leave(number: int, *, permission: SpendingPermission, operator: User, now: d
     Refund.objects.filter(permission=permission).update(send=send)
     payout = _payout(number, permission=permission, send=send, now=now)
     endpoint = _webhooks(event, now=now)
+    owing(number, client=permission.client, now=now)
     Notice.objects.create(permission=permission, rule="x", period=str(number), told=True, created_at=now)
     Mail.objects.create(event=event, permission=permission, created_at=now, next_attempt_at=now)
     ReceiptRow.objects.create(
@@ -133,3 +144,24 @@ def _webhooks(event: Event, *, now: datetime) -> WebhookEndpoint:
         response_status=200,
     )
     return endpoint
+
+
+def owing(number: int, *, client: User, now: datetime) -> Collection:
+    """Write an authorisation that owes 2 tokens, and how 1.5 of them are on their way."""
+    authorization = make_authorization(client, linked=None, now=now)
+    authorization.charged_units = 2 * USD
+    authorization.save(update_fields=["charged_units"])
+    key = f"0x{number:040x}"
+    ChainKey.objects.create(chain_id=CHAIN, address=key, next_nonce=1, adopted_at=now, reason="restored")
+    send = ChainSend.objects.create(
+        chain_id=CHAIN, sender=key, nonce=1, status="sent", to="0x", data=b"", gas=1, max_fee_wei=1,
+        priority_fee_wei=1, raw=b"", hashes=[f"0x{number:064x}"], created_at=now, tried_at=now,
+    )  # fmt: skip
+    return Collection.objects.create(
+        authorization=authorization,
+        from_units=0,
+        to_units=3 * USD // 2,
+        status="sent",
+        send=send,
+        created_at=now,
+    )
