@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from billing.ledger_models import Reconciliation, Transfer
 from billing.ledger_rules import MOVES, ZEC, Account, Kind
 from billing.models import ForeignSend, Refund, Transaction
+from billing.models_ethereum import Authorization, Collection
 from billing.operator_models import OperatorAction
 from billing.payout_models import Payout
 from core.amounts import zec_text
@@ -22,12 +23,13 @@ from paygo.backoffice.outgoing import OutgoingAdmin
 from sessions_app.models import Vendor
 from zcash.models import Deposit, SpendingPermission
 
-# The tables that accounts and causes are rows of, where they have a window.
+# The tables that accounts and causes are rows of.
 OWNERS: Mapping[str, type[Model]] = {
     Account.PERMISSION: SpendingPermission,
     Account.REFUND: Refund,
     Account.VENDOR: Vendor,
     Account.PAYOUT: Payout,
+    Account.AUTHORIZATION: Authorization,
 }
 CAUSES: Mapping[str, type[Model]] = {
     Kind.DEPOSIT: Deposit,
@@ -38,6 +40,8 @@ CAUSES: Mapping[str, type[Model]] = {
     Kind.FEE: Transaction,
     Kind.CHAIN_CHARGE: Transaction,
     Kind.CHAIN_PAYOUT: OperatorAction,
+    Kind.COLLECTION: Collection,
+    Kind.COLLECTION_LOSS: Collection,
     Kind.WITHDRAWAL: ForeignSend,
     **{kind: Refund for kind in Kind if kind.startswith("refund")},
     **{kind: Payout for kind in Kind if kind.startswith("payout")},
@@ -45,8 +49,7 @@ CAUSES: Mapping[str, type[Model]] = {
 
 
 def _cause_name(row: Transfer) -> str:
-    model = CAUSES.get(row.kind)
-    return str(model._meta.verbose_name) if model else row.kind.replace("_", " ")
+    return str(CAUSES[row.kind]._meta.verbose_name)
 
 
 def _row_column(description: str, row_of: Callable[[Transfer], tuple[str, type[Model] | None, int]]) -> Any:
@@ -104,7 +107,7 @@ class TransferAdmin(ReadOnlyAdmin):
 
     debited = _row_column("debit", lambda row: (row.debit, OWNERS.get(row.debit), row.debit_of))
     credited = _row_column("credit", lambda row: (row.credit, OWNERS.get(row.credit), row.credit_of))
-    cause = _row_column("caused by", lambda row: (_cause_name(row), CAUSES.get(row.kind), row.cause_id))
+    cause = _row_column("caused by", lambda row: (_cause_name(row), CAUSES[row.kind], row.cause_id))
 
     @admin.display(description="amount")
     def amount(self, row: Transfer) -> str:

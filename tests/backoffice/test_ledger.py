@@ -87,8 +87,7 @@ def test_every_window_that_a_transfer_leads_to_is_there() -> None:
     led_to = {*books.OWNERS.values(), *books.CAUSES.values()}
 
     assert led_to <= set(admin.site._registry)
-    # What was collected on a chain has no window.
-    assert set(Kind) - set(books.CAUSES) == {Kind.COLLECTION, Kind.COLLECTION_LOSS}
+    assert set(books.CAUSES) == set(Kind)
 
 
 def test_the_ledgers_csv_has_accounts_and_numbers_apart(browser: Client) -> None:
