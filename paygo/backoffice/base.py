@@ -30,6 +30,7 @@ _TONES = {
     "open": "info",
     "queued": "info",
     "sending": "info",
+    "submitted": "info",
     "seen": "info",
     "pending": "warning",
     "paused": "warning",
@@ -37,6 +38,7 @@ _TONES = {
     "suspended": "danger",
     "unknown": "danger",
     "failed": "danger",
+    "lost": "danger",
     "reversed": "danger",
 }
 _FORMAT = "format"

@@ -161,7 +161,7 @@ def owing(number: int, *, client: User, now: datetime) -> Collection:
         authorization=authorization,
         from_units=0,
         to_units=3 * USD // 2,
-        status="sent",
+        status="submitted",
         send=send,
         created_at=now,
     )
