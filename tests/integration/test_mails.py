@@ -251,3 +251,29 @@ def test_a_slow_server_gets_no_mail_twice(
     mails.send_due(now=now)
 
     assert sorted(sent.values()) == [1, 1, 1]
+
+
+def test_one_mail_is_taken_at_a_time_whatever_the_plan(
+    permission: SpendingPermission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, client = after(hours=29 * 24), vera()
+    for number in (1, 2):
+        make_active_permission(client, wallet=encode_sapling(bytes([number]) * 43, network=Network.REGTEST))
+    SpendingPermission.objects.update(notify_email=READER)
+    notices.run(now=now)
+    publisher.publish_all(now=now)
+    mails.queue(now=now)
+    monkeypatch.setattr(mails, "_AT_ONCE", 1)
+
+    # What is left is a nested loop that runs its inner side for each outer row, as over a small table.
+    ways = ("hashjoin", "mergejoin", "hashagg", "indexscan", "bitmapscan", "material", "sort")
+    ways += ("incremental_sort",)
+    for way in ways:
+        db.execute(f"SET enable_{way} = off")
+    try:
+        mails.send_due(now=now)
+    finally:
+        for way in ways:
+            db.execute(f"RESET enable_{way}")
+
+    assert sorted(Mail.objects.values_list("attempts", flat=True)) == [0, 0, 1]
