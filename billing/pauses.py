@@ -4,10 +4,11 @@ A paused session holds no permission, no money and no slot: what happens to perm
 its row's lock that decides between a resumption, an end and the end of the pause by itself.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from django.conf import settings
 
@@ -67,6 +68,9 @@ class Resumed:
         )
 
 
+_Told = TypeVar("_Told", Paused, Resumed)
+
+
 def pause(session_code: str, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> Paused:
     """Stop a session's meter and return what it has cost so far; a paused one returns the same again.
 
@@ -75,17 +79,8 @@ def pause(session_code: str, *, client_id: int, now: datetime, receipt: Receipt 
         SessionEnded: it has ended, perhaps at the end of an earlier pause.
         KeyInFlight, KeyReused: see core.idempotency.
     """
-
-    def once() -> Paused:
-        with db.operation():
-            if receipt and (earlier := idempotency.claim(receipt, now=now)):
-                return Paused.as_kept(earlier)
-            paused = _pause(session_code, client_id=client_id, now=now)
-            if receipt:
-                idempotency.store(receipt, paused.kept(), now=now)
-            return paused
-
-    return covering.again(once, now=now)
+    step = partial(_pause, session_code, client_id=client_id, now=now)
+    return _once(Paused, step, receipt=receipt, now=now)
 
 
 def resume(session_code: str, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> Resumed:
@@ -104,15 +99,21 @@ def resume(session_code: str, *, client_id: int, now: datetime, receipt: Receipt
     found = session_queries.of_client(client_id=client_id, code=session_code)
     if found.pause_is_over(now=now):
         expiry.end_pause(found.pk, now=now)
+    step = partial(_resume, session_code, client_id=client_id, now=now)
+    return _once(Resumed, step, receipt=receipt, now=now)
 
-    def once() -> Resumed:
+
+def _once(told: type[_Told], step: Callable[[], _Told], *, receipt: Receipt | None, now: datetime) -> _Told:
+    """Do a step and keep what it tells, again where it lost a race; at a repetition tell what was kept."""
+
+    def once() -> _Told:
         with db.operation():
             if receipt and (earlier := idempotency.claim(receipt, now=now)):
-                return Resumed.as_kept(earlier)
-            resumed = _resume(session_code, client_id=client_id, now=now)
+                return told.as_kept(earlier)
+            done = step()
             if receipt:
-                idempotency.store(receipt, resumed.kept(), now=now)
-            return resumed
+                idempotency.store(receipt, done.kept(), now=now)
+            return done
 
     return covering.again(once, now=now)
 
