@@ -1,8 +1,9 @@
 """Endpoints: what a client can do with them."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -97,14 +98,7 @@ def enable(
     Raises:
         EndpointNotFound; KeyInFlight, KeyReused: see core.idempotency.
     """
-    with db.operation():
-        if receipt and (result := idempotency.claim(receipt, now=now)):
-            return jsonrows.as_kept(WebhookEndpoint, result)
-        endpoint = lock(public_id, client_id=client_id)
-        switch_on(endpoint)
-        if receipt:
-            idempotency.store(receipt, jsonrows.kept(endpoint, without=_SECRETS), now=now)
-    return endpoint
+    return _switch(public_id, switch_on, client_id=client_id, now=now, receipt=receipt)
 
 
 def switch_on(endpoint: WebhookEndpoint) -> None:
@@ -123,15 +117,8 @@ def disable(
     Raises:
         EndpointNotFound; KeyInFlight, KeyReused: see core.idempotency.
     """
-    with db.operation():
-        if receipt and (result := idempotency.claim(receipt, now=now)):
-            return jsonrows.as_kept(WebhookEndpoint, result)
-        endpoint = lock(public_id, client_id=client_id)
-        if endpoint.is_enabled:
-            deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
-        if receipt:
-            idempotency.store(receipt, jsonrows.kept(endpoint, without=_SECRETS), now=now)
-    return endpoint
+    switch_off = partial(_switch_off, now=now)
+    return _switch(public_id, switch_off, client_id=client_id, now=now, receipt=receipt)
 
 
 def delete(public_id: UUID, *, client_id: int, now: datetime, receipt: Receipt | None = None) -> None:
@@ -144,8 +131,7 @@ def delete(public_id: UUID, *, client_id: int, now: datetime, receipt: Receipt |
         if receipt and idempotency.claim(receipt, now=now):
             return
         endpoint = lock(public_id, client_id=client_id)
-        if endpoint.is_enabled:
-            deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
+        _switch_off(endpoint, now=now)
         endpoint.deleted_at, endpoint.secret = now, ""
         endpoint.previous_secrets, endpoint.previous_until = [], None
         endpoint.save(update_fields=["deleted_at", "secret", "previous_secrets", "previous_until"])
@@ -286,6 +272,29 @@ def _replace_secret(endpoint: WebhookEndpoint, secret: str, *, overlap: timedelt
     endpoint.previous_secrets, endpoint.previous_until = previous, now + overlap if previous else None
     endpoint.secret = secret
     endpoint.save(update_fields=["secret", "previous_secrets", "previous_until"])
+
+
+def _switch(
+    public_id: UUID,
+    how: Callable[[WebhookEndpoint], None],
+    *,
+    client_id: int | None,
+    now: datetime,
+    receipt: Receipt | None,
+) -> WebhookEndpoint:
+    with db.operation():
+        if receipt and (result := idempotency.claim(receipt, now=now)):
+            return jsonrows.as_kept(WebhookEndpoint, result)
+        endpoint = lock(public_id, client_id=client_id)
+        how(endpoint)
+        if receipt:
+            idempotency.store(receipt, jsonrows.kept(endpoint, without=_SECRETS), now=now)
+    return endpoint
+
+
+def _switch_off(endpoint: WebhookEndpoint, *, now: datetime) -> None:
+    if endpoint.is_enabled:
+        deliveries.disable(endpoint, reason=DisabledReason.CLIENT, now=now)
 
 
 def _kept(endpoint: WebhookEndpoint, seed: str) -> dict[str, Any]:
