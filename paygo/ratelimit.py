@@ -106,10 +106,9 @@ def take(name: str, rate: Rate) -> Taken:
     """Count one call in the bucket of a name, which begins with its policy (`calls:...`)."""
     if filled_us := _ahead.take(name, rate):
         return Taken(allowed=True, rate=rate, filled_us=filled_us)
-    adds_us = rate.adds_us
-    filled = _shared.take(name, rate, adds_us=adds_us, owed_us=_ahead.settle(name))
+    filled = _shared.take(name, rate, owed_us=_ahead.settle(name))
     if filled is None:
-        filled = _local.take(name, rate, adds_us=adds_us)
+        filled = _local.take(name, rate)
     else:
         _ahead.note(name, rate, filled_us=filled[1])
     return Taken(filled[0], rate, filled[1])
@@ -171,7 +170,7 @@ class _Shared:
         self._script: Any = None
         self._away_until = 0.0
 
-    def take(self, name: str, rate: Rate, *, adds_us: int, owed_us: int = 0) -> tuple[bool, int] | None:
+    def take(self, name: str, rate: Rate, *, owed_us: int) -> tuple[bool, int] | None:
         """Count a call, and what others have added meanwhile; None while Redis is away."""
         if time.monotonic() < self._away_until:
             return None
@@ -179,7 +178,7 @@ class _Shared:
             client = get_redis_connection(_CACHE)
             self._script = self._script or client.register_script(_TAKE)
             allowed, filled_us = self._script(
-                keys=[f"paygo:limit:{name}"], args=[adds_us, rate.holds_us, owed_us], client=client
+                keys=[f"paygo:limit:{name}"], args=[rate.adds_us, rate.holds_us, owed_us], client=client
             )
             return bool(allowed), int(filled_us)
         except (redis.RedisError, OSError, ValueError, TypeError) as error:
@@ -205,14 +204,14 @@ class _Local:
         self._empty_at_us: defaultdict[str, dict[str, int]] = defaultdict(dict)
         self._lock = threading.Lock()
 
-    def take(self, name: str, rate: Rate, *, adds_us: int) -> tuple[bool, int]:
+    def take(self, name: str, rate: Rate) -> tuple[bool, int]:
         """Count a call."""
         now_us = time.monotonic_ns() // 1000
         with self._lock:
             buckets = self._buckets_for(name, now_us=now_us)
             place = name if name in buckets or len(buckets) < _MAX_LOCAL else "everybody else"
             left_us = max(0, buckets.get(place, now_us) - now_us)
-            filled_us = left_us + adds_us
+            filled_us = left_us + rate.adds_us
             if filled_us > rate.holds_us:
                 return False, left_us
             buckets[place] = now_us + filled_us
