@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 
 from billing.ledger_models import Reconciliation, Transfer
@@ -16,6 +15,7 @@ from billing.operator_models import OperatorAction
 from billing.payout_models import Payout
 from core.amounts import zec_text
 from paygo.backoffice import pages
+from paygo.backoffice.actions import page_at
 from paygo.backoffice.base import ReadOnlyAdmin, link_column, zec_column
 from paygo.backoffice.filters import TimeFilter
 from paygo.backoffice.outgoing import OutgoingAdmin
@@ -58,8 +58,7 @@ def _row_column(description: str, row_of: Callable[[Transfer], tuple[str, type[M
         text = f"{name} {pk or ''}".strip()
         if model is None or not pk:
             return text
-        path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[pk])
-        return format_html('<a href="{}">{}</a>', path, text)
+        return format_html('<a href="{}">{}</a>', page_at(model, pk), text)
 
     column.plain = lambda row: row_of(row)[0]  # type: ignore[attr-defined]
     return column
