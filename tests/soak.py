@@ -153,18 +153,18 @@ def _folder() -> Iterator[Path]:
 
 
 def _payouts(tally: Tally, chance: random.Random) -> None:
-    while tally.done < tally.wanted:
-        count, seed = min(PAYOUTS_A_RUN, tally.wanted - tally.done), chance.randrange(2**32)
-        environment = {"PAYGO_SOAK_PAYOUTS": str(count), "PAYGO_SOAK_SEED": str(seed)}
-        _test("tests/faults/test_killed_payouts.py", environment, tally=tally, seed=seed)
-        tally.tick(count)
+    _in_runs("tests/faults/test_killed_payouts.py", "PAYGO_SOAK_PAYOUTS", PAYOUTS_A_RUN, tally, chance)
 
 
 def _races(tally: Tally, chance: random.Random) -> None:
+    _in_runs("tests/concurrency/test_many_races.py", "PAYGO_SOAK_RACES", RACES_A_RUN, tally, chance)
+
+
+def _in_runs(path: str, setting: str, most: int, tally: Tally, chance: random.Random) -> None:
+    """Run a test that does as many as a setting says, `most` in a run; each run has a seed of its own."""
     while tally.done < tally.wanted:
-        count, seed = min(RACES_A_RUN, tally.wanted - tally.done), chance.randrange(2**32)
-        environment = {"PAYGO_SOAK_RACES": str(count), "PAYGO_SOAK_SEED": str(seed)}
-        _test("tests/concurrency/test_many_races.py", environment, tally=tally, seed=seed)
+        count, seed = min(most, tally.wanted - tally.done), chance.randrange(2**32)
+        _test(path, {setting: str(count), "PAYGO_SOAK_SEED": str(seed)}, tally=tally, seed=seed)
         tally.tick(count)
 
 

@@ -70,6 +70,14 @@ def mature(world: World) -> None:
     world.hours_pass(24)
 
 
+def let_wait(world: World, vendor: Vendor) -> None:
+    """Let a vendor be owed an hour, and its payout wait for the next round."""
+    world.float_money()
+    streamed(world, vendor)
+    mature(world)
+    rounds.payout_sweep()
+
+
 def balance(vendor: Vendor) -> int:
     return ledger.balance(Account.VENDOR, of=vendor.pk)
 
@@ -169,10 +177,7 @@ class TestAPayout:
         assert [len(each.payments) for each in WalletSend.objects.order_by("id")] == [2, 1]
 
     def test_is_sent_once_where_the_answer_was_lost(self, world: World, vendor: Vendor) -> None:
-        world.float_money()
-        streamed(world, vendor)
-        mature(world)
-        rounds.payout_sweep()
+        let_wait(world, vendor)
         world.fault("reset_after")
 
         world.round()
@@ -187,10 +192,7 @@ class TestAPayout:
     def test_that_says_another_address_than_its_send_paid_is_a_violation(
         self, world: World, vendor: Vendor
     ) -> None:
-        world.float_money()
-        streamed(world, vendor)
-        mature(world)
-        rounds.payout_sweep()
+        let_wait(world, vendor)
         world.round(2)
 
         Payout.objects.update(address=MALLORY)
@@ -205,10 +207,7 @@ class TestAPayout:
     def test_that_the_wallet_refuses_keeps_the_money_and_is_tried_again_later(
         self, world: World, vendor: Vendor
     ) -> None:
-        world.float_money()
-        streamed(world, vendor)
-        mature(world)
-        rounds.payout_sweep()
+        let_wait(world, vendor)
         world.fault("warming_up")
 
         world.round()
@@ -223,10 +222,7 @@ class TestAPayout:
         assert send_statuses() == ["failed", "sent"]
 
     def test_found_on_the_chain_after_a_restore_is_not_sent_again(self, world: World, vendor: Vendor) -> None:
-        world.float_money()
-        streamed(world, vendor)
-        mature(world)
-        rounds.payout_sweep()
+        let_wait(world, vendor)
         queued = Payout.objects.get()
         world.round(2)
         sent = Payout.objects.get()
@@ -280,10 +276,7 @@ class TestAPayout:
         assert not foreign.unexplained()
 
     def test_takes_turns_with_refunds(self, world: World, vendor: Vendor) -> None:
-        world.float_money()
-        streamed(world, vendor)
-        mature(world)
-        rounds.payout_sweep()
+        let_wait(world, vendor)
         permission = SpendingPermission.objects.get(wallet_address=ALICE)
         world.revoke(permission)
 
@@ -403,10 +396,7 @@ class TestWhoIsPaid:
     def test_a_change_of_address_is_refused_while_the_wallet_pays_the_old_one(
         self, world: World, vendor: Vendor
     ) -> None:
-        world.float_money()
-        streamed(world, vendor)
-        mature(world)
-        rounds.payout_sweep()
+        let_wait(world, vendor)
         world.round()
 
         with pytest.raises(PayoutUnderWay):
@@ -414,10 +404,7 @@ class TestWhoIsPaid:
 
     def test_a_large_one_waits_for_two_operators(self, world: World, vendor: Vendor) -> None:
         world.settings.PAYOUT_APPROVAL_ABOVE = "0.5"
-        world.float_money()
-        streamed(world, vendor)
-        mature(world)
-        rounds.payout_sweep()
+        let_wait(world, vendor)
         payout = Payout.objects.get()
         otto = word("otto")
 
@@ -451,10 +438,7 @@ class TestWhoIsPaid:
         assert not approvals.waiting(Payout.objects.all()).exists()
 
     def test_nobody_while_the_books_are_wrong(self, world: World, vendor: Vendor) -> None:
-        world.float_money()
-        streamed(world, vendor)
-        mature(world)
-        rounds.payout_sweep()
+        let_wait(world, vendor)
         Reconciliation.objects.create(at=clock.now(), owed_zat=1, booked_zat=1, findings=["something"])
 
         world.round(2)
